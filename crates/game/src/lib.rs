@@ -1,0 +1,27 @@
+//! The rules of the game, pure: identifiers, commands, rounds, powerups, scoring, settling, ranking and the
+//! drawing of the schedule.
+//!
+//! What it is not: nothing here does I/O, reads a clock or owns a random generator. Time arrives inside the
+//! commands, randomness as a value, so that applying the same commands again gives the same state.
+//! Who calls it: the handler (through [`World`]), the reads (through [`Player::settled_view`]), the scheduler
+//! (through [`schedule`]) and `verify`.
+//!
+//! Times are Unix milliseconds (`*_ms: i64`); durations are milliseconds too.
+
+pub mod bounds;
+mod command;
+mod ids;
+mod player;
+mod powerup;
+mod rank;
+mod round;
+pub mod schedule;
+mod world;
+
+pub use command::{Action, Add};
+pub use ids::{DisplayName, Invalid, Platform, PurchaseId, Reason, Token, Username, partition_of};
+pub use player::{LastPress, LastPurchase, Player, PressOutcome, PurchaseOutcome, curve};
+pub use powerup::{Effect, Level, Powerup, PowerupKind};
+pub use rank::{Standing, Top, merge_tops};
+pub use round::{Announced, ExtenderHalves, Round, Rounds};
+pub use world::{Changes, Device, Fault, Outcome, World};

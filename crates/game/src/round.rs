@@ -1,0 +1,143 @@
+//! Rounds: when a button is lit, for whom until when. Source: rules.md, "Round".
+
+use crate::bounds::{ROUND_ID_MAX, TIME_MS_MAX, WINDOW_MS_MAX};
+use crate::{Effect, Fault, Invalid, Level, Powerup, PowerupKind, Reason};
+
+/// How much longer a round is lit for a player, in halves: 2 is no extender, 3, 4, 6 and 10 are the levels.
+pub type ExtenderHalves = u16;
+
+/// One time that the button lights up. Announced before it opens and never changed afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Round {
+    /// 1, 2, 3, …
+    pub id: u64,
+    /// When it opens, Unix milliseconds, inclusive.
+    pub opens_at_ms: i64,
+    /// How long the player is told that it is lit, milliseconds.
+    pub window_ms: i64,
+    /// How much longer a press still counts, milliseconds; never shown.
+    pub grace_ms: i64,
+}
+
+impl Round {
+    /// No extender.
+    pub const BASE_HALVES: ExtenderHalves = 2;
+
+    /// A round with its fields checked, so that no arithmetic on it can overflow.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming the field that is out of range.
+    pub fn new(id: u64, opens_at_ms: i64, window_ms: i64, grace_ms: i64) -> Result<Self, Invalid> {
+        let within = |field, value: i64, min: i64, max: i64| {
+            if (min..=max).contains(&value) { Ok(()) } else { Err(Reason::OutOfRange { min, max }.of(field)) }
+        };
+        within("round", i64::try_from(id).unwrap_or(-1), 1, ROUND_ID_MAX.cast_signed())?;
+        within("opens_at", opens_at_ms, 0, TIME_MS_MAX)?;
+        within("window", window_ms, 1, WINDOW_MS_MAX)?;
+        within("grace", grace_ms, 0, WINDOW_MS_MAX)?;
+        Ok(Self { id, opens_at_ms, window_ms, grace_ms })
+    }
+
+    /// The last millisecond at which a press counts, for a player with this extender:
+    /// opens_at + (window + grace) × extender, rounded down.
+    pub fn cutoff_ms(&self, extender: ExtenderHalves) -> i64 {
+        self.opens_at_ms + (self.window_ms + self.grace_ms) * i64::from(extender) / 2
+    }
+
+    /// The last millisecond at which a press could count for anybody.
+    pub fn cutoff_max_ms(&self) -> i64 {
+        self.cutoff_ms(extender_halves_max())
+    }
+
+    /// Every possible cutoff, earliest first: without an extender, then with each level.
+    pub fn cutoffs_ms(&self) -> [i64; 5] {
+        let mut halves = [Self::BASE_HALVES; 5];
+        for (slot, level) in halves[1..].iter_mut().zip(Level::ALL) {
+            *slot = Powerup { kind: PowerupKind::Extender, level }.quantity_halves();
+        }
+        halves.map(|halves| self.cutoff_ms(halves))
+    }
+
+    /// When a player with this extender is told that it closes: opens_at + window × extender, rounded down.
+    pub fn closes_at_ms(&self, extender: ExtenderHalves) -> i64 {
+        self.opens_at_ms + self.window_ms * i64::from(extender) / 2
+    }
+
+    /// The extender that counts for this round: the one with from < opens_at < until.
+    pub fn extender_of(&self, extender: Option<Effect>) -> ExtenderHalves {
+        match extender {
+            Some(effect) if effect.from_ms < self.opens_at_ms && self.opens_at_ms < effect.until_ms => {
+                Powerup { kind: PowerupKind::Extender, level: effect.level }.quantity_halves()
+            }
+            _ => Self::BASE_HALVES,
+        }
+    }
+}
+
+fn extender_halves_max() -> ExtenderHalves {
+    Powerup { kind: PowerupKind::Extender, level: Level::Four }.quantity_halves()
+}
+
+/// What became of an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// The round was new to this partition.
+    New,
+    /// The same round was announced before: a resend.
+    Known,
+}
+
+/// The rounds that one partition has been told of, in the order of their ids, which is that of their openings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rounds(Vec<Round>);
+
+impl Rounds {
+    /// Takes an announcement in.
+    ///
+    /// # Errors
+    /// [`Fault`] when it differs from an earlier announcement of the same id, or when the two rounds could be lit
+    /// at the same time for some player.
+    pub fn announce(&mut self, round: Round) -> Result<Announced, Fault> {
+        let at = match self.0.binary_search_by_key(&round.id, |known| known.id) {
+            Ok(at) if self.0[at] == round => return Ok(Announced::Known),
+            Ok(_) => return Err(Fault::AnnouncementDiffers { round: round.id }),
+            Err(at) => at,
+        };
+        let before = at.checked_sub(1).and_then(|at| self.0.get(at));
+        if let Some(other) = before.filter(|before| before.cutoff_max_ms() >= round.opens_at_ms) {
+            return Err(Fault::Overlaps { round: round.id, other: other.id });
+        }
+        if let Some(other) = self.0.get(at).filter(|after| round.cutoff_max_ms() >= after.opens_at_ms) {
+            return Err(Fault::Overlaps { round: round.id, other: other.id });
+        }
+        self.0.insert(at, round);
+        Ok(Announced::New)
+    }
+
+    /// The latest round that is open, or was, at this time.
+    pub fn latest_opened(&self, at_ms: i64) -> Option<&Round> {
+        let opened = self.0.partition_point(|round| round.opens_at_ms <= at_ms);
+        opened.checked_sub(1).and_then(|at| self.0.get(at))
+    }
+
+    /// The rounds with a greater id, in order.
+    pub fn after(&self, id: u64) -> &[Round] {
+        &self.0[self.0.partition_point(|round| round.id <= id)..]
+    }
+
+    /// The round with this id.
+    pub fn get(&self, id: u64) -> Option<&Round> {
+        self.0.binary_search_by_key(&id, |round| round.id).ok().map(|at| &self.0[at])
+    }
+
+    /// All rounds, in order.
+    pub fn as_slice(&self) -> &[Round] {
+        &self.0
+    }
+
+    /// The id of the last round whose cutoff without an extender is before this time, 0 if there is none.
+    pub(crate) fn last_over_for_newcomer(&self, at_ms: i64) -> u64 {
+        let over = self.0.partition_point(|round| round.cutoff_ms(Round::BASE_HALVES) < at_ms);
+        over.checked_sub(1).map_or(0, |at| self.0[at].id)
+    }
+}

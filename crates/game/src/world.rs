@@ -1,0 +1,182 @@
+//! The working set of one partition, and the application of commands to it.
+//!
+//! A batch fills a [`World`] with what it needs, applies its commands in order, and takes the [`Changes`] out to be
+//! written in one transaction. `verify` uses the same type with everything in it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::{
+    Action, Add, Announced, Platform, Player, PressOutcome, PurchaseId, PurchaseOutcome, Round, Rounds,
+    Standing, Token, Username,
+};
+
+/// What became of one command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A player joined, or was brought up to date.
+    Added {
+        /// Whether the player is new.
+        new: bool,
+    },
+    /// A press was judged.
+    Press(PressOutcome),
+    /// A purchase was judged.
+    Purchase(PurchaseOutcome),
+    /// The purchase's id is known; the first outcome stands.
+    PurchaseKnown(PurchaseOutcome),
+    /// Nobody has this username; nothing changed.
+    UnknownPlayer,
+    /// A round is known now.
+    Announced(Announced),
+    /// Time passed.
+    Ticked,
+}
+
+/// A command that cannot be: it is buried with this reason instead of being applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The same round was announced with other times before.
+    #[error("round {round} was announced before with other times")]
+    AnnouncementDiffers {
+        /// The round.
+        round: u64,
+    },
+    /// Two rounds would be lit at the same time for some player.
+    #[error("round {round} overlaps round {other} for a player with the largest extender")]
+    Overlaps {
+        /// The round that was announced.
+        round: u64,
+        /// The round that was known.
+        other: u64,
+    },
+}
+
+/// To whom a device belongs. The owner is the add with the greatest (arrived_at, username).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Device {
+    /// When the add that named it arrived, Unix milliseconds.
+    pub arrived_at_ms: i64,
+    /// Whose it is.
+    pub username: Username,
+    /// What it is.
+    pub platform: Option<Platform>,
+}
+
+/// What a batch changed, in a fixed order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The players that changed, by username, with their standing before (`None`: new).
+    pub players: BTreeMap<Username, Option<Standing>>,
+    /// The purchases that were judged for the first time.
+    pub purchases: BTreeMap<(Username, PurchaseId), PurchaseOutcome>,
+    /// The devices that were named, in token order, each with its greatest claim.
+    pub devices: BTreeMap<Token, Device>,
+    /// The rounds that are new to this partition.
+    pub rounds: Vec<Round>,
+}
+
+/// The players, purchases and rounds that a batch works on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct World {
+    /// The rounds that this partition knows. Shared with the writer's memory; copied when one is added.
+    pub rounds: Arc<Rounds>,
+    /// Up to when the partition has applied everything that arrived, Unix milliseconds.
+    pub applied_through_ms: i64,
+    /// The players that the batch names, as far as they exist.
+    pub players: HashMap<Username, Player>,
+    /// The known purchases among those that the batch names.
+    pub purchases: HashMap<(Username, PurchaseId), PurchaseOutcome>,
+    /// What has changed since the world was made or `take_changes` was called.
+    pub changes: Changes,
+}
+
+impl World {
+    /// Applies one command.
+    ///
+    /// The state afterwards depends only on the state before and on the arguments.
+    ///
+    /// # Errors
+    /// [`Fault`] when the command cannot be; nothing has changed then.
+    pub fn apply(&mut self, at_ms: i64, action: &Action) -> Result<Outcome, Fault> {
+        Ok(match action {
+            Action::Add(add) => self.add(at_ms, add),
+            Action::Press { username } => match self.player(username, at_ms) {
+                Some((player, rounds)) => Outcome::Press(player.press(rounds, at_ms)),
+                None => Outcome::UnknownPlayer,
+            },
+            Action::Buy { username, id, powerup } => {
+                let key = (username.clone(), id.clone());
+                let known = self.purchases.get(&key).copied();
+                let Some((player, _)) = self.player(username, at_ms) else {
+                    return Ok(Outcome::UnknownPlayer);
+                };
+                if let Some(outcome) = known {
+                    return Ok(Outcome::PurchaseKnown(outcome));
+                }
+                let outcome = player.buy(id, *powerup, at_ms);
+                self.changes.purchases.insert(key.clone(), outcome);
+                self.purchases.insert(key, outcome);
+                Outcome::Purchase(outcome)
+            }
+            Action::Announce(round) => self.announce(*round)?,
+            Action::Tick { through_ms } => {
+                self.applied_through_ms = self.applied_through_ms.max(*through_ms);
+                Outcome::Ticked
+            }
+        })
+    }
+
+    /// Takes out what has changed so far.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The player, brought to the time of the command, and noted as changed.
+    fn player(&mut self, username: &Username, at_ms: i64) -> Option<(&mut Player, &Rounds)> {
+        let player = self.players.get_mut(username)?;
+        if !self.changes.players.contains_key(username) {
+            self.changes.players.insert(username.clone(), Some(Standing::of(username, player)));
+        }
+        player.before_command(&self.rounds, at_ms);
+        Some((player, &self.rounds))
+    }
+
+    fn add(&mut self, at_ms: i64, add: &Add) -> Outcome {
+        let new = !self.players.contains_key(&add.username);
+        if new {
+            self.players.insert(add.username.clone(), Player::new(at_ms, &self.rounds));
+            self.changes.players.insert(add.username.clone(), None);
+        }
+        if let Some((player, _)) = self.player(&add.username, at_ms) {
+            player.name = add.name.clone().or(player.name.take());
+            player.platform = add.platform.or(player.platform);
+            if let Some(token) = &add.token {
+                let claim = Device {
+                    arrived_at_ms: at_ms,
+                    username: add.username.clone(),
+                    platform: player.platform,
+                };
+                let device = self.changes.devices.entry(token.clone()).or_insert_with(|| claim.clone());
+                if (claim.arrived_at_ms, &claim.username) >= (device.arrived_at_ms, &device.username) {
+                    *device = claim;
+                }
+            }
+        }
+        Outcome::Added { new }
+    }
+
+    fn announce(&mut self, round: Round) -> Result<Outcome, Fault> {
+        if self.rounds.get(round.id) == Some(&round) {
+            return Ok(Outcome::Announced(Announced::Known));
+        }
+        let announced = Arc::make_mut(&mut self.rounds).announce(round)?;
+        self.changes.rounds.push(round);
+        Ok(Outcome::Announced(announced))
+    }
+
+    /// The usernames whose players changed, in order.
+    pub fn changed(&self) -> impl Iterator<Item = (&Username, &Player)> {
+        self.changes.players.keys().filter_map(|username| self.players.get_key_value(username))
+    }
+}
