@@ -1,1 +1,27 @@
-//! placeholder
+//! What crosses a process boundary: the bodies that phones send and get, the problems they are told of, and the
+//! versioned envelope in which commands travel through the inbox.
+//!
+//! What it is not: nothing here does I/O or knows HTTP's framework. Who calls it: ingest and fetch (requests,
+//! responses, problems), the handler and the scheduler (envelope, commands).
+
+mod command;
+mod envelope;
+mod problem;
+mod query;
+mod request;
+mod response;
+
+pub use command::{decode_action, encode_action};
+pub use envelope::{
+    DecodeError, ENVELOPE_BYTES_MAX, Entry, Envelope, EnvelopeBuilder, VERSION, decode, entry_id,
+};
+pub use problem::{FieldError, Problem, ProblemKind};
+pub use query::{limit, username};
+pub use request::{
+    AddBody, BODY_BYTES_MAX, OpenRoundBody, PowerupBody, PressBody, lead_ms, parse_add, parse_powerup,
+    parse_press,
+};
+pub use response::{
+    Accepted, BoardRow, LastPressView, LastPurchaseView, LiveRound, LiveState, PowerupView, PowerupsView,
+    RoundView, SelfView,
+};

@@ -1,0 +1,217 @@
+//! The envelope: one message of the inbox, carrying many entries of one partition.
+//!
+//! It is JSON text, so that a person can read a dead letter:
+//! `{"v":1,"inbox":"…","partitions":16,"id":"…","entries":[{"at":…,"c":{…}},…]}`.
+//! It knows nothing of the game: what stands under `c` is the business of whoever applies it. An entry that cannot be
+//! read spoils only itself; only an envelope that cannot be read at all is refused whole.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The version that is written, and the only one that is read.
+pub const VERSION: u32 = 1;
+/// Most bytes of an envelope's text by default: 64 KiB, which one SQS request is billed for.
+pub const ENVELOPE_BYTES_MAX: usize = 65_536;
+/// Most bytes of an envelope that is read: 1 MiB, what SQS takes at the most.
+const DECODE_BYTES_MAX: usize = 1_048_576;
+
+/// Why a message or an entry cannot be read. Its text is the reason that a dead letter carries.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The text is no envelope.
+    #[error("not an envelope: {0}")]
+    Envelope(serde_json::Error),
+    /// The envelope is of a version that this program does not know.
+    #[error("envelope version {found} is unknown, this program reads version {VERSION}")]
+    Version {
+        /// The version that it says.
+        found: u32,
+    },
+    /// The text is longer than any envelope.
+    #[error("the message has {found} bytes, at most {DECODE_BYTES_MAX} are read")]
+    TooLong {
+        /// The bytes that it has.
+        found: usize,
+    },
+    /// An entry is not `{"at":…,"c":…}`.
+    #[error("not an entry: {0}")]
+    Entry(serde_json::Error),
+    /// What the entry carries is no known command.
+    #[error("not a command: {0}")]
+    Command(serde_json::Error),
+    /// A value of the command breaks a rule.
+    #[error("invalid command: {0}")]
+    Invalid(#[from] game::Invalid),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvelopeJson<'a> {
+    v: u32,
+    #[serde(borrow)]
+    inbox: Cow<'a, str>,
+    partitions: u16,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    entries: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryJson<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    at: i64,
+    #[serde(borrow)]
+    c: &'a RawValue,
+}
+
+/// An envelope that was read; its entries are still text.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    /// The inbox that it was written for.
+    pub inbox: Cow<'a, str>,
+    /// The number of partitions that its writer counted with.
+    pub partitions: u16,
+    /// Its id, unique for ever.
+    pub id: Cow<'a, str>,
+    entries: Vec<&'a RawValue>,
+}
+
+/// One entry that was read; what it carries is still text.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    id: Option<Cow<'a, str>>,
+    /// When the request arrived, Unix milliseconds.
+    pub arrived_at_ms: i64,
+    /// The JSON of the command.
+    pub payload: &'a str,
+}
+
+/// The id of an entry that carries none of its own: the envelope's id and its place in it.
+pub fn entry_id(envelope_id: &str, index: usize) -> String {
+    format!("{envelope_id}.{index}")
+}
+
+/// Reads an envelope.
+///
+/// # Errors
+/// [`DecodeError`] with the reason, for anything that is not exactly an envelope of the known version. Never panics.
+pub fn decode(text: &str) -> Result<Envelope<'_>, DecodeError> {
+    if text.len() > DECODE_BYTES_MAX {
+        return Err(DecodeError::TooLong { found: text.len() });
+    }
+    let json: EnvelopeJson<'_> = serde_json::from_str(text).map_err(|error| {
+        // A newer version may well have other fields: then its number is the better reason.
+        #[derive(Deserialize)]
+        struct Head {
+            v: u32,
+        }
+        match serde_json::from_str::<Head>(text) {
+            Ok(head) if head.v != VERSION => DecodeError::Version { found: head.v },
+            _ => DecodeError::Envelope(error),
+        }
+    })?;
+    if json.v != VERSION {
+        return Err(DecodeError::Version { found: json.v });
+    }
+    Ok(Envelope { inbox: json.inbox, partitions: json.partitions, id: json.id, entries: json.entries })
+}
+
+impl<'a> Envelope<'a> {
+    /// The entries as text, each of them to be read on its own.
+    pub fn raw_entries(&self) -> impl ExactSizeIterator<Item = &'a str> + '_ {
+        self.entries.iter().map(|raw| raw.get())
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// [`DecodeError`] with the reason.
+    pub fn decode(text: &'a str) -> Result<Self, DecodeError> {
+        let json: EntryJson<'a> = serde_json::from_str(text).map_err(DecodeError::Entry)?;
+        let max = game::bounds::TIME_MS_MAX;
+        if !(0..=max).contains(&json.at) {
+            return Err(game::Reason::OutOfRange { min: 0, max }.of("at").into());
+        }
+        Ok(Self { id: json.id, arrived_at_ms: json.at, payload: json.c.get() })
+    }
+
+    /// The id of the command: its own when it was sent again, else made of the envelope's id and its place in it.
+    pub fn id(&self, envelope_id: &str, index: usize) -> String {
+        self.id.as_ref().map_or_else(|| entry_id(envelope_id, index), |id| id.clone().into_owned())
+    }
+}
+
+/// Writes an envelope, entry by entry.
+#[derive(Debug)]
+pub struct EnvelopeBuilder {
+    text: Vec<u8>,
+    entries: usize,
+    bytes_max: usize,
+}
+
+/// What closes the list of entries and the envelope.
+const TAIL: &[u8] = b"]}";
+
+impl EnvelopeBuilder {
+    /// Begins an envelope of at most `bytes_max` bytes. `inbox` and `id` are plain ASCII without quotes.
+    pub fn new(inbox: &str, partitions: u16, id: &str, bytes_max: usize) -> Self {
+        let head =
+            EnvelopeJson { v: VERSION, inbox: inbox.into(), partitions, id: id.into(), entries: Vec::new() };
+        // Unwrap safety: writing strings and numbers to memory cannot fail; an empty text would be refused on reading.
+        let mut text = serde_json::to_vec(&head).unwrap_or_default();
+        text.truncate(text.len().saturating_sub(TAIL.len()));
+        Self { text, entries: 0, bytes_max }
+    }
+
+    /// Appends an entry and returns its index; `None` when it does not fit any more. The first entry always fits.
+    ///
+    /// `payload` is the JSON of the command; `id` is only given for a command that is sent again.
+    pub fn push(&mut self, id: Option<&str>, arrived_at_ms: i64, payload: &[u8]) -> Option<usize> {
+        let before = self.text.len();
+        if self.entries > 0 {
+            self.text.push(b',');
+        }
+        self.text.push(b'{');
+        if let Some(id) = id {
+            self.text.extend_from_slice(b"\"id\":");
+            self.text.extend_from_slice(serde_json::Value::from(id).to_string().as_bytes());
+            self.text.push(b',');
+        }
+        self.text.extend_from_slice(b"\"at\":");
+        self.text.extend_from_slice(arrived_at_ms.to_string().as_bytes());
+        self.text.extend_from_slice(b",\"c\":");
+        self.text.extend_from_slice(payload);
+        self.text.push(b'}');
+        if self.entries > 0 && self.bytes() > self.bytes_max {
+            self.text.truncate(before);
+            return None;
+        }
+        self.entries += 1;
+        Some(self.entries - 1)
+    }
+
+    /// How many bytes the envelope has, closed now.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + TAIL.len()
+    }
+
+    /// How many entries it has.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// The text of the envelope.
+    pub fn finish(mut self) -> String {
+        self.text.extend_from_slice(TAIL);
+        // Unwrap safety: only JSON that serde_json wrote as UTF-8 went in; lossy reading keeps it as it is.
+        String::from_utf8(self.text)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
