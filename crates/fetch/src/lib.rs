@@ -1,1 +1,12 @@
-//! placeholder
+//! The read routes, `/fetch/self` and `/fetch/lb`, and the board of ranks behind them.
+//!
+//! What it is not: nothing here can write; it holds a [`store::Reader`], whose connection is read-only. Who uses it:
+//! the server's fetch role, and whatever serves the same routes elsewhere.
+
+mod board;
+mod reply;
+mod routes;
+
+pub use board::Board;
+pub use reply::{Cause, json, problem, store_problem};
+pub use routes::{FetchState, board_rows, routes};

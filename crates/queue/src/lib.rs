@@ -1,1 +1,312 @@
-//! placeholder
+//! The ordered inbox: moves messages at least once, in order per partition, and keeps the dead letters.
+//!
+//! What it is not: it knows nothing of what the bodies mean. Who calls it: whoever produces envelopes
+//! ([`Queue::send`]), and the one consumer per partition (`receive` → `ack`).
+//!
+//! The semantics are those of an SQS FIFO queue with one message group per partition: while messages of a
+//! partition are in flight nobody else receives from it; what is not acked before its visibility runs out is
+//! received again, in order; a resend with the id of a message that was sent in the last [`DEDUP_MS`]
+//! succeeds and stores nothing.
+//!
+//! Any of the futures may be dropped half-way: what it had begun is either done or undone. A batch whose
+//! `receive` was dropped at the last moment is received again when its visibility has run out.
+
+mod bounds;
+mod error;
+mod sqlite;
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+pub use bounds::DEDUP_MS;
+pub use error::Error;
+pub use sqlite::Sqlite;
+
+/// The clock: Unix milliseconds. Leases and remembered ids are judged by it.
+pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Position in one inbox. It grows within a partition, with gaps.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Sequence(pub u128);
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A message to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// Messages of one partition stay in order.
+    pub partition: u16,
+    /// Names this message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice.
+    pub id: String,
+    /// The content.
+    pub body: String,
+}
+
+/// A message received.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Where it stands in its partition.
+    pub sequence: Sequence,
+    /// The id that it was sent with.
+    pub id: String,
+    /// The content.
+    pub body: String,
+    /// When it was stored, Unix milliseconds.
+    pub sent_at_ms: i64,
+    /// How often it was received, this time included.
+    pub receive_count: u32,
+}
+
+/// The right to one partition until its visibility runs out. It is given with a [`Batch`] and proves nothing
+/// by itself: every call made with it says [`Error::LeaseLost`] once it is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lease {
+    partition: u16,
+    token: i64,
+}
+
+impl Lease {
+    /// The partition that is held.
+    pub fn partition(&self) -> u16 {
+        self.partition
+    }
+}
+
+/// Messages of one partition, and the lease on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Batch {
+    /// What to extend, ack or release.
+    pub lease: Lease,
+    /// In order, never empty.
+    pub messages: Vec<Message>,
+}
+
+/// How much to receive. One message is always returned, however long.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// The most messages; 0 counts as 1.
+    pub messages_max: usize,
+    /// The most bytes of their bodies together.
+    pub bytes_max: usize,
+}
+
+/// A message, or a part of one, that could not be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeadLetter {
+    /// Names it; the first letter of an id stays. One that the inbox itself buried, because it was received
+    /// too often, has the message's id followed by `#` and its sequence.
+    pub id: String,
+    /// Where it came from.
+    pub partition: u16,
+    /// The content.
+    pub body: String,
+    /// Why it is here, for people.
+    pub reason: String,
+    /// When it was buried, Unix milliseconds.
+    pub buried_at_ms: i64,
+}
+
+/// Figures about the inbox at one moment.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Backlog {
+    /// Messages that are not acked, those in flight included.
+    pub messages: u64,
+    /// Messages given out under a lease that has not run out.
+    pub in_flight: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// When the oldest of the messages was sent, Unix milliseconds.
+    pub oldest_sent_at_ms: Option<i64>,
+}
+
+/// How an inbox behaves.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// How long a lease lasts without being extended.
+    pub visibility_ms: i64,
+    /// The longest body.
+    pub body_bytes_max: usize,
+    /// The largest file that sends may fill, the write-ahead log not counted.
+    pub file_bytes_max: u64,
+    /// A message received this often and still not acked is buried instead of being received once more.
+    pub receive_max: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { visibility_ms: 30_000, body_bytes_max: 262_144, file_bytes_max: 16 << 30, receive_max: 1000 }
+    }
+}
+
+/// An inbox. Clones share it.
+#[derive(Clone, Debug)]
+pub enum Queue {
+    /// A file on this machine, shared by the processes that open it.
+    Sqlite(Sqlite),
+}
+
+impl Queue {
+    /// Opens the inbox in the file `path`, and makes it if there is none; the folder must exist.
+    ///
+    /// # Errors
+    /// [`Error::NewerSchema`] for a file of a newer version, [`Error::Corrupt`] for one that is no inbox,
+    /// [`Error::Refused`] where the file cannot be opened.
+    pub async fn open_sqlite(path: &Path, options: Options, now_ms: NowMs) -> Result<Self, Error> {
+        Ok(Self::Sqlite(Sqlite::open(path, options, now_ms).await?))
+    }
+
+    /// Names this inbox; made once, at random, when the inbox was made.
+    pub fn inbox_id(&self) -> &str {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.inbox_id(),
+        }
+    }
+
+    /// Sends messages, in order, and answers for each one. What has an `Ok` is stored durably. All that are
+    /// allowed are stored in one transaction (1024 at a time).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] for a body that is too long, alone; [`Error::Full`] and the others for all that
+    /// share the transaction.
+    pub async fn send(&self, envelopes: &[Outgoing]) -> Vec<Result<(), Error>> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.send(envelopes).await,
+        }
+    }
+
+    /// Receives from partitions that nobody holds, and waits up to `wait` for something to come. Nothing
+    /// came: an empty list. A file gives one batch at most: of the partition whose oldest message is the
+    /// oldest.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Batch>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.receive(limit, wait).await,
+        }
+    }
+
+    /// More of the partition that this lease holds, after what it has been given. It may be nothing, and does
+    /// not wait.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] when the lease is over; those of the backend.
+    pub async fn read_on(&self, lease: &Lease, limit: Limit) -> Result<Vec<Message>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read_on(lease, limit).await,
+        }
+    }
+
+    /// Lets the visibility start anew.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] when the lease is over; those of the backend.
+    pub async fn extend(&self, lease: &Lease) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.extend(lease).await,
+        }
+    }
+
+    /// Removes what this lease was given up to and including `through`. When nothing that it was given is
+    /// left, the lease ends and the partition is free.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] when the lease is over, and then nothing is removed; those of the backend.
+    pub async fn ack(&self, lease: &Lease, through: Sequence) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.ack(lease, through).await,
+        }
+    }
+
+    /// Ends the lease: what is not acked can be received at once, in order.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] when the lease is over already; those of the backend.
+    pub async fn release(&self, lease: &Lease) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.release(lease).await,
+        }
+    }
+
+    /// Keeps dead letters, durably. One whose id is there already changes nothing.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn bury(&self, letters: &[DeadLetter]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.bury(letters).await,
+        }
+    }
+
+    /// Up to `limit` dead letters in the order of their ids, those after `after_id` (which need not exist).
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn dead_letters(&self, after_id: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.dead_letters(after_id, limit).await,
+        }
+    }
+
+    /// One dead letter.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.dead_letter(id).await,
+        }
+    }
+
+    /// Removes dead letters and says how many there were.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn forget_dead(&self, ids: &[String]) -> Result<u64, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.forget_dead(ids).await,
+        }
+    }
+
+    /// How much is waiting. It counts, so ask every few seconds rather than for every request.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn backlog(&self) -> Result<Backlog, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.backlog().await,
+        }
+    }
+
+    /// The highest sequence that a message was ever stored under, also when it is gone. Lower than what was
+    /// applied: the inbox was restored from an older copy. `None`: nothing was ever sent, or the backend
+    /// cannot tell.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn highest_sequence(&self) -> Result<Option<Sequence>, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.highest_sequence().await,
+        }
+    }
+
+    /// Whether the inbox can be used: one small write that is not synced.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.check().await,
+        }
+    }
+
+    /// Finishes what is under way and closes the inbox, for all clones. Later calls say [`Error::Closed`].
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+}

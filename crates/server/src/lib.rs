@@ -1,1 +1,24 @@
-//! placeholder
+//! The server: the one binary `buttonparty`, whose roles are subcommands. A role is a function that takes its parts.
+//!
+//! What it is not: no rule of the game is here (that is `game`), no SQL (that is `store`), no queue's protocol (that
+//! is `queue`). `main` is a few lines; this is a library so that tests and benchmarks can run its loops step by step.
+
+pub mod admin;
+pub mod bounds;
+pub mod button;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dlq;
+pub mod health;
+pub mod http;
+pub mod ingest;
+pub mod live;
+pub mod node;
+pub mod openapi;
+pub mod page;
+pub mod push;
+pub mod scheduler;
+pub mod telemetry;
+pub mod verify;
+pub mod writer;

@@ -87,6 +87,10 @@ pub fn encode_action(
 /// [`DecodeError`] with the reason, for anything that is not exactly a known command with valid values.
 pub fn decode_action(payload: &str, entry_id: impl FnOnce() -> String) -> Result<Action, DecodeError> {
     let json: Json<'_> = serde_json::from_str(payload).map_err(DecodeError::Command)?;
+    // serde would take an array for the fields; the first colon stands behind the command's name.
+    if !payload.split_once(':').is_some_and(|(_, fields)| fields.trim_start().starts_with('{')) {
+        return Err(DecodeError::Command(serde::de::Error::custom("the fields must be a JSON object")));
+    }
     Ok(match json {
         Json::Add { username, name, platform, token } => Action::Add(Add {
             username: Username::new(&username)?,

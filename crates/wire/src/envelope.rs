@@ -104,13 +104,13 @@ pub fn decode(text: &str) -> Result<Envelope<'_>, DecodeError> {
     if text.len() > DECODE_BYTES_MAX {
         return Err(DecodeError::TooLong { found: text.len() });
     }
-    let json: EnvelopeJson<'_> = serde_json::from_str(text).map_err(|error| {
+    let json: EnvelopeJson<'_> = object(text).map_err(|error| {
         // A newer version may well have other fields: then its number is the better reason.
         #[derive(Deserialize)]
         struct Head {
             v: u32,
         }
-        match serde_json::from_str::<Head>(text) {
+        match object::<Head>(text) {
             Ok(head) if head.v != VERSION => DecodeError::Version { found: head.v },
             _ => DecodeError::Envelope(error),
         }
@@ -119,6 +119,15 @@ pub fn decode(text: &str) -> Result<Envelope<'_>, DecodeError> {
         return Err(DecodeError::Version { found: json.v });
     }
     Ok(Envelope { inbox: json.inbox, partitions: json.partitions, id: json.id, entries: json.entries })
+}
+
+/// serde alone would take an array for a struct, field by field.
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
+    if text.trim_start().starts_with('{') {
+        serde_json::from_str(text)
+    } else {
+        Err(serde::de::Error::custom("must be a JSON object"))
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -134,7 +143,7 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// [`DecodeError`] with the reason.
     pub fn decode(text: &'a str) -> Result<Self, DecodeError> {
-        let json: EntryJson<'a> = serde_json::from_str(text).map_err(DecodeError::Entry)?;
+        let json: EntryJson<'a> = object(text).map_err(DecodeError::Entry)?;
         let max = game::bounds::TIME_MS_MAX;
         if !(0..=max).contains(&json.at) {
             return Err(game::Reason::OutOfRange { min: 0, max }.of("at").into());
@@ -213,5 +222,16 @@ impl EnvelopeBuilder {
         // Unwrap safety: only JSON that serde_json wrote as UTF-8 went in; lossy reading keeps it as it is.
         String::from_utf8(self.text)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+/// The text of an entry with its id in it, so that it keeps the id when it is sent again. What is no entry, or has an
+/// id, stays as it is.
+pub fn with_id(entry: &str, id: &str) -> String {
+    match Entry::decode(entry) {
+        Ok(Entry { id: None, arrived_at_ms, payload }) => {
+            format!("{{\"id\":{},\"at\":{arrived_at_ms},\"c\":{payload}}}", serde_json::Value::from(id))
+        }
+        _ => entry.to_owned(),
     }
 }

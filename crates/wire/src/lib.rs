@@ -13,7 +13,7 @@ mod response;
 
 pub use command::{decode_action, encode_action};
 pub use envelope::{
-    DecodeError, ENVELOPE_BYTES_MAX, Entry, Envelope, EnvelopeBuilder, VERSION, decode, entry_id,
+    DecodeError, ENVELOPE_BYTES_MAX, Entry, Envelope, EnvelopeBuilder, VERSION, decode, entry_id, with_id,
 };
 pub use problem::{FieldError, Problem, ProblemKind};
 pub use query::{limit, username};

@@ -30,6 +30,20 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Invalid,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::UnknownPlayer,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::RoundOverlaps,
+        Self::BodyTooLarge,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
     /// The HTTP status.
     pub fn status(self) -> u16 {
         match self {

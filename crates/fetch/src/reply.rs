@@ -1,0 +1,53 @@
+//! How bodies and problems become HTTP answers.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::to_vec;
+use wire::{Problem, ProblemKind};
+
+/// What lies behind a 5xx: travels with the answer inside the process, is logged once where answers leave, and is
+/// never sent.
+#[derive(Debug, Clone)]
+pub struct Cause(pub String);
+
+/// The answer that carries a problem.
+pub fn problem(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = to_vec(problem).unwrap_or_default(); // cannot fail: strings and numbers only
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = problem.retry_after_s() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response.extensions_mut().insert(problem.kind());
+    response
+}
+
+/// The answer to a failure of the store: 503 when trying again may help, else 500; the cause goes to the log only.
+pub fn store_problem(error: &store::Error) -> Response {
+    let told = if error.is_transient() {
+        Problem::new(ProblemKind::Unavailable).with_retry_after_ms(1_000)
+    } else {
+        Problem::new(ProblemKind::Internal)
+    };
+    let mut response = problem(&told);
+    response.extensions_mut().insert(Cause(chain(error)));
+    response
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// An answer with this JSON text.
+pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}

@@ -1,0 +1,140 @@
+//! `/fetch/self` and `/fetch/lb`.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use game::{LastPress, LastPurchase, Player, PowerupKind, partition_of};
+use store::{PlayerView, Reader};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use wire::{
+    BoardRow, LastPressView, LastPurchaseView, PowerupView, PowerupsView, Problem, ProblemKind, RoundView, SelfView,
+};
+
+use crate::reply::{json, problem, store_problem};
+use crate::Board;
+
+/// What the read routes need.
+#[derive(Clone)]
+pub struct FetchState {
+    /// The read-only side of the store.
+    pub reader: Reader,
+    /// The board of ranks, where this process has one.
+    pub board: Option<Arc<Board>>,
+    /// The number of partitions of the game.
+    pub partitions: u16,
+    /// What time it is, in Unix milliseconds.
+    pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
+
+/// The read routes, with their documentation.
+pub fn routes() -> OpenApiRouter<FetchState> {
+    OpenApiRouter::new().routes(routes!(fetch_self)).routes(routes!(fetch_lb))
+}
+
+/// Everything about one player.
+#[utoipa::path(
+    get, path = "/fetch/self", tag = "fetch",
+    params(("username" = String, Query, description = "Who; percent-decoded, exactly once", example = "ada")),
+    responses(
+        (status = 200, description = "The player", body = SelfView),
+        (status = 400, description = "No such query", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nobody has this username", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn fetch_self(State(state): State<FetchState>, RawQuery(query): RawQuery) -> Response {
+    let username = match wire::username(query.as_deref()) {
+        Ok(username) => username,
+        Err(error) => return problem(&error.into()),
+    };
+    let now_ms = (state.now_ms)();
+    let partition = partition_of(username.as_str(), state.partitions);
+    match state.reader.player(&username, partition, now_ms).await {
+        Ok(Some(view)) => {
+            let rank = state.board.as_ref().and_then(|board| board.rank(&view.standing, &view.positions, now_ms));
+            let body = serde_json::to_vec(&self_view(&view, rank, now_ms)).unwrap_or_default();
+            json(StatusCode::OK, body)
+        }
+        Ok(None) => problem(&Problem::new(ProblemKind::UnknownPlayer)),
+        Err(error) => store_problem(&error),
+    }
+}
+
+/// The best players.
+#[utoipa::path(
+    get, path = "/fetch/lb", tag = "fetch",
+    params(("limit" = Option<usize>, Query, description = "1 to 100; 10 if left out", example = 10)),
+    responses(
+        (status = 200, description = "Best first; empty on an empty game", body = Vec<BoardRow>),
+        (status = 400, description = "No such query", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn fetch_lb(State(state): State<FetchState>, RawQuery(query): RawQuery) -> Response {
+    let limit = match wire::limit(query.as_deref()) {
+        Ok(limit) => limit,
+        Err(error) => return problem(&error.into()),
+    };
+    match board_rows(&state.reader, limit).await {
+        Ok(rows) => json(StatusCode::OK, serde_json::to_vec(&rows).unwrap_or_default()),
+        Err(error) => store_problem(&error),
+    }
+}
+
+/// The first rows of the board, as they are sent.
+///
+/// # Errors
+/// Those of the store.
+pub async fn board_rows(reader: &Reader, limit: usize) -> Result<Vec<BoardRow>, store::Error> {
+    let rows = reader.board(limit).await?;
+    let row = |row: store::BoardRow| BoardRow {
+        rank: row.rank,
+        username: row.username.as_str().to_owned(),
+        name: row.name.map(|name| name.as_str().to_owned()),
+        score: row.score,
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+fn self_view(view: &PlayerView, rank: Option<u64>, now_ms: i64) -> SelfView {
+    let player = &view.player;
+    let lit = view.lit.filter(|round| now_ms < player.closes_at_ms(round));
+    SelfView {
+        username: view.standing.username.as_str().to_owned(),
+        name: player.name.as_ref().map(|name| name.as_str().to_owned()),
+        score: player.score,
+        streak: player.streak,
+        rank,
+        pressed: view.lit.is_some_and(|round| round.id == player.pressed_round),
+        round: lit.map(|round| RoundView {
+            round: round.id,
+            opens_at: round.opens_at_ms,
+            closes_at: player.closes_at_ms(&round),
+        }),
+        powerups: PowerupsView {
+            freeze: powerup(player, PowerupKind::Freeze, now_ms),
+            multiplier: powerup(player, PowerupKind::Multiplier, now_ms),
+            extender: powerup(player, PowerupKind::Extender, now_ms),
+        },
+        last_press: player.last_press.map(|press: LastPress| LastPressView {
+            round: press.round,
+            outcome: press.outcome.code().to_owned(),
+            points: press.outcome.points(),
+            arrived_at: press.arrived_at_ms,
+        }),
+        last_purchase: player.last_purchase.as_ref().map(|LastPurchase { id, outcome }| LastPurchaseView {
+            id: id.as_str().to_owned(),
+            outcome: outcome.code().to_owned(),
+        }),
+        now: now_ms,
+    }
+}
+
+fn powerup(player: &Player, kind: PowerupKind, now_ms: i64) -> Option<PowerupView> {
+    let effect = player.effect(kind).filter(|effect| effect.is_active(now_ms))?;
+    let quantity = game::Powerup { kind, level: effect.level }.quantity();
+    Some(PowerupView { quantity, from: effect.from_ms, until: effect.until_ms })
+}

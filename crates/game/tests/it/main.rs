@@ -1,0 +1,29 @@
+//! The rules of the game as tables and properties, one module for each section of the rules.
+//!
+//! The tables are written from the text of the rules and are read beside it; how to read one is said in
+//! `support::table`. The properties hold the code to a second, naive writing of the rules (`model`).
+
+#[cfg(test)]
+mod ids;
+#[cfg(test)]
+mod leaderboard;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod order_and_repetition;
+#[cfg(test)]
+mod players_and_devices;
+#[cfg(test)]
+mod powerups;
+#[cfg(test)]
+mod press;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod round;
+#[cfg(test)]
+mod schedule;
+#[cfg(test)]
+mod settling;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,192 @@
+//! The rules a second time: naive, with the whole history of every player, and derived anew at every question.
+//! It knows commands in the order of their times and announcements that come before their openings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use game::{Action, Outcome, Powerup, PowerupKind, PressOutcome, PurchaseOutcome, Round};
+
+use crate::support::HOUR_MS;
+
+const SCORE_MAX: u128 = 9_007_199_254_740_991;
+
+/// What a powerup looked like after one purchase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bought {
+    pub(crate) at_ms: i64,
+    /// 0 to 3.
+    pub(crate) level: usize,
+    pub(crate) from_ms: i64,
+    pub(crate) until_ms: i64,
+}
+
+/// All that has happened to one player.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    added_at_ms: i64,
+    last_at_ms: i64,
+    pub(crate) score: u64,
+    pub(crate) reached_at_ms: i64,
+    pressed: BTreeSet<u64>,
+    pub(crate) bought: BTreeMap<PowerupKind, Vec<Bought>>,
+    purchases: BTreeMap<String, PurchaseOutcome>,
+    /// Round, outcome, arrived_at.
+    pub(crate) last_press: Option<(Option<u64>, PressOutcome, i64)>,
+    pub(crate) last_purchase: Option<(String, PurchaseOutcome)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    rounds: BTreeMap<u64, Round>,
+    pub(crate) players: BTreeMap<String, History>,
+}
+
+fn price(level: usize) -> u64 {
+    [60, 150, 330, 700][level]
+}
+
+fn duration_ms(kind: PowerupKind, level: usize) -> i64 {
+    match kind {
+        PowerupKind::Freeze => [6, 12, 24, 48][level] * HOUR_MS,
+        _ => 6 * HOUR_MS,
+    }
+}
+
+fn lit_ms(round: &Round, extender: Option<usize>) -> i64 {
+    let (times, half) = extender.map_or((2, 2), |level| [(3, 2), (2, 1), (3, 1), (5, 1)][level]);
+    (round.window_ms + round.grace_ms) * times / half
+}
+
+impl History {
+    fn all(&self, kind: PowerupKind) -> &[Bought] {
+        self.bought.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// With the extender as it was left by the purchases before the opening.
+    pub(crate) fn cutoff_ms(&self, round: &Round) -> i64 {
+        let opens_at_ms = round.opens_at_ms;
+        let owned = self.all(PowerupKind::Extender).iter().rfind(|bought| bought.at_ms < opens_at_ms);
+        let counts = owned.filter(|bought| bought.from_ms < opens_at_ms && opens_at_ms < bought.until_ms);
+        opens_at_ms + lit_ms(round, counts.map(|bought| bought.level))
+    }
+
+    fn is_forgiven(&self, round: &Round) -> bool {
+        let cutoff_ms = self.cutoff_ms(round);
+        let freezes = self.all(PowerupKind::Freeze);
+        freezes.iter().any(|freeze| freeze.from_ms <= cutoff_ms && freeze.until_ms > round.opens_at_ms)
+    }
+
+    /// The streak once every round with a cutoff before this time is settled.
+    pub(crate) fn streak(&self, rounds: &BTreeMap<u64, Round>, before_ms: i64) -> u64 {
+        rounds.values().fold(0, |streak, round| {
+            if self.pressed.contains(&round.id) {
+                streak + 1
+            } else if self.cutoff_ms(round) >= before_ms
+                || round.opens_at_ms <= self.added_at_ms
+                || self.is_forgiven(round)
+            {
+                streak
+            } else {
+                0
+            }
+        })
+    }
+
+    fn press(&mut self, rounds: &BTreeMap<u64, Round>, at_ms: i64) -> PressOutcome {
+        let opened = rounds.values().rfind(|round| round.opens_at_ms <= at_ms);
+        let lit = opened.filter(|round| at_ms <= round.opens_at_ms + lit_ms(round, Some(3)));
+        let outcome = match lit {
+            None => PressOutcome::NotOpen,
+            Some(round) if self.pressed.contains(&round.id) => PressOutcome::AlreadyPressed,
+            Some(round) if at_ms > self.cutoff_ms(round) => PressOutcome::TooLate,
+            Some(round) => {
+                self.pressed.insert(round.id);
+                let streak = self.streak(rounds, at_ms);
+                let multiplier = self.all(PowerupKind::Multiplier).last();
+                let factor = multiplier
+                    .filter(|bought| bought.from_ms <= at_ms && at_ms < bought.until_ms)
+                    .map_or(1, |bought| [2, 3, 5, 10][bought.level]);
+                let points = factor * if streak < 10 { streak } else { streak * streak };
+                let score = (u128::from(self.score) + u128::from(points)).min(SCORE_MAX);
+                self.score_becomes(u64::try_from(score).unwrap(), at_ms);
+                PressOutcome::Counted { points }
+            }
+        };
+        let round = lit.map(|round| round.id);
+        let counted_before = self
+            .last_press
+            .is_some_and(|(of, outcome, _)| of == round && matches!(outcome, PressOutcome::Counted { .. }));
+        if matches!(outcome, PressOutcome::Counted { .. }) || !counted_before {
+            self.last_press = Some((round, outcome, at_ms));
+        }
+        outcome
+    }
+
+    fn buy(&mut self, id: &str, powerup: Powerup, at_ms: i64) -> Outcome {
+        if let Some(outcome) = self.purchases.get(id) {
+            return Outcome::PurchaseKnown(*outcome);
+        }
+        let kind = powerup.kind;
+        let level = usize::from(powerup.level.number()) - 1;
+        let last = self.all(kind).last().copied();
+        let active = last.filter(|bought| bought.from_ms <= at_ms && at_ms < bought.until_ms);
+        let outcome = match active {
+            Some(active) if kind != PowerupKind::Freeze && active.level > level => {
+                PurchaseOutcome::HigherLevelActive
+            }
+            _ if self.score < price(level) => PurchaseOutcome::NotEnoughPoints,
+            _ => {
+                let lengthened = active.filter(|active| kind == PowerupKind::Freeze || active.level == level);
+                let from_ms = lengthened.map_or(at_ms, |active| active.from_ms);
+                let until_ms = lengthened.map_or(at_ms, |active| active.until_ms) + duration_ms(kind, level);
+                self.bought.entry(kind).or_default().push(Bought { at_ms, level, from_ms, until_ms });
+                self.score_becomes(self.score - price(level), at_ms);
+                PurchaseOutcome::Bought
+            }
+        };
+        self.purchases.insert(id.to_owned(), outcome);
+        self.last_purchase = Some((id.to_owned(), outcome));
+        Outcome::Purchase(outcome)
+    }
+
+    fn score_becomes(&mut self, score: u64, at_ms: i64) {
+        if score != self.score {
+            self.reached_at_ms = at_ms;
+        }
+        self.score = score;
+    }
+}
+
+impl Model {
+    /// Plays a command of a player, or an announcement; `None` for what it does not judge.
+    pub(crate) fn play(&mut self, at_ms: i64, action: &Action) -> Option<Outcome> {
+        match action {
+            Action::Announce(round) => {
+                self.rounds.insert(round.id, *round);
+                return None;
+            }
+            Action::Tick { .. } => return None,
+            Action::Add(add) => {
+                let name = add.username.as_str().to_owned();
+                let new = !self.players.contains_key(&name);
+                let fresh = History { added_at_ms: at_ms, reached_at_ms: at_ms, ..History::default() };
+                self.players.entry(name).or_insert(fresh).last_at_ms = at_ms;
+                return Some(Outcome::Added { new });
+            }
+            Action::Press { .. } | Action::Buy { .. } => {}
+        }
+        let Some(player) = self.players.get_mut(action.username()?.as_str()) else {
+            return Some(Outcome::UnknownPlayer);
+        };
+        player.last_at_ms = at_ms;
+        Some(match action {
+            Action::Buy { id, powerup, .. } => player.buy(id.as_str(), *powerup, at_ms),
+            _ => Outcome::Press(player.press(&self.rounds, at_ms)),
+        })
+    }
+
+    /// The streak that a read shows when everything that arrived up to this time is applied.
+    pub(crate) fn streak_shown(&self, name: &str, through_ms: i64) -> u64 {
+        let player = &self.players[name];
+        player.streak(&self.rounds, player.last_at_ms.max(through_ms + 1))
+    }
+}

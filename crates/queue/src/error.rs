@@ -1,0 +1,123 @@
+//! What can go wrong, and what the caller may conclude from it.
+
+use std::sync::Arc;
+
+/// Primary result codes of SQLite, in the low byte of what it reports.
+mod code {
+    pub(super) const PERM: i32 = 3;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+/// Why the inbox did not do what was asked. Cheap to clone: one failure can answer many envelopes.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The disk, or the room that the options give, is used up. Nothing was stored; acks make room again.
+    #[error("the inbox is full")]
+    Full {
+        /// What the database said.
+        source: Arc<sqlx::Error>,
+    },
+    /// Another writer held the file for too long. Nothing was stored; trying again helps.
+    #[error("the inbox is locked by another writer")]
+    Busy {
+        /// What the database said.
+        source: Arc<sqlx::Error>,
+    },
+    /// The file cannot be opened or written: missing folder, permissions, read-only disk. Nothing was stored.
+    #[error("the inbox cannot be opened or written")]
+    Refused {
+        /// What the database said.
+        source: Arc<sqlx::Error>,
+    },
+    /// Anything else that failed below; whether something was stored is not known.
+    #[error("the inbox is unavailable")]
+    Unavailable {
+        /// What the database said.
+        source: Arc<sqlx::Error>,
+    },
+    /// The body of this envelope is longer than the options allow.
+    #[error("the body has {found_bytes} bytes, at most {max_bytes} are allowed")]
+    TooLarge {
+        /// Length of the body.
+        found_bytes: usize,
+        /// The most that is allowed.
+        max_bytes: usize,
+    },
+    /// The lease ran out, was taken over, or has ended because all of it was acked or released.
+    #[error("the lease on the partition is lost")]
+    LeaseLost,
+    /// The file was written by a newer version of this program.
+    #[error("the inbox has schema {found}, this program knows schemas up to {known}")]
+    NewerSchema {
+        /// The version found in the file.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The file is damaged, or is not an inbox.
+    #[error("the inbox is damaged or is no inbox")]
+    Corrupt {
+        /// What was found.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The inbox was closed by this process.
+    #[error("the inbox is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Whether the same call may well succeed a moment later with nobody doing anything about it.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Busy { .. } => true,
+            Self::Unavailable { source } => {
+                is_broken_connection(source) || matches!(**source, sqlx::Error::PoolTimedOut)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is certain that nothing of what this error answers was stored or removed.
+    pub fn is_definite(&self) -> bool {
+        !matches!(self, Self::Unavailable { .. } | Self::Corrupt { .. })
+    }
+
+    pub(crate) fn corrupt(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Corrupt { source: Arc::new(source) }
+    }
+}
+
+/// Whether the connection that reported this is of no more use.
+pub(crate) fn is_broken_connection(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement
+    )
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        let code = match &source {
+            sqlx::Error::PoolClosed => return Self::Closed,
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => {
+                return Self::corrupt(source);
+            }
+            sqlx::Error::Database(error) => error.code().and_then(|code| code.parse::<i32>().ok()),
+            _ => None,
+        };
+        match code.map(|code| code & 0xff) {
+            Some(code::BUSY | code::LOCKED) => Self::Busy { source: Arc::new(source) },
+            Some(code::FULL) => Self::Full { source: Arc::new(source) },
+            Some(code::PERM | code::READONLY | code::CANTOPEN) => Self::Refused { source: Arc::new(source) },
+            Some(code::CORRUPT | code::NOTADB) => Self::corrupt(source),
+            _ => Self::Unavailable { source: Arc::new(source) },
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The inbox as one SQLite file in WAL mode.
+//!
+//! All writing of a process goes through one lock, so that its connections queue up fairly instead of finding
+//! the file busy and sleeping; other processes are met with SQLite's busy timeout. Reading needs no lock.
+
+mod connect;
+mod dead;
+mod receive;
+mod send;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use sqlx::{AssertSqlSafe, SqlitePool, query, query_as, query_scalar};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, Notify};
+
+use crate::{
+    Backlog, NowMs, Options, Sequence,
+    error::{Error, is_broken_connection},
+};
+use connect::Writers;
+
+/// The embedded inbox; used through [`Queue`](crate::Queue).
+#[derive(Clone)]
+pub struct Sqlite(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    options: Options,
+    now_ms: NowMs,
+    inbox_id: String,
+    /// The statements that store 1, 2, 4, … messages.
+    inserts: Vec<AssertSqlSafe<Arc<str>>>,
+    /// Something was sent or a partition became free, in this process.
+    news: Notify,
+    writers: Mutex<Option<Writers>>,
+    /// The writers reported that they are of no more use, and are opened again.
+    broken: AtomicBool,
+    readers: SqlitePool,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite")
+            .field("path", &self.0.path)
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sqlite {
+    pub(crate) async fn open(path: &Path, options: Options, now_ms: NowMs) -> Result<Self, Error> {
+        let writers = Writers::open(path, &options).await?;
+        let readers = connect::readers(path);
+        let inbox_id =
+            query_scalar("SELECT value FROM meta WHERE key = 'inbox_id'").fetch_one(&readers).await?;
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            options,
+            now_ms,
+            inbox_id,
+            inserts: send::inserts(),
+            news: Notify::new(),
+            writers: Mutex::new(Some(writers)),
+            broken: AtomicBool::new(false),
+            readers,
+        })))
+    }
+
+    pub(crate) fn inbox_id(&self) -> &str {
+        &self.0.inbox_id
+    }
+
+    pub(crate) async fn backlog(&self) -> Result<Backlog, Error> {
+        let (messages, in_flight, dead, oldest_sent_at_ms) = query_as(
+            "SELECT (SELECT count(*) FROM messages),
+                 (SELECT count(*) FROM leases l JOIN messages m ON m.partition = l.partition AND m.sequence <= l.through
+                  WHERE l.until_ms > ?),
+                 (SELECT count(*) FROM dead),
+                 (SELECT sent_at_ms FROM messages ORDER BY sequence LIMIT 1)",
+        )
+        .bind(self.now_ms())
+        .fetch_one(&self.0.readers)
+        .await?;
+        Ok(Backlog { messages, in_flight, dead, oldest_sent_at_ms })
+    }
+
+    pub(crate) async fn highest_sequence(&self) -> Result<Option<Sequence>, Error> {
+        query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
+            .fetch_optional(&self.0.readers)
+            .await?
+            .map(sequence)
+            .transpose()
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        let mut writers = self.writers().await?;
+        query("UPDATE meta SET value = ? WHERE key = 'checked_at_ms'")
+            .bind(self.now_ms())
+            .execute(&mut writers.receiver)
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(())
+    }
+
+    pub(crate) async fn close(&self) {
+        // Readers first: from here on nobody opens the writers again, and the log can be emptied.
+        self.0.readers.close().await;
+        if let Some(writers) = self.0.writers.lock().await.take() {
+            writers.close().await;
+        }
+        self.0.news.notify_waiters();
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.0.now_ms)()
+    }
+
+    /// The turn to write.
+    async fn writers(&self) -> Result<MappedMutexGuard<'_, Writers>, Error> {
+        let mut guard = self.0.writers.lock().await;
+        if self.0.readers.is_closed() {
+            return Err(Error::Closed);
+        }
+        if self.0.broken.swap(false, Ordering::Relaxed) {
+            *guard = None;
+        }
+        if guard.is_none() {
+            *guard = Some(Writers::reopen(&self.0.path, &self.0.options).await?);
+        }
+        // It was filled just above.
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::Closed)
+    }
+
+    /// Turns the error of a writer into the crate's, and sees to it that a broken connection is replaced.
+    fn failed(&self, error: sqlx::Error) -> Error {
+        if is_broken_connection(&error) {
+            self.0.broken.store(true, Ordering::Relaxed);
+        }
+        error.into()
+    }
+}
+
+/// A sequence as SQLite has it.
+fn sequence(number: i64) -> Result<Sequence, Error> {
+    u128::try_from(number).map(Sequence).map_err(Error::corrupt)
+}
+
+/// A number as SQLite takes it; what is larger than it can count means "no limit".
+fn number(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}

@@ -1,0 +1,295 @@
+//! Receiving, and what is done with a lease.
+
+use std::{pin::pin, time::Duration};
+
+use sqlx::{Connection, SqliteConnection, query, query_as, query_scalar};
+use tokio::{select, sync::futures::Notified, time::sleep};
+
+use super::{Sqlite, connect::BEGIN, number, sequence};
+use crate::{
+    Batch, Lease, Limit, Message, Sequence,
+    bounds::{LOOK_EVERY, LOOK_PAUSE},
+    error::Error,
+};
+
+/// The free partition whose oldest message is the oldest. It jumps from partition to partition along the
+/// index, however many messages there are.
+const FREE_PARTITION: &str = "
+    WITH RECURSIVE waiting (partition) AS (
+        SELECT min(partition) FROM messages
+        UNION ALL
+        SELECT (SELECT min(partition) FROM messages WHERE partition > waiting.partition)
+        FROM waiting WHERE waiting.partition IS NOT NULL
+    )
+    SELECT waiting.partition FROM waiting LEFT JOIN leases USING (partition)
+    WHERE waiting.partition IS NOT NULL AND coalesce(leases.until_ms, 0) <= ?
+    ORDER BY (SELECT min(sequence) FROM messages WHERE messages.partition = waiting.partition) LIMIT 1";
+
+/// Everything of a partition after `after`, up to and including `through`.
+#[derive(Copy, Clone)]
+struct Stretch {
+    partition: u16,
+    after: i64,
+    through: i64,
+}
+
+impl Sqlite {
+    pub(crate) async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Batch>, Error> {
+        let mut over = pin!(sleep(wait));
+        loop {
+            let news = self.0.news.notified();
+            if let Some(batch) = self.take(limit).await? {
+                return Ok(vec![batch]);
+            }
+            if wait.is_zero() {
+                return Ok(Vec::new());
+            }
+            select! {
+                biased;
+                () = &mut over => return Ok(Vec::new()),
+                () = next_look(news) => {}
+            }
+        }
+    }
+
+    pub(crate) async fn read_on(&self, lease: &Lease, limit: Limit) -> Result<Vec<Message>, Error> {
+        let stretch = {
+            let mut writers = self.writers().await?;
+            self.lengthen(&mut writers.receiver, lease, limit).await.map_err(|error| self.failed(error))?
+        };
+        match stretch.ok_or(Error::LeaseLost)? {
+            Some(stretch) => self.messages(stretch).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn extend(&self, lease: &Lease) -> Result<(), Error> {
+        let now_ms = self.now_ms();
+        self.set_until(lease, now_ms, now_ms + self.0.options.visibility_ms).await
+    }
+
+    pub(crate) async fn release(&self, lease: &Lease) -> Result<(), Error> {
+        self.set_until(lease, self.now_ms(), 0).await?;
+        self.0.news.notify_waiters();
+        Ok(())
+    }
+
+    pub(crate) async fn ack(&self, lease: &Lease, through: Sequence) -> Result<(), Error> {
+        let acked = {
+            let mut writers = self.writers().await?;
+            self.remove(&mut writers.receiver, lease, number(through.0))
+                .await
+                .map_err(|error| self.failed(error))?
+        };
+        if !acked {
+            return Err(Error::LeaseLost);
+        }
+        self.0.news.notify_waiters();
+        Ok(())
+    }
+
+    /// One batch, if a partition is free.
+    async fn take(&self, limit: Limit) -> Result<Option<Batch>, Error> {
+        loop {
+            // Looking first, without the turn to write: waiting receivers cost the senders nothing.
+            let free: Option<u16> =
+                query_scalar(FREE_PARTITION).bind(self.now_ms()).fetch_optional(&self.0.readers).await?;
+            if free.is_none() {
+                return Ok(None);
+            }
+            let taken = {
+                let mut writers = self.writers().await?;
+                self.lease(&mut writers.receiver, limit).await.map_err(|error| self.failed(error))?
+            };
+            let Some((lease, stretch)) = taken else {
+                // Somebody was faster, or all that the partition had was buried.
+                continue;
+            };
+            let messages = self.messages(stretch).await?;
+            if !messages.is_empty() {
+                return Ok(Some(Batch { lease, messages }));
+            }
+            // The lease ran out already and another receiver acked all of it.
+        }
+    }
+
+    /// Takes the lease on a free partition, and says what it gives out.
+    async fn lease(
+        &self,
+        connection: &mut SqliteConnection,
+        limit: Limit,
+    ) -> Result<Option<(Lease, Stretch)>, sqlx::Error> {
+        let now_ms = self.now_ms();
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let Some(partition) =
+            query_scalar(FREE_PARTITION).bind(now_ms).fetch_optional(&mut *transaction).await?
+        else {
+            return Ok(None);
+        };
+        let stretch = self.give_out(&mut transaction, partition, 0, limit).await?;
+        let taken = match stretch {
+            Some(stretch) => {
+                let token = query_scalar(
+                    "INSERT INTO leases (partition, token, until_ms, through) VALUES (?, 1, ?, ?)
+                     ON CONFLICT (partition) DO UPDATE
+                     SET token = token + 1, until_ms = excluded.until_ms, through = excluded.through
+                     RETURNING token",
+                )
+                .bind(partition)
+                .bind(now_ms + self.0.options.visibility_ms)
+                .bind(stretch.through)
+                .fetch_one(&mut *transaction)
+                .await?;
+                Some((Lease { partition, token }, stretch))
+            }
+            None => None,
+        };
+        transaction.commit().await?;
+        Ok(taken)
+    }
+
+    /// Gives more out under the lease: `None` when it is over, `Some(None)` when there is no more.
+    async fn lengthen(
+        &self,
+        connection: &mut SqliteConnection,
+        lease: &Lease,
+        limit: Limit,
+    ) -> Result<Option<Option<Stretch>>, sqlx::Error> {
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let after =
+            query_scalar("SELECT through FROM leases WHERE partition = ? AND token = ? AND until_ms > ?")
+                .bind(lease.partition)
+                .bind(lease.token)
+                .bind(self.now_ms())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let Some(after) = after else {
+            return Ok(None);
+        };
+        let stretch = self.give_out(&mut transaction, lease.partition, after, limit).await?;
+        if let Some(stretch) = stretch {
+            query("UPDATE leases SET through = ? WHERE partition = ?")
+                .bind(stretch.through)
+                .bind(lease.partition)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(Some(stretch))
+    }
+
+    /// Finds what comes next in a partition, and counts that it is received.
+    async fn give_out(
+        &self,
+        connection: &mut SqliteConnection,
+        partition: u16,
+        after: i64,
+        limit: Limit,
+    ) -> Result<Option<Stretch>, sqlx::Error> {
+        self.bury_exhausted(connection, partition, after).await?;
+        let through: Option<i64> = query_scalar(
+            "SELECT max(sequence) FROM (
+                 SELECT sequence, row_number() OVER up_to AS messages, sum(bytes) OVER up_to AS bytes
+                 FROM (SELECT sequence, octet_length(body) AS bytes FROM messages
+                       WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?)
+                 WINDOW up_to AS (ORDER BY sequence)
+             ) WHERE messages = 1 OR bytes <= ?",
+        )
+        .bind(partition)
+        .bind(after)
+        .bind(number(limit.messages_max.max(1)))
+        .bind(number(limit.bytes_max))
+        .fetch_one(&mut *connection)
+        .await?;
+        let Some(through) = through else {
+            return Ok(None);
+        };
+        query(
+            "INSERT INTO received (partition, sequence, count)
+             SELECT partition, sequence, 1 FROM messages WHERE partition = ? AND sequence > ? AND sequence <= ?
+             ON CONFLICT DO UPDATE SET count = count + 1",
+        )
+        .bind(partition)
+        .bind(after)
+        .bind(through)
+        .execute(connection)
+        .await?;
+        Ok(Some(Stretch { partition, after, through }))
+    }
+
+    /// Reads what was given out; outside of the transaction that gave it, because bodies are long.
+    async fn messages(&self, stretch: Stretch) -> Result<Vec<Message>, Error> {
+        let rows: Vec<(i64, String, String, i64, u32)> = query_as(
+            "SELECT sequence, id, body, sent_at_ms, coalesce(count, 1)
+             FROM messages LEFT JOIN received USING (partition, sequence)
+             WHERE partition = ? AND sequence > ? AND sequence <= ? ORDER BY sequence",
+        )
+        .bind(stretch.partition)
+        .bind(stretch.after)
+        .bind(stretch.through)
+        .fetch_all(&self.0.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(number, id, body, sent_at_ms, receive_count)| {
+                Ok(Message { sequence: sequence(number)?, id, body, sent_at_ms, receive_count })
+            })
+            .collect()
+    }
+
+    async fn set_until(&self, lease: &Lease, now_ms: i64, until_ms: i64) -> Result<(), Error> {
+        let mut writers = self.writers().await?;
+        let done = query("UPDATE leases SET until_ms = ? WHERE partition = ? AND token = ? AND until_ms > ?")
+            .bind(until_ms)
+            .bind(lease.partition)
+            .bind(lease.token)
+            .bind(now_ms)
+            .execute(&mut writers.receiver)
+            .await
+            .map_err(|error| self.failed(error))?;
+        if done.rows_affected() == 0 { Err(Error::LeaseLost) } else { Ok(()) }
+    }
+
+    /// Acks; false when the lease is over.
+    async fn remove(
+        &self,
+        connection: &mut SqliteConnection,
+        lease: &Lease,
+        through: i64,
+    ) -> Result<bool, sqlx::Error> {
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let given: Option<i64> = query_scalar(
+            "UPDATE leases SET until_ms = CASE WHEN through <= ? THEN 0 ELSE until_ms END
+             WHERE partition = ? AND token = ? AND until_ms > ? RETURNING through",
+        )
+        .bind(through)
+        .bind(lease.partition)
+        .bind(lease.token)
+        .bind(self.now_ms())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(given) = given else {
+            return Ok(false);
+        };
+        for statement in [
+            "DELETE FROM messages WHERE partition = ? AND sequence <= ?",
+            "DELETE FROM received WHERE partition = ? AND sequence <= ?",
+        ] {
+            query(statement)
+                .bind(lease.partition)
+                .bind(through.min(given))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Returns when it is worth looking again.
+async fn next_look(news: Notified<'_>) {
+    sleep(LOOK_PAUSE).await;
+    select! {
+        () = news => {}
+        () = sleep(LOOK_EVERY) => {}
+    }
+}

@@ -1,0 +1,131 @@
+//! Receivers and senders that stop in the middle.
+
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{Arc, Mutex},
+};
+
+use queue::{Error, Limit, Queue, Sequence};
+use tokio::{select, task::yield_now};
+
+use crate::harness::{ALL, Backend, Harness, NOW, ack_all, bodies, outgoing, send};
+
+const PARTITIONS: u16 = 8;
+const MESSAGES: u16 = 25;
+
+/// What was acked: by partition and sequence, the body.
+type Acked = Mutex<BTreeMap<(u16, Sequence), String>>;
+
+/// SplitMix64: the same numbers in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).unwrap()
+    }
+}
+
+/// Receives until all is acked, and forgets, releases or acks in part what it got as the dice fall.
+async fn receiver(harness: Arc<Harness>, queue: Queue, seed: u64, acked: Arc<Acked>) {
+    let mut dice = Dice(seed);
+    while acked.lock().unwrap().len() < usize::from(PARTITIONS * MESSAGES) {
+        let limit = Limit { messages_max: 1 + dice.roll(6), ..ALL };
+        let Some(batch) = queue.receive(limit, NOW).await.unwrap().pop() else {
+            harness.advance(2_000);
+            continue;
+        };
+        let mut messages = batch.messages;
+        if dice.roll(3) == 0 {
+            messages.extend(queue.read_on(&batch.lease, limit).await.unwrap_or_default());
+        }
+        let numbers: Vec<u16> = bodies(&messages).iter().map(|body| body.parse().unwrap()).collect();
+        assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "in order without a gap: {numbers:?}");
+        let kept = match dice.roll(4) {
+            // A crash.
+            0 => continue,
+            1 => {
+                queue.release(&batch.lease).await.ok();
+                continue;
+            }
+            2 => dice.roll(messages.len()),
+            _ => messages.len() - 1,
+        };
+        match queue.ack(&batch.lease, messages[kept].sequence).await {
+            Ok(()) => {
+                for message in messages.drain(..=kept) {
+                    let key = (batch.lease.partition(), message.sequence);
+                    assert_eq!(acked.lock().unwrap().insert(key, message.body), None, "acked twice");
+                }
+            }
+            Err(Error::LeaseLost) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+pub(crate) async fn receivers_that_crash_lose_nothing_and_keep_the_order(backend: Backend) {
+    let harness = Arc::new(Harness::new(backend).await);
+    for number in 0..MESSAGES {
+        let envelopes: Vec<_> =
+            (0..PARTITIONS).map(|partition| outgoing(partition, &number.to_string())).collect();
+        send(&harness.queue, &envelopes).await;
+    }
+    let acked = Arc::new(Acked::default());
+    let mut receivers = Vec::new();
+    for seed in 0..4 {
+        // Two "processes" with two receivers each.
+        let queue = if seed % 2 == 0 { harness.queue.clone() } else { harness.another().await };
+        receivers.push(tokio::spawn(receiver(Arc::clone(&harness), queue, seed, Arc::clone(&acked))));
+    }
+    for receiver in receivers {
+        receiver.await.unwrap();
+    }
+    harness.pass_visibility();
+    harness.nothing().await;
+    let acked = acked.lock().unwrap();
+    for partition in 0..PARTITIONS {
+        let got = acked.iter().filter(|((of, _), _)| *of == partition).map(|(_, body)| body.clone());
+        assert!(got.eq((0..MESSAGES).map(|number| number.to_string())), "partition {partition}: {acked:?}");
+    }
+}
+
+/// Polls the call a few times and drops it, done or not.
+async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) {
+    let mut call = pin!(call);
+    let patience = async {
+        for _ in 0..polls {
+            yield_now().await;
+        }
+    };
+    select! { biased; _ = &mut call => {} () = patience => {} }
+}
+
+pub(crate) async fn calls_that_are_dropped_half_way_leave_the_inbox_whole(backend: Backend) {
+    let harness = Harness::new(backend).await;
+    let queue = &harness.queue;
+    for number in 0..60_u32 {
+        let polls = number * number / 4;
+        let envelope = [outgoing(0, &number.to_string())];
+        drop_after(polls, queue.send(&envelope)).await;
+        // Whether or not it was stored: the resend makes it once.
+        send(queue, &envelope).await;
+        drop_after(polls, queue.receive(ALL, NOW)).await;
+        harness.pass_visibility();
+        let batch = harness.receive(ALL).await;
+        drop_after(polls, queue.read_on(&batch.lease, ALL)).await;
+        drop_after(polls, queue.extend(&batch.lease)).await;
+        drop_after(polls, queue.release(&batch.lease)).await;
+        drop_after(polls, queue.ack(&batch.lease, Sequence(0))).await;
+        drop_after(polls, queue.bury(&[])).await;
+        harness.pass_visibility();
+    }
+    let batch = harness.receive(ALL).await;
+    assert!(bodies(&batch.messages).into_iter().eq((0..60).map(|number| number.to_string())));
+    ack_all(queue, &batch).await;
+    harness.nothing().await;
+}

@@ -1,0 +1,93 @@
+//! Operators' routes. Without an operator token they do not exist.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use fetch::{Cause, problem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use wire::{OpenRoundBody, Problem, ProblemKind, RoundView};
+
+use crate::bounds::{LEAD_MS_MAX, RETRY_AFTER_MS};
+use crate::http;
+use crate::scheduler::{OpenError, Scheduler};
+
+/// What the operators' routes need.
+pub struct Admin {
+    /// Who opens rounds.
+    pub scheduler: Arc<Scheduler>,
+    /// What operators must present.
+    pub token: String,
+    /// The lead of a round when none is asked for.
+    pub lead_ms: i64,
+    /// The shortest lead that may be asked for.
+    pub lead_ms_min: i64,
+}
+
+/// The operators' routes, with their documentation.
+pub fn routes() -> OpenApiRouter<Arc<Admin>> {
+    OpenApiRouter::new().routes(routes!(open_round))
+}
+
+/// Announce a round that opens after the lead.
+#[utoipa::path(
+    post, path = "/admin/rounds", tag = "admin",
+    request_body(content = Option<OpenRoundBody>, example = json!({"lead_ms": 2000})),
+    responses(
+        (status = 202, description = "Every partition has the announcement durably", body = RoundView),
+        (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No operator token, or a wrong one", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It would overlap another round for some player", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It may or may not open; look before you try again", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("operator" = []))
+)]
+async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request: Request) -> Response {
+    if !is_operator(&headers, &admin.token) {
+        return problem(&Problem::new(ProblemKind::Unauthorized));
+    }
+    let lead_ms = match lead_ms(&admin, request).await {
+        Ok(lead_ms) => lead_ms,
+        Err(told) => return problem(&told),
+    };
+    match admin.scheduler.open_now(lead_ms).await {
+        Ok(round) => {
+            let closes_at = round.closes_at_ms(game::Round::BASE_HALVES);
+            let view = RoundView { round: round.id, opens_at: round.opens_at_ms, closes_at };
+            http::accepted(serde_json::to_vec(&view).unwrap_or_default())
+        }
+        Err(overlaps @ OpenError::Overlaps { wait_ms, .. }) => {
+            let told = Problem::new(ProblemKind::RoundOverlaps).with_detail(overlaps.to_string());
+            problem(&told.with_retry_after_ms(wait_ms))
+        }
+        Err(OpenError::Failed(error)) => {
+            let told = Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS);
+            let mut response = problem(&told);
+            response.extensions_mut().insert(Cause(error.to_string()));
+            response
+        }
+    }
+}
+
+async fn lead_ms(admin: &Admin, request: Request) -> Result<i64, Problem> {
+    let body = http::body(request.into_body()).await?;
+    let lead_ms = wire::lead_ms(&body).map_err(Problem::invalid)?.unwrap_or(admin.lead_ms);
+    let (min, max) = (admin.lead_ms_min, LEAD_MS_MAX);
+    if (min..=max).contains(&lead_ms) {
+        Ok(lead_ms)
+    } else {
+        Err(game::Reason::OutOfRange { min, max }.of("lead_ms").into())
+    }
+}
+
+/// Compares the whole token whatever its first wrong byte is, so that the time taken tells nothing of it.
+fn is_operator(headers: &HeaderMap, token: &str) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    given.is_some_and(|given| {
+        let same_length = given.len() == token.len();
+        let differences = given.iter().zip(token.as_bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+        same_length && differences == 0
+    })
+}

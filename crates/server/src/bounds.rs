@@ -1,0 +1,74 @@
+//! Every bound of the server, with its unit, in one place.
+
+/// Commands that ingest holds before they are in the inbox, at most.
+pub const PENDING_COMMANDS_MAX: usize = 50_000;
+/// Bytes of commands that ingest holds before they are in the inbox, at most: 64 MiB.
+pub const PENDING_BYTES_MAX: usize = 64 << 20;
+/// How long an envelope is sent again under the same id before its senders are told 503, in milliseconds.
+pub const RESEND_MS_MAX: i64 = 60_000;
+/// Shortest and longest wait before the same thing is tried again, in milliseconds.
+pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
+/// What a phone is told to wait when it is turned away, in milliseconds.
+pub const RETRY_AFTER_MS: i64 = 1_000;
+/// How long the head of a request may take to arrive, in milliseconds.
+pub const HEAD_MS_MAX: u64 = 10_000;
+/// How long the body of a request may take to arrive, in milliseconds.
+pub const BODY_MS_MAX: u64 = 10_000;
+/// Bytes of an over-long body that are read and thrown away, so that the phone gets to read its answer.
+pub const BODY_DISCARD_BYTES_MAX: usize = 2 << 20;
+/// Open connections of one process, at most.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// Live connections of one process, at most.
+pub const LIVE_CONNECTIONS_MAX: usize = 10_000;
+/// Live events that a slow connection may be behind before it is brought up to date at once.
+pub const LIVE_BEHIND_MAX: usize = 64;
+/// How often live connections are fed from the store at the least, in milliseconds; the board changes at most so often.
+pub const LIVE_POLL_MS: u64 = 250;
+/// How long after a look the next commit may cause another one for rounds, in milliseconds.
+pub const LIVE_ROUNDS_MS: u64 = 20;
+/// Rows of the board in a live event.
+pub const LIVE_BOARD_ROWS: usize = 10;
+/// Silence after which a live connection gets a comment that keeps it open, in milliseconds.
+pub const LIVE_KEEP_ALIVE_MS: u64 = 15_000;
+/// Messages that the handler applies in one transaction, at most.
+pub const BATCH_MESSAGES_MAX: usize = 256;
+/// Bytes of messages that the handler applies in one transaction, at most.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Batches that a loop reads on in one partition before it looks at the others.
+pub const READ_ON_MAX: u32 = 16;
+/// How long one receive waits for a message, in milliseconds.
+pub const RECEIVE_WAIT_MS: u64 = 1_000;
+/// Loops of the handler that work side by side, at most; each holds one partition at a time.
+pub const HANDLER_LOOPS_MAX: u16 = 4;
+/// How often a message whose commit keeps failing for good is tried alone before it is buried.
+pub const POISON_TRIES_MAX: u32 = 3;
+/// How often a batch is read again because another handler moved the position, before it is given back.
+pub const FENCED_TRIES_MAX: u32 = 3;
+/// How often the scheduler looks at its table at the least, in milliseconds.
+pub const SCHEDULE_POLL_MS: i64 = 250;
+/// How much earlier than the lead the scheduler begins to announce, so that it is done by then, in milliseconds.
+pub const ANNOUNCE_MARGIN_MS: i64 = 300;
+/// Shortest lead with an embedded inbox, in milliseconds.
+pub const LEAD_MS_MIN: i64 = 100;
+/// Longest lead that an operator may ask for, in milliseconds: one hour.
+pub const LEAD_MS_MAX: i64 = 3_600_000;
+/// How long after a cutoff its tick is sent, so that presses which are on their way stand before it, in milliseconds.
+pub const TICK_DELAY_MS: i64 = 500;
+/// How often an operator's round is tried when schedulers get in between.
+pub const OPEN_TRIES_MAX: usize = 8;
+/// Devices that the push worker reads and hands over at a time.
+pub const PUSH_PAGE: u32 = 500;
+/// How long a push worker has a row to itself, in milliseconds.
+pub const PUSH_LEASE_MS: i64 = 30_000;
+/// How often the push worker looks for rows at the least, in milliseconds.
+pub const PUSH_POLL_MS: u64 = 250;
+/// How often gauges are brought up to date, in milliseconds.
+pub const GAUGES_MS: u64 = 1_000;
+/// How long a graceful stop may take before it is cut short, in milliseconds.
+pub const SHUTDOWN_MS_MAX: u64 = 9_000;
+/// How long a check of `/readyz` may take, in milliseconds.
+pub const READY_MS_MAX: u64 = 2_000;
+/// Characters of the reason that a dead letter keeps; a reason may quote what it is about.
+pub const REASON_CHARS_MAX: usize = 500;
+/// Dead letters that are listed at a time.
+pub const DEAD_PAGE: usize = 100;

@@ -1,0 +1,212 @@
+//! The command line: roles and tools as subcommands, settings as flags.
+
+use std::io::Write;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors, Role, SETTINGS, environment};
+use crate::node::{Node, NodeError, Parts, open_queue, open_store};
+use crate::scheduler::OpenError;
+use crate::{dlq, telemetry, verify};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The process could not start or go on.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Dead letters.
+    #[error("dead letters")]
+    Dlq(#[from] dlq::DlqError),
+    /// `verify` could not compare.
+    #[error("cannot verify")]
+    Verify(#[from] verify::VerifyError),
+    /// `verify` found differences.
+    #[error("the store is not what its journal says")]
+    Different,
+    /// A round could not be opened.
+    #[error("cannot open a round")]
+    Open(#[from] OpenError),
+    /// Something about the process itself.
+    #[error("{0}")]
+    Process(String),
+}
+
+const ROLES: [(&str, Role, &str); 7] = [
+    ("dev", Role::Dev, "Everything in one process, with defaults for trying it out (this is what runs without a command)"),
+    ("all", Role::All, "Everything in one process, with production defaults"),
+    ("ingest", Role::Ingest, "Only what takes players' commands"),
+    ("handler", Role::Handler, "Only what applies them"),
+    ("scheduler", Role::Scheduler, "Only what opens rounds"),
+    ("fetch", Role::Fetch, "Only what answers reads, live events and the page"),
+    ("push", Role::Push, "Only what sends pushes"),
+];
+
+/// The command line's grammar.
+pub fn command() -> Command {
+    let with_settings = |command: Command| {
+        SETTINGS.iter().fold(command, |command, setting| {
+            let default = setting.default.unwrap_or("none");
+            let dev = setting.dev.filter(|_| !setting.secret).map(|dev| format!("; in dev: {dev}")).unwrap_or_default();
+            let help = format!(
+                "{} [{}; default: {default}{dev}; or {}]",
+                setting.meaning,
+                setting.unit,
+                setting.variable()
+            );
+            command.arg(Arg::new(setting.name).long(setting.flag()).value_name("VALUE").help(help).global(true))
+        })
+    };
+    let role = |(name, _, about): (&'static str, Role, &'static str)| Command::new(name).about(about);
+    let adopt = Arg::new("adopt-inbox").long("adopt-inbox").action(ArgAction::SetTrue);
+    let ids = Arg::new("ids").num_args(0..).help("Ids of dead letters; without any, all of them");
+    let lead = Arg::new("lead-ms").long("lead-ms").value_name("MS").help("How long from now it opens");
+    let lead = lead.value_parser(clap::value_parser!(i64));
+    let tools = [
+        Command::new("migrate")
+            .about("Bring the store up to date; safe to run twice")
+            .arg(adopt.help("Go on with an inbox that the store does not know: it begins with nothing applied")),
+        Command::new("dlq").about("Dead letters").subcommand_required(true).subcommands([
+            Command::new("list").about("Show them, one line of JSON each"),
+            Command::new("redrive").about("Send them again").arg(ids),
+        ]),
+        Command::new("round").about("Rounds").subcommand_required(true).subcommands([Command::new("open")
+            .about("Announce a round")
+            .arg(lead)]),
+        Command::new("verify").about("Replay the journal and compare with the store"),
+        Command::new("config").about("Show every setting with its value").arg(
+            Arg::new("role").value_parser(["all", "dev"]).default_value("all").help("Whose defaults to show"),
+        ),
+        Command::new("openapi").about("Print the description of the API"),
+    ];
+    let root = Command::new("buttonparty")
+        .about("Calls a crowd, and settles every answer exactly once")
+        .after_help("Settings come from flags or from the environment; a flag wins.");
+    with_settings(root).subcommands(ROLES.map(role)).subcommands(tools)
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// [`CliError`], to be shown.
+pub async fn run(matches: ArgMatches) -> Result<(), CliError> {
+    let (name, sub) = matches.subcommand().unwrap_or(("dev", &matches));
+    let given = |setting: &crate::config::Setting| {
+        sub.get_one::<String>(setting.name).cloned().or_else(|| environment(&setting.variable()))
+    };
+    if let Some((_, role, _)) = ROLES.into_iter().find(|(role, _, _)| *role == name) {
+        return serve(&Config::parse(role, given)?).await;
+    }
+    if name == "config" {
+        let dev = sub.get_one::<String>("role").is_some_and(|role| role == "dev");
+        let config = Config::parse(if dev { Role::Dev } else { Role::Tool }, given)?;
+        return print(&config.table());
+    }
+    let config = Config::parse(Role::Tool, given)?;
+    logs(&config)?;
+    tool(name, sub, &config).await
+}
+
+async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliError> {
+    let clock = Clock::System;
+    match (name, sub.subcommand()) {
+        ("migrate", _) => migrate(config, &clock, sub.get_flag("adopt-inbox")).await,
+        ("dlq", Some(("list", _))) => {
+            let queue = open_queue(config, &clock).await?;
+            let total = dlq::list(&queue, &mut std::io::stdout().lock()).await?;
+            eprintln!("{total} dead letter(s)");
+            queue.close().await;
+            Ok(())
+        }
+        ("dlq", Some(("redrive", sub))) => {
+            let queue = open_queue(config, &clock).await?;
+            let ids: Vec<_> = sub.get_many::<String>("ids").into_iter().flatten().cloned().collect();
+            let total = dlq::redrive(&queue, config.partitions, &ids).await?;
+            queue.close().await;
+            print(&format!("{total} dead letter(s) sent again\n"))
+        }
+        ("round", Some(("open", sub))) => open_round(config, clock, sub.get_one::<i64>("lead-ms").copied()).await,
+        ("verify", _) => {
+            let reader = open_store(config).await?.reader().await.map_err(NodeError::from)?;
+            let equal = verify::verify(&reader, &mut std::io::stdout().lock()).await?;
+            if equal { Ok(()) } else { Err(CliError::Different) }
+        }
+        ("openapi", _) => print(&crate::openapi::text().map_err(|error| CliError::Process(error.to_string()))?),
+        _ => Err(CliError::Process(format!("no such command: {name}"))),
+    }
+}
+
+async fn migrate(config: &Config, clock: &Clock, adopt: bool) -> Result<(), CliError> {
+    let store = open_store(config).await?;
+    if adopt {
+        let queue = open_queue(config, clock).await?;
+        let writer = store.writer().await.map_err(NodeError::from)?;
+        let identity = writer.adopt_inbox(queue.inbox_id(), clock.now_ms()).await.map_err(NodeError::from)?;
+        writer.close().await;
+        queue.close().await;
+        print(&format!("inbox {} is number {} of this game\n", identity.inbox_id, identity.inbox))?;
+    }
+    print("the store is up to date\n")
+}
+
+async fn open_round(config: &Config, clock: Clock, lead_ms: Option<i64>) -> Result<(), CliError> {
+    let parts = Parts::open_for_rounds(config, clock).await?;
+    let Some(scheduler) = parts.scheduler() else { return Err(CliError::Process("no scheduler".to_owned())) };
+    let round = scheduler.open_now(lead_ms.unwrap_or(config.round_lead_ms)).await?;
+    parts.close().await;
+    print(&format!("round {} opens at {}\n", round.id, round.opens_at_ms))
+}
+
+/// An error with everything that led to it, for people.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+fn print(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| CliError::Process(error.to_string()))
+}
+
+fn logs(config: &Config) -> Result<(), CliError> {
+    let wrong = |error| CliError::Process(format!("BUTTONPARTY_LOG: {error}"));
+    telemetry::init_logs(&config.log, config.log_format).map_err(wrong)
+}
+
+/// Runs a role until a signal asks it to stop; a second one ends it at once.
+async fn serve(config: &Config) -> Result<(), CliError> {
+    logs(config)?;
+    let metrics = telemetry::init_metrics().map_err(|error| CliError::Process(error.to_string()))?;
+    let signal = signals()?;
+    let node = Node::start(config, Some(metrics), Clock::System).await?;
+    print(&format!("ButtonParty is listening on http://{}\n", node.address))?;
+    Ok(node.run(signal.cancelled_owned()).await?)
+}
+
+fn signals() -> Result<CancellationToken, CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let wrong = |error: std::io::Error| CliError::Process(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        let mut next = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+        next().await;
+        asked.cancel();
+        next().await;
+        // Asked twice: whoever asks does not want to wait. Nothing that was acked is lost by this.
+        std::process::exit(130);
+    });
+    Ok(stop)
+}

@@ -1,0 +1,87 @@
+//! The one place that reads the clock and asks the system for randomness. Everything else takes time and random
+//! generators as values, so that a test or a simulation can step it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// What time it is, in Unix milliseconds.
+#[derive(Debug, Clone, Default)]
+pub enum Clock {
+    /// The system's time.
+    #[default]
+    System,
+    /// A time that a test moves by hand.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at this time until it is moved.
+    pub fn manual(now_ms: i64) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(now_ms)))
+    }
+
+    /// Moves a manual clock; the system's goes by itself.
+    pub fn advance(&self, ms: i64) {
+        if let Self::Manual(now_ms) = self {
+            now_ms.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+
+    /// Now, in Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        match self {
+            Self::System => {
+                #[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
+                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+            }
+            Self::Manual(now_ms) => now_ms.load(Ordering::SeqCst),
+        }
+    }
+
+    /// The same clock as a function, for crates that know nothing of this one.
+    pub fn as_fn(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
+        let clock = self.clone();
+        Arc::new(move || clock.now_ms())
+    }
+
+    /// Waits until this time at the latest; an earlier time returns at once.
+    pub async fn sleep_until(&self, at_ms: i64) {
+        let wait_ms = u64::try_from(at_ms.saturating_sub(self.now_ms())).unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
+}
+
+/// Measures how long something takes; for metrics only, never for a rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
+        Self(Instant::now())
+    }
+
+    /// Seconds since the start.
+    pub fn seconds(self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
+/// A random generator seeded by the system.
+pub fn system_rng() -> StdRng {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that asks the system for randomness")]
+    let rng = StdRng::from_rng(&mut rand::rng());
+    rng
+}
+
+/// The wait before the next try: doubles from try to try within its bounds.
+pub fn backoff(tries: u32) -> Duration {
+    let (min_ms, max_ms) = crate::bounds::BACKOFF_MS;
+    Duration::from_millis(min_ms.saturating_mul(1 << tries.min(16)).min(max_ms))
+}

@@ -1,0 +1,92 @@
+//! Dead letters: listing them, and sending them again.
+
+use std::io::Write;
+
+use queue::{DeadLetter, Outgoing, Queue};
+use serde_json::json;
+use wire::{Entry, EnvelopeBuilder};
+
+use crate::bounds::DEAD_PAGE;
+
+/// Why dead letters cannot be shown or sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum DlqError {
+    /// The inbox.
+    #[error("the inbox failed")]
+    Queue(#[from] queue::Error),
+    /// Nowhere to write to.
+    #[error("cannot write the list")]
+    Write(#[from] std::io::Error),
+    /// No dead letter has this id.
+    #[error("there is no dead letter {0}")]
+    Unknown(String),
+}
+
+/// Writes every dead letter as a line of JSON; returns how many there are.
+///
+/// # Errors
+/// [`DlqError`].
+pub async fn list(queue: &Queue, out: &mut impl Write) -> Result<usize, DlqError> {
+    let mut total = 0;
+    let mut after: Option<String> = None;
+    loop {
+        let page = queue.dead_letters(after.as_deref(), DEAD_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(total) };
+        after = Some(last.id.clone());
+        total += page.len();
+        for letter in &page {
+            let DeadLetter { id, partition, body, reason, buried_at_ms } = letter;
+            let line = json!({
+                "id": id, "partition": partition, "buried_at": buried_at_ms, "reason": reason, "body": body,
+            });
+            writeln!(out, "{line}")?;
+        }
+    }
+}
+
+/// Sends dead letters again, those with these ids or all of them, and takes them off the list. A command keeps its id
+/// and its time of arrival; it gets a new place in the inbox and is judged by the rules as it comes. Returns how many.
+///
+/// # Errors
+/// [`DlqError`]; what was sent again by then stays so.
+pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<usize, DlqError> {
+    let mut total = 0;
+    for id in ids {
+        let letter = queue.dead_letter(id).await?.ok_or_else(|| DlqError::Unknown(id.clone()))?;
+        resend(queue, partitions, &letter).await?;
+        total += 1;
+    }
+    // What is buried again meanwhile has a new id; only what was there at the start is sent again.
+    let mut all = Vec::new();
+    while ids.is_empty() {
+        let after = all.last().map(|letter: &DeadLetter| letter.id.clone());
+        let page = queue.dead_letters(after.as_deref(), DEAD_PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    for letter in &all {
+        resend(queue, partitions, letter).await?;
+        total += 1;
+    }
+    Ok(total)
+}
+
+async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(), DlqError> {
+    // The same id each time: a redrive that is repeated after a crash is one message while the inbox remembers it.
+    let id = format!("redrive-{}", letter.id.replace('/', "-"));
+    let body = match Entry::decode(&letter.body) {
+        Ok(entry) => {
+            let mut builder = EnvelopeBuilder::new(queue.inbox_id(), partitions, &id, wire::ENVELOPE_BYTES_MAX);
+            builder.push(Some(&entry.id(&id, 0)), entry.arrived_at_ms, entry.payload.as_bytes());
+            builder.finish()
+        }
+        // Nothing that can be read: it goes as it came, for a handler that may know it.
+        Err(_) => letter.body.clone(),
+    };
+    let sent = queue.send(&[Outgoing { partition: letter.partition, id, body }]).await;
+    sent.into_iter().collect::<Result<(), _>>()?;
+    queue.forget_dead(std::slice::from_ref(&letter.id)).await?;
+    Ok(())
+}

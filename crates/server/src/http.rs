@@ -1,0 +1,170 @@
+//! What every HTTP route of the server shares: bodies with bounds, problems, request ids, measuring, serving.
+
+mod serve;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use fetch::{Cause, problem};
+use http_body_util::BodyExt;
+use metrics::{Counter, Histogram, counter, histogram};
+pub use serve::serve;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::{Instrument, debug_span, warn};
+use wire::{BODY_BYTES_MAX, Problem, ProblemKind};
+
+use crate::bounds::{BODY_DISCARD_BYTES_MAX, BODY_MS_MAX};
+use crate::clock::Stopwatch;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REQUEST_ID_BYTES_MAX: usize = 64;
+/// The label of requests that no route matches.
+const NO_ROUTE: &str = "none";
+
+/// Reads a body whole, within its bounds of size and time.
+///
+/// # Errors
+/// The problem to answer with: 413, 408, or 400 when the connection broke off.
+pub async fn body(body: Body) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), read(body));
+    read.await.unwrap_or_else(|_| Err(Problem::new(ProblemKind::RequestTimeout)))
+}
+
+async fn read(mut body: Body) -> Result<Bytes, Problem> {
+    let mut whole = Bytes::new();
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::from(field("body", "broke off")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        bytes += data.len();
+        if bytes > BODY_DISCARD_BYTES_MAX {
+            break;
+        }
+        if whole.is_empty() {
+            whole = data; // the usual case: the body came in one piece and is not copied
+        } else if bytes <= BODY_BYTES_MAX {
+            whole = [whole, data].concat().into();
+        }
+    }
+    if bytes <= BODY_BYTES_MAX {
+        return Ok(whole);
+    }
+    let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
+    Err(Problem::new(ProblemKind::BodyTooLarge).with_detail(detail))
+}
+
+/// A field that is wrong.
+pub fn field(field: &str, reason: &str) -> wire::FieldError {
+    wire::FieldError { field: field.to_owned(), reason: reason.to_owned() }
+}
+
+/// Counts, times and names requests.
+pub struct Observer {
+    /// Distinguishes the request ids of this process from those of others.
+    prefix: String,
+    next: AtomicU64,
+    seconds: HashMap<&'static str, Histogram>,
+    rejected: HashMap<&'static str, Counter>,
+}
+
+impl Observer {
+    /// An observer of these routes; `node` is random for each start of the process.
+    pub fn new(node: u64, routes: &[&'static str]) -> Self {
+        let label = |route: &&'static str| (*route, histogram!("buttonparty_http_request_seconds", "route" => *route));
+        let kinds = ProblemKind::ALL.into_iter();
+        Self {
+            prefix: format!("{node:016x}"),
+            next: AtomicU64::new(0),
+            seconds: routes.iter().chain([&NO_ROUTE]).map(label).collect(),
+            rejected: kinds
+                .map(|kind| (kind.slug(), counter!("buttonparty_requests_rejected_total", "reason" => kind.slug())))
+                .collect(),
+        }
+    }
+
+    fn request_id(&self, request: &Request) -> HeaderValue {
+        let given = request.headers().get(&REQUEST_ID).filter(|id| {
+            (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        });
+        let made = || format!("{}-{:x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
+        given.cloned().unwrap_or_else(|| HeaderValue::try_from(made()).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
+    let watch = Stopwatch::start();
+    let id = observer.request_id(&request);
+    let route = request.extensions().get::<MatchedPath>().and_then(|path| observer.seconds.get_key_value(path.as_str()));
+    let route = route.map_or(NO_ROUTE, |(route, _)| *route);
+    let span = debug_span!("request", id = id.to_str().unwrap_or_default(), route);
+    let mut response = next.run(request).instrument(span).await;
+    if let Some(kind) = response.extensions().get::<ProblemKind>()
+        && let Some(rejected) = observer.rejected.get(kind.slug())
+    {
+        rejected.increment(1);
+    }
+    if response.status().is_server_error() {
+        let cause = response.extensions().get::<Cause>().map_or("", |cause| cause.0.as_str());
+        let id = id.to_str().unwrap_or_default();
+        warn!(request_id = id, route, status = response.status().as_u16(), cause, "request failed");
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+    if let Some(seconds) = observer.seconds.get(route) {
+        seconds.record(watch.seconds());
+    }
+    response
+}
+
+/// Wraps routes with everything that all of them share.
+pub fn finish(router: Router, observer: Observer, cors_origins: &[String]) -> Router {
+    let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
+    let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
+    let router = router.fallback(not_found).method_not_allowed_fallback(wrong_method);
+    let router = router.layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
+        let mut response = problem(&Problem::new(ProblemKind::Internal));
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        response.extensions_mut().insert(Cause(format!("panic: {}", text.unwrap_or_default())));
+        response
+    }));
+    let router = if cors_origins.is_empty() { router } else { router.layer(cors(cors_origins)) };
+    router.layer(from_fn_with_state(Arc::new(observer), observe))
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, IDEMPOTENCY_KEY, REQUEST_ID])
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+}
+
+/// An answer of 202 with this JSON text.
+pub fn accepted(body: Vec<u8>) -> Response {
+    fetch::json(StatusCode::ACCEPTED, body)
+}
+
+/// The one `Idempotency-Key` of a request, if there is one.
+///
+/// # Errors
+/// The field that is wrong: not 1 to 128 visible ASCII characters, or there twice.
+pub fn idempotency_key(headers: &axum::http::HeaderMap) -> Result<Option<game::PurchaseId>, wire::FieldError> {
+    let mut all = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    let (Some(key), None) = (all.next(), all.next()) else {
+        let none = headers.get(&IDEMPOTENCY_KEY).is_none();
+        return if none { Ok(None) } else { Err(field("Idempotency-Key", "must be given at most once")) };
+    };
+    let text = key.to_str().map_err(|_| field("Idempotency-Key", "must consist of visible ASCII characters"))?;
+    Ok(Some(game::PurchaseId::new(text)?))
+}

@@ -1,0 +1,170 @@
+//! Ingest: takes players' commands over HTTP, and says 202 when they are durably in the inbox. It judges only their
+//! shape; the rules are the handler's business.
+
+mod batcher;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+pub use batcher::{Batcher, BatcherOptions, Flushed, Overloaded, Ticket};
+use fetch::{Cause, problem};
+use game::{Action, PurchaseId, partition_of};
+use metrics::{Counter, counter};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem, ProblemKind};
+
+use crate::bounds::RETRY_AFTER_MS;
+use crate::clock::Clock;
+use crate::http;
+
+/// What the ingest routes need.
+pub struct Ingest {
+    batcher: Arc<Batcher>,
+    clock: Clock,
+    partitions: u16,
+    adds: Counter,
+    presses: Counter,
+    purchases: Counter,
+}
+
+impl Ingest {
+    /// Ingest over this batcher.
+    pub fn new(batcher: Arc<Batcher>, clock: Clock, partitions: u16) -> Self {
+        let accepted = |kind: &'static str| counter!("buttonparty_requests_accepted_total", "kind" => kind);
+        Self {
+            batcher,
+            clock,
+            partitions,
+            adds: accepted("add"),
+            presses: accepted("press"),
+            purchases: accepted("powerup"),
+        }
+    }
+
+    /// Has the command put into the inbox, and answers when it is there. `id_given`: the phone named the purchase.
+    async fn take(&self, action: &Action, id_given: bool, accepted: &Counter) -> Response {
+        // The whole request is here: from now on it has arrived. Earlier would let a phone claim a time by opening a
+        // request long before it sends the rest of it.
+        let arrived_at_ms = self.clock.now_ms();
+        let partition = partition_of(action.username().map_or("", |username| username.as_str()), self.partitions);
+        let mut payload = Vec::with_capacity(64);
+        if let Err(error) = wire::encode_action(action, id_given, &mut payload) {
+            let mut response = problem(&Problem::new(ProblemKind::Internal));
+            response.extensions_mut().insert(Cause(error.to_string()));
+            return response;
+        }
+        let ticket = match self.batcher.submit(partition, arrived_at_ms, &payload) {
+            Ok(ticket) => ticket,
+            Err(Overloaded) => return unavailable("too many commands are waiting for the inbox"),
+        };
+        match ticket.durable.await {
+            Ok(true) => {
+                accepted.increment(1);
+                let body = serde_json::to_vec(&Accepted { id: ticket.id, arrived_at: arrived_at_ms });
+                http::accepted(body.unwrap_or_default())
+            }
+            Ok(false) | Err(_) => unavailable("the inbox did not take the command"),
+        }
+    }
+}
+
+fn unavailable(cause: &str) -> Response {
+    let told = Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS);
+    let mut response = problem(&told);
+    response.extensions_mut().insert(Cause(cause.to_owned()));
+    response
+}
+
+/// The ingest routes, with their documentation.
+pub fn routes() -> OpenApiRouter<Arc<Ingest>> {
+    OpenApiRouter::new().routes(routes!(add)).routes(routes!(press)).routes(routes!(powerups))
+}
+
+/// Join the game, or change name, platform or device.
+#[utoipa::path(
+    post, path = "/add", tag = "ingest",
+    request_body(content = AddBody, examples(
+        ("new" = (value = json!({"username": "ada", "name": "Ada L.", "platform": "web"}))),
+        ("first_client" = (value = json!({"RequestBody": {"username": "grace", "token": "device-1", "platform": "android"}}))),
+    )),
+    responses(
+        (status = 202, description = "Durably in the inbox", body = Accepted),
+        (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let add = match parsed(request, wire::parse_add).await {
+        Ok((add, _)) => add,
+        Err(told) => return problem(&told),
+    };
+    ingest.take(&Action::Add(add), false, &ingest.adds).await
+}
+
+/// Press the button.
+#[utoipa::path(
+    post, path = "/press", tag = "ingest",
+    request_body(content = PressBody, examples(
+        ("new" = (value = json!({"username": "ada"}))),
+        ("first_client" = (value = json!({"RequestBody": {"username": "grace", "streak": 3}}))),
+    )),
+    responses(
+        (status = 202, description = "Durably in the inbox; the outcome shows in /fetch/self", body = Accepted),
+        (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let username = match parsed(request, wire::parse_press).await {
+        Ok((username, _)) => username,
+        Err(told) => return problem(&told),
+    };
+    ingest.take(&Action::Press { username }, false, &ingest.presses).await
+}
+
+/// Buy a powerup with points.
+#[utoipa::path(
+    post, path = "/powerups", tag = "ingest",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "Names the purchase, so that a retry buys nothing twice: 1 to 128 visible ASCII characters")),
+    request_body(content = PowerupBody, examples(
+        ("new" = (value = json!({"username": "ada", "powerUpType": "MULTIPLIER", "quantity": 2}))),
+        ("first_client" = (value = json!({"RequestBody": {"username": "grace", "powerUpType": "EXTENDER", "quantity": 1.5}}))),
+    )),
+    responses(
+        (status = 202, description = "Durably in the inbox; the outcome shows in /fetch/self", body = Accepted),
+        (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let ((username, powerup), key) = match parsed(request, wire::parse_powerup).await {
+        Ok(parsed) => parsed,
+        Err(told) => return problem(&told),
+    };
+    let id_given = key.is_some();
+    // Without a key the entry's id will name the purchase; what stands here is not written.
+    let id = match key.map_or_else(|| PurchaseId::new("-"), Ok) {
+        Ok(id) => id,
+        Err(invalid) => return problem(&invalid.into()),
+    };
+    ingest.take(&Action::Buy { username, id, powerup }, id_given, &ingest.purchases).await
+}
+
+type FieldErrors = Vec<wire::FieldError>;
+
+async fn parsed<T>(
+    request: Request,
+    parse: impl FnOnce(&[u8]) -> Result<T, FieldErrors>,
+) -> Result<(T, Option<PurchaseId>), Problem> {
+    let (parts, body) = request.into_parts();
+    let key = http::idempotency_key(&parts.headers)?;
+    let body = http::body(body).await?;
+    let parsed = parse(&body).map_err(Problem::invalid)?;
+    Ok((parsed, key))
+}

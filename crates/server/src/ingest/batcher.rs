@@ -1,0 +1,249 @@
+//! The batcher: gathers the commands that arrive while the previous send is in flight, and sends them as few messages.
+//! Natural group commit: at low load nothing waits, at high load one send carries hundreds of commands.
+//!
+//! It knows nothing of the game: a command is a partition, a time and the text of its payload. It has no timers: a
+//! test steps it with [`Batcher::flush`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use metrics::{Gauge, Histogram, gauge, histogram};
+use parking_lot::Mutex;
+use queue::{Outgoing, Queue};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+use wire::EnvelopeBuilder;
+
+use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, RESEND_MS_MAX};
+use crate::clock::{Clock, Stopwatch, backoff};
+
+/// How a batcher works.
+#[derive(Debug, Clone)]
+pub struct BatcherOptions {
+    /// Number of partitions of the inbox.
+    pub partitions: u16,
+    /// Most bytes of one message.
+    pub envelope_bytes_max: usize,
+    /// Begins the ids of its envelopes; unique for each start of a process.
+    pub node: String,
+}
+
+/// Ingest holds as many commands as it may; nothing was taken.
+#[derive(Debug)]
+pub struct Overloaded;
+
+/// A command that was taken, but is not durable yet.
+#[derive(Debug)]
+pub struct Ticket {
+    /// The id that the command has.
+    pub id: String,
+    /// Says whether it is durable, as soon as that is known.
+    pub durable: oneshot::Receiver<bool>,
+}
+
+/// What a flush did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// There was nothing to send.
+    Nothing,
+    /// Something was sent, and everybody who waited for it was told.
+    Sent,
+    /// Some of it must be sent again, after a pause.
+    Again,
+}
+
+struct Building {
+    partition: u16,
+    id: String,
+    builder: EnvelopeBuilder,
+    waiters: Vec<oneshot::Sender<bool>>,
+}
+
+struct Closed {
+    outgoing: Outgoing,
+    waiters: Vec<oneshot::Sender<bool>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    /// The envelope of each partition that still takes commands.
+    open: Vec<Option<Building>>,
+    /// Envelopes that are full, in order.
+    full: VecDeque<Closed>,
+    commands: usize,
+    bytes: usize,
+    envelopes: u64,
+}
+
+/// Envelopes that were sent and whose fate is not known.
+#[derive(Default)]
+struct InFlight {
+    envelopes: Vec<Closed>,
+    since_ms: i64,
+    tries: u32,
+}
+
+/// The batcher of one ingest process.
+pub struct Batcher {
+    queue: Queue,
+    clock: Clock,
+    options: BatcherOptions,
+    pending: Mutex<Pending>,
+    in_flight: tokio::sync::Mutex<InFlight>,
+    wake: Notify,
+    waiting: Gauge,
+    send_seconds: Histogram,
+    envelope_size: Histogram,
+    send_size: Histogram,
+}
+
+impl Batcher {
+    /// A batcher that sends to this inbox.
+    pub fn new(queue: Queue, clock: Clock, options: BatcherOptions) -> Self {
+        let open = (0..options.partitions).map(|_| None).collect();
+        Self {
+            queue,
+            clock,
+            options,
+            pending: Mutex::new(Pending { open, ..Pending::default() }),
+            in_flight: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            waiting: gauge!("buttonparty_ingest_waiting_commands"),
+            send_seconds: histogram!("buttonparty_send_seconds"),
+            envelope_size: histogram!("buttonparty_envelope_commands_size"),
+            send_size: histogram!("buttonparty_send_envelopes_size"),
+        }
+    }
+
+    /// Takes a command; the ticket says when it is durable.
+    ///
+    /// # Errors
+    /// [`Overloaded`] when too many are waiting; then nothing was taken.
+    pub fn submit(&self, partition: u16, arrived_at_ms: i64, payload: &[u8]) -> Result<Ticket, Overloaded> {
+        let (told, durable) = oneshot::channel();
+        let mut pending = self.pending.lock();
+        if pending.commands >= PENDING_COMMANDS_MAX || pending.bytes + payload.len() > PENDING_BYTES_MAX {
+            return Err(Overloaded);
+        }
+        let id = pending.push(&self.options, self.queue.inbox_id(), partition, arrived_at_ms, payload, told)?;
+        pending.commands += 1;
+        pending.bytes += payload.len();
+        drop(pending);
+        self.wake.notify_one();
+        Ok(Ticket { id, durable })
+    }
+
+    /// Sends what has gathered, or again what could not be sent, and tells everybody whose fate is known.
+    pub async fn flush(&self) -> Flushed {
+        let mut in_flight = self.in_flight.lock().await;
+        let now_ms = self.clock.now_ms();
+        if in_flight.envelopes.is_empty() {
+            let envelopes = self.pending.lock().take();
+            *in_flight = InFlight { envelopes, since_ms: now_ms, tries: 0 };
+            if in_flight.envelopes.is_empty() {
+                return Flushed::Nothing;
+            }
+            in_flight.envelopes.iter().for_each(|envelope| self.envelope_size.record(envelope.waiters.len() as f64));
+        }
+        let (outgoing, waiters): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut in_flight.envelopes).into_iter().map(|closed| (closed.outgoing, closed.waiters)).unzip();
+        let watch = Stopwatch::start();
+        let results = self.queue.send(&outgoing).await;
+        self.send_seconds.record(watch.seconds());
+        self.send_size.record(outgoing.len() as f64);
+        let give_up = now_ms - in_flight.since_ms >= RESEND_MS_MAX;
+        for ((outgoing, waiters), result) in outgoing.into_iter().zip(waiters).zip(results) {
+            match result {
+                Ok(()) => tell(waiters, true),
+                Err(error) if error.is_transient() && !give_up => {
+                    warn!(envelope = outgoing.id, %error, tries = in_flight.tries, "sending an envelope again");
+                    in_flight.envelopes.push(Closed { outgoing, waiters });
+                }
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    error!(envelope = outgoing.id, commands = waiters.len(), %error, source, "the inbox does not take commands");
+                    tell(waiters, false);
+                }
+            }
+        }
+        in_flight.tries += 1;
+        if in_flight.envelopes.is_empty() { Flushed::Sent } else { Flushed::Again }
+    }
+
+    /// Flushes whenever something has gathered, until `stop`; then once more until nothing is left.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            match self.flush().await {
+                Flushed::Sent => {}
+                Flushed::Again => {
+                    let tries = self.in_flight.lock().await.tries;
+                    tokio::time::sleep(backoff(tries)).await;
+                }
+                Flushed::Nothing => {
+                    self.waiting.set(0.0);
+                    if stop.run_until_cancelled(self.wake.notified()).await.is_none() && self.pending.lock().is_empty() {
+                        return;
+                    }
+                    self.waiting.set(self.pending.lock().commands as f64);
+                }
+            }
+        }
+    }
+}
+
+fn tell(waiters: Vec<oneshot::Sender<bool>>, durable: bool) {
+    for waiter in waiters {
+        // Nobody listens when the phone hung up; the command counts all the same.
+        let _ = waiter.send(durable);
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.commands == 0
+    }
+
+    fn push(
+        &mut self,
+        options: &BatcherOptions,
+        inbox: &str,
+        partition: u16,
+        arrived_at_ms: i64,
+        payload: &[u8],
+        told: oneshot::Sender<bool>,
+    ) -> Result<String, Overloaded> {
+        // Twice at most: an envelope that is full makes room for a new one, and a first entry always fits.
+        loop {
+            let slot = self.open.get_mut(usize::from(partition)).ok_or(Overloaded)?;
+            let building = slot.get_or_insert_with(|| {
+                self.envelopes += 1;
+                let id = format!("{}-{:x}", options.node, self.envelopes);
+                let builder = EnvelopeBuilder::new(inbox, options.partitions, &id, options.envelope_bytes_max);
+                Building { partition, id, builder, waiters: Vec::new() }
+            });
+            if let Some(index) = building.builder.push(None, arrived_at_ms, payload) {
+                building.waiters.push(told);
+                return Ok(wire::entry_id(&building.id, index));
+            }
+            if let Some(building) = slot.take() {
+                self.full.push_back(building.close());
+            }
+        }
+    }
+
+    fn take(&mut self) -> Vec<Closed> {
+        let mut all: Vec<_> = self.full.drain(..).collect();
+        all.extend(self.open.iter_mut().filter_map(|slot| slot.take().map(Building::close)));
+        self.commands = 0;
+        self.bytes = 0;
+        all
+    }
+}
+
+impl Building {
+    fn close(self) -> Closed {
+        let outgoing = Outgoing { partition: self.partition, id: self.id, body: self.builder.finish() };
+        Closed { outgoing, waiters: self.waiters }
+    }
+}

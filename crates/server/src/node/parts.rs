@@ -1,0 +1,271 @@
+//! What a role is made of: opened from the configuration, and put together into routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use fetch::{Board, FetchState};
+use metrics::{Gauge, gauge};
+use metrics_exporter_prometheus::PrometheusHandle;
+use queue::Queue;
+use rand::RngExt;
+use store::{Reader, Store};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{NodeError, make_folder};
+use crate::admin::Admin;
+use crate::bounds::LEAD_MS_MIN;
+use crate::button::Button;
+use crate::clock::{Clock, system_rng};
+use crate::config::{Config, Role};
+use crate::health::Health;
+use crate::http::Observer;
+use crate::ingest::{Batcher, BatcherOptions, Ingest};
+use crate::live::Hub;
+use crate::scheduler::{Scheduler, SchedulerOptions};
+
+/// Everything that one process has opened. What its role does not need is `None`.
+pub struct Parts {
+    pub(super) queue: Option<Queue>,
+    pub(super) reader: Option<Reader>,
+    pub(super) batcher: Option<Arc<Batcher>>,
+    pub(super) button: Option<Arc<Button>>,
+    pub(super) scheduler: Option<Arc<Scheduler>>,
+    pub(super) outbox: Option<store::Outbox>,
+    pub(super) hub: Option<Arc<Hub>>,
+    pub(super) board: Option<Arc<Board>>,
+    pub(super) poke: Arc<Notify>,
+    pub(super) generation: u32,
+    clock: Clock,
+    node: u64,
+    metrics: Option<PrometheusHandle>,
+}
+
+/// Opens the inbox that the configuration names, and makes it if there is none.
+///
+/// # Errors
+/// Those of the data folder and of the inbox.
+pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
+    if let Some(folder) = config.queue_path.parent() {
+        make_folder(folder).await?;
+    }
+    let options = queue::Options {
+        visibility_ms: config.visibility_ms,
+        file_bytes_max: config.inbox_bytes_max,
+        ..queue::Options::default()
+    };
+    Ok(Queue::open_sqlite(&config.queue_path, options, clock.as_fn()).await?)
+}
+
+/// Brings the store that the configuration names up to date, and makes it if there is none.
+///
+/// # Errors
+/// Those of the data folder and of the store.
+pub async fn open_store(config: &Config) -> Result<Store, NodeError> {
+    if let Some(folder) = config.store_path.parent() {
+        make_folder(folder).await?;
+    }
+    let store = Store::sqlite(&config.store_path, store::Options::default());
+    store.migrate().await?;
+    Ok(store)
+}
+
+impl Parts {
+    /// Opens what the role needs, and checks that inbox and store belong together.
+    ///
+    /// # Errors
+    /// [`NodeError`], with what could not be opened or does not fit.
+    pub async fn open(
+        config: &Config,
+        metrics: Option<PrometheusHandle>,
+        clock: Clock,
+        stop: &CancellationToken,
+    ) -> Result<Self, NodeError> {
+        let role = config.role;
+        let store = open_store(config).await?;
+        let uses_queue = [Role::Ingest, Role::Handler, Role::Scheduler].into_iter().any(|part| role.has(part));
+        let queue = if uses_queue { Some(open_queue(config, &clock).await?) } else { None };
+        let mut parts = Self {
+            queue,
+            reader: Some(store.reader().await?),
+            batcher: None,
+            button: None,
+            scheduler: None,
+            outbox: None,
+            hub: None,
+            board: None,
+            poke: Arc::new(Notify::new()),
+            generation: 0,
+            clock: clock.clone(),
+            node: system_rng().random(),
+            metrics,
+        };
+        if let Some(queue) = parts.queue.clone() {
+            parts.open_writing_roles(config, &store, queue).await?;
+        }
+        if role.has(Role::Push) {
+            parts.outbox = Some(store.outbox().await?);
+        }
+        if role.has(Role::Fetch) {
+            parts.hub = Some(Hub::new(clock, stop.clone()));
+        }
+        Ok(parts)
+    }
+
+    async fn open_writing_roles(&mut self, config: &Config, store: &Store, queue: Queue) -> Result<(), NodeError> {
+        let (role, clock, partitions) = (config.role, self.clock.clone(), config.partitions);
+        let writer = store.writer().await?;
+        self.generation = settle(&writer, &queue, partitions, &clock).await?;
+        if role.has(Role::Ingest) {
+            let options = BatcherOptions {
+                partitions,
+                envelope_bytes_max: config.envelope_bytes_max,
+                node: format!("{:016x}", self.node),
+            };
+            self.batcher = Some(Arc::new(Batcher::new(queue.clone(), clock.clone(), options)));
+        }
+        if role.has(Role::Handler) {
+            // Ranks are kept where presses are applied; a process that only reads has none.
+            self.board = role.has(Role::Fetch).then(|| Arc::new(Board::new(partitions)));
+            let (board, poke) = (self.board.clone(), Arc::clone(&self.poke));
+            self.button = Some(Arc::new(Button::new(writer, partitions, clock.clone(), board, poke)));
+        } else {
+            writer.close().await;
+        }
+        let opens_rounds = role.has(Role::Ingest) && config.operator_token.is_some();
+        if role.has(Role::Scheduler) || opens_rounds {
+            let options = SchedulerOptions {
+                cadence: config.cadence,
+                lead_ms: config.round_lead_ms,
+                first_round_ms: config.first_round_ms,
+                partitions,
+            };
+            let schedule = store.schedule().await?;
+            self.scheduler = Some(Scheduler::new(schedule, queue, clock, system_rng(), options));
+        }
+        Ok(())
+    }
+
+    /// The routes of the role, with everything that all routes share.
+    pub(super) fn router(&self, config: &Config) -> Router {
+        let (router, api) = self.routes(config);
+        let mut paths: Vec<&'static str> = api.paths.paths.keys().map(|path| &*path.clone().leak()).collect();
+        paths.push("/");
+        let page_token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
+        let router =
+            if self.hub.is_some() { router.merge(crate::page::router(page_token)) } else { router };
+        crate::http::finish(router, Observer::new(self.node, &paths), &config.cors_origins)
+    }
+
+    /// The documented routes of the role, and their description.
+    fn routes(&self, config: &Config) -> (Router, OpenApi) {
+        let health = Health { queue: self.queue.clone(), reader: self.reader.clone(), metrics: self.metrics.clone() };
+        let mut router: OpenApiRouter = crate::health::routes().with_state(Arc::new(health));
+        if let Some(batcher) = &self.batcher {
+            let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.partitions);
+            router = router.merge(crate::ingest::routes().with_state(Arc::new(ingest)));
+        }
+        if let (Some(hub), Some(reader)) = (&self.hub, &self.reader) {
+            let state = FetchState {
+                reader: reader.clone(),
+                board: self.board.clone(),
+                partitions: config.partitions,
+                now_ms: self.clock.as_fn(),
+            };
+            router = router.merge(fetch::routes().with_state(state));
+            router = router.merge(crate::live::routes().with_state(Arc::clone(hub)));
+        }
+        if let (Some(scheduler), Some(token)) = (&self.scheduler, &config.operator_token) {
+            let admin = Admin {
+                scheduler: Arc::clone(scheduler),
+                token: token.clone(),
+                lead_ms: config.round_lead_ms,
+                lead_ms_min: LEAD_MS_MIN,
+            };
+            router = router.merge(crate::admin::routes().with_state(Arc::new(admin)));
+        }
+        router.split_for_parts()
+    }
+
+    /// Opens what it takes to announce a round, and nothing that serves.
+    ///
+    /// # Errors
+    /// As for [`Parts::open`].
+    pub async fn open_for_rounds(config: &Config, clock: Clock) -> Result<Self, NodeError> {
+        let mut config = config.clone();
+        config.role = Role::Scheduler;
+        Self::open(&config, None, clock, &CancellationToken::new()).await
+    }
+
+    /// The scheduler, for commands that open a round.
+    pub fn scheduler(&self) -> Option<&Arc<Scheduler>> {
+        self.scheduler.as_ref()
+    }
+
+    pub(super) fn gauges(&self, clock: Clock) -> Gauges {
+        Gauges {
+            queue: self.queue.clone(),
+            clock,
+            metrics: self.metrics.clone(),
+            depth: gauge!("buttonparty_inbox_messages"),
+            in_flight: gauge!("buttonparty_inbox_in_flight_messages"),
+            dead: gauge!("buttonparty_dead_letters"),
+            age_seconds: gauge!("buttonparty_inbox_oldest_age_seconds"),
+        }
+    }
+
+    /// Closes the files.
+    pub async fn close(&self) {
+        if let Some(queue) = &self.queue {
+            queue.close().await;
+        }
+        if let Some(reader) = &self.reader {
+            reader.close().await;
+        }
+    }
+}
+
+/// Makes sure that inbox and store belong together, and returns the inbox's generation.
+async fn settle(writer: &store::Writer, queue: &Queue, partitions: u16, clock: &Clock) -> Result<u32, NodeError> {
+    let identity = writer.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
+    if let Some(given) = queue.highest_sequence().await? {
+        let applied = writer.highest_position().await?;
+        if applied > given.0 {
+            return Err(NodeError::InboxOlder { applied, given: given.0 });
+        }
+    }
+    Ok(identity.inbox)
+}
+
+/// Gauges that are read off the inbox now and then.
+pub(super) struct Gauges {
+    queue: Option<Queue>,
+    clock: Clock,
+    metrics: Option<PrometheusHandle>,
+    depth: Gauge,
+    in_flight: Gauge,
+    dead: Gauge,
+    age_seconds: Gauge,
+}
+
+impl Gauges {
+    pub(super) async fn update(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.run_upkeep();
+        }
+        let Some(queue) = &self.queue else { return };
+        match queue.backlog().await {
+            Ok(backlog) => {
+                let age_ms = backlog.oldest_sent_at_ms.map_or(0, |sent_at_ms| self.clock.now_ms() - sent_at_ms);
+                self.depth.set(backlog.messages as f64);
+                self.in_flight.set(backlog.in_flight as f64);
+                self.dead.set(backlog.dead as f64);
+                self.age_seconds.set(age_ms.max(0) as f64 / 1000.0);
+            }
+            Err(error) => debug!(%error, "cannot read the inbox's depth"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The push role: takes the outbox's rows one by one, under a lease and with a cursor, and hands each device to a
+//! sink. A crash in the middle is resumed at the cursor; several workers share the rows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use metrics::{Counter, counter};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use store::{DeviceRow, Job, Outbox};
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::bounds::{PUSH_LEASE_MS, PUSH_PAGE, PUSH_POLL_MS};
+use crate::clock::{Clock, backoff};
+
+/// Where devices are handed to.
+#[derive(Debug, Clone)]
+pub enum Sink {
+    /// Into the log: how many, never to whom.
+    Log,
+    /// Appended to a file of JSON lines, for tests.
+    Record(PathBuf),
+}
+
+/// Why a step failed; the row is taken up again when its lease has run out.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The outbox.
+    #[error("the outbox failed")]
+    Store(#[from] store::Error),
+    /// The sink.
+    #[error("the sink failed")]
+    Sink(#[from] std::io::Error),
+}
+
+#[derive(Serialize)]
+struct Record<'a> {
+    topic: &'a str,
+    username: &'a str,
+    token: &'a str,
+    platform: Option<&'a str>,
+    data: &'a RawValue,
+}
+
+/// One worker.
+pub struct Pusher {
+    outbox: Outbox,
+    sink: Sink,
+    clock: Clock,
+    owner: String,
+    pushed: Counter,
+}
+
+impl Pusher {
+    /// A worker; `owner` is unique for each start.
+    pub fn new(outbox: Outbox, sink: Sink, clock: Clock, owner: String) -> Self {
+        Self { outbox, sink, clock, owner, pushed: counter!("buttonparty_pushes_total") }
+    }
+
+    /// Works one row off; `false` when none was due.
+    ///
+    /// # Errors
+    /// [`PushError`]; what was handed over since the cursor moved may be handed over again.
+    pub async fn step(&self) -> Result<bool, PushError> {
+        let Some(mut job) = self.outbox.take(&self.owner, self.clock.now_ms(), PUSH_LEASE_MS).await? else {
+            return Ok(false);
+        };
+        let mut devices_total = 0;
+        loop {
+            let devices = self.outbox.devices(job.partition, job.cursor.as_ref(), PUSH_PAGE).await?;
+            let Some(last) = devices.last().map(|device| device.token.clone()) else { break };
+            self.deliver(&job, &devices).await?;
+            devices_total += devices.len();
+            job.cursor = Some(last.clone());
+            if !self.outbox.advance(&job, &last, self.clock.now_ms(), PUSH_LEASE_MS).await? {
+                return Ok(true); // another worker has it now
+            }
+        }
+        if self.outbox.done(&job, self.clock.now_ms()).await? {
+            info!(topic = job.topic, partition = job.partition, devices = devices_total, "pushed");
+        }
+        Ok(true)
+    }
+
+    /// Steps until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut failures = 0;
+        while !stop.is_cancelled() {
+            let pause = match self.step().await {
+                Ok(true) => {
+                    failures = 0;
+                    continue;
+                }
+                Ok(false) => Duration::from_millis(PUSH_POLL_MS),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    warn!(%error, source, failures, "the push worker tries again");
+                    failures += 1;
+                    backoff(failures)
+                }
+            };
+            let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+    }
+
+    async fn deliver(&self, job: &Job, devices: &[DeviceRow]) -> Result<(), PushError> {
+        match &self.sink {
+            Sink::Log => {
+                for device in devices {
+                    debug!(topic = job.topic, username = device.username.as_str(), "push");
+                }
+            }
+            Sink::Record(path) => {
+                let mut lines = Vec::new();
+                for device in devices {
+                    let data: &RawValue = serde_json::from_str(&job.payload).map_err(std::io::Error::from)?;
+                    let record = Record {
+                        topic: &job.topic,
+                        username: device.username.as_str(),
+                        token: device.token.as_str(),
+                        platform: device.platform.map(game::Platform::code),
+                        data,
+                    };
+                    serde_json::to_writer(&mut lines, &record).map_err(std::io::Error::from)?;
+                    lines.push(b'\n');
+                }
+                let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(path).await?;
+                file.write_all(&lines).await?;
+                file.flush().await?;
+            }
+        }
+        self.pushed.increment(devices.len() as u64);
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! The scheduler: draws when rounds open, announces each to every partition before it opens, and sends the ticks that
+//! let reads settle. It writes nothing but its table and the inbox.
+//!
+//! It has no timers of its own: a test steps it with [`Scheduler::step`]. Whoever restarts goes on from the table.
+
+mod operator;
+
+use std::sync::Arc;
+
+use game::schedule::Cadence;
+use game::{Action, Round};
+pub use operator::OpenError;
+use parking_lot::Mutex;
+use queue::{Outgoing, Queue};
+use rand::rngs::StdRng;
+use rand::RngExt;
+use store::{Schedule, Scheduled, Stage};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use wire::EnvelopeBuilder;
+
+use crate::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN, SCHEDULE_POLL_MS, TICK_DELAY_MS};
+use crate::clock::{Clock, backoff};
+
+/// Why a step failed; the next one goes on where this one stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum SchedulerError {
+    /// The table.
+    #[error("the schedule failed")]
+    Store(#[from] store::Error),
+    /// The inbox.
+    #[error("the inbox failed")]
+    Queue(#[from] queue::Error),
+    /// A row of the table cannot be a round, or a command cannot be written.
+    #[error("the schedule is broken: {0}")]
+    Broken(String),
+}
+
+/// How the scheduler works.
+#[derive(Debug, Clone)]
+pub struct SchedulerOptions {
+    /// How rounds follow one another.
+    pub cadence: Cadence,
+    /// How long before its opening a round is announced at the latest.
+    pub lead_ms: i64,
+    /// When set, how soon after the start a round opens.
+    pub first_round_ms: Option<i64>,
+    /// Number of partitions of the inbox.
+    pub partitions: u16,
+}
+
+/// The scheduler of one process. Several may share a table.
+pub struct Scheduler {
+    schedule: Schedule,
+    queue: Queue,
+    clock: Clock,
+    rng: Mutex<StdRng>,
+    options: SchedulerOptions,
+    /// Poked when an operator opened a round.
+    changed: Notify,
+}
+
+impl Scheduler {
+    /// A scheduler over this table and this inbox.
+    pub fn new(schedule: Schedule, queue: Queue, clock: Clock, rng: StdRng, options: SchedulerOptions) -> Arc<Self> {
+        let rng = Mutex::new(rng);
+        Arc::new(Self { schedule, queue, clock, rng, options, changed: Notify::new() })
+    }
+
+    /// Steps until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut failures = 0;
+        let mut first = self.options.first_round_ms;
+        while !stop.is_cancelled() {
+            let stepped = match first {
+                Some(first_ms) => self.hasten(first_ms).await,
+                None => self.step().await,
+            };
+            let wait_until_ms = match stepped {
+                Ok(wake_ms) => {
+                    failures = 0;
+                    first = None;
+                    wake_ms.min(self.clock.now_ms().saturating_add(SCHEDULE_POLL_MS))
+                }
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    warn!(%error, source, failures, "the scheduler tries again");
+                    failures += 1;
+                    let pause_ms = i64::try_from(backoff(failures).as_millis()).unwrap_or(i64::MAX);
+                    self.clock.now_ms().saturating_add(pause_ms)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.changed.notified() => {}
+                () = self.clock.sleep_until(wait_until_ms) => {}
+            }
+        }
+    }
+
+    /// Does everything that is due, and returns when the next thing will be, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`SchedulerError`]; what was done stays done.
+    pub async fn step(&self) -> Result<i64, SchedulerError> {
+        let mut wake_ms = i64::MAX;
+        for row in self.schedule.unfinished().await? {
+            wake_ms = wake_ms.min(self.advance(row).await?);
+        }
+        let latest = self.schedule.latest().await?;
+        if latest.as_ref().is_none_or(|row| row.stage != Stage::Drawn)
+            && let Some(round) = self.draw(latest.map(|row| row.round))?
+        {
+            let drawn = Scheduled { round, by_operator: false, stage: Stage::Drawn, ticks_sent: 0 };
+            let won = self.schedule.insert_if_absent(&drawn).await?;
+            wake_ms = wake_ms.min(self.announce_from_ms(&won.round));
+        }
+        Ok(wake_ms)
+    }
+
+    /// Brings one round as far as it can come now, and returns when it can come further.
+    async fn advance(&self, row: Scheduled) -> Result<i64, SchedulerError> {
+        let mut row = row;
+        if row.stage == Stage::Drawn {
+            let now_ms = self.clock.now_ms();
+            let announce_from_ms = self.announce_from_ms(&row.round);
+            if now_ms < announce_from_ms {
+                return Ok(announce_from_ms);
+            }
+            if row.round.opens_at_ms < now_ms + LEAD_MS_MIN {
+                // Nobody was here to announce it in time. It was never announced, so it opens later instead.
+                let opens_at_ms = now_ms + self.options.lead_ms + ANNOUNCE_MARGIN_MS;
+                let later = self.round(row.round.id, opens_at_ms)?;
+                self.schedule.redraw(row.round.id, row.round.opens_at_ms, later, false).await?;
+                return Ok(now_ms);
+            }
+            let Some(frozen) = self.schedule.freeze(row.round.id).await? else { return Ok(now_ms) };
+            row = frozen;
+        }
+        if row.stage == Stage::Announcing {
+            self.announce(&row.round).await?;
+        }
+        self.tick(&row).await
+    }
+
+    /// Sends an announcement to every partition, durably, and notes that in the table.
+    async fn announce(&self, round: &Round) -> Result<(), SchedulerError> {
+        self.send_everywhere(&format!("round-{}", round.id), &Action::Announce(*round)).await?;
+        self.schedule.announced(round.id).await?;
+        debug!(round = round.id, opens_at_ms = round.opens_at_ms, "announced");
+        Ok(())
+    }
+
+    /// Sends the ticks that are due, the latest for all of them, and returns when the next one is.
+    async fn tick(&self, row: &Scheduled) -> Result<i64, SchedulerError> {
+        let cutoffs_ms = row.round.cutoffs_ms();
+        let now_ms = self.clock.now_ms();
+        let due = cutoffs_ms.iter().filter(|cutoff_ms| **cutoff_ms + TICK_DELAY_MS <= now_ms).count();
+        let sent = usize::from(row.ticks_sent);
+        if due > sent {
+            let through_ms = cutoffs_ms[due - 1];
+            let id = format!("tick-{}-{due}", row.round.id);
+            self.send_everywhere(&id, &Action::Tick { through_ms }).await?;
+            self.schedule.ticked(row.round.id, u8::try_from(due).unwrap_or(u8::MAX)).await?;
+            if sent == 0 {
+                info!(round = row.round.id, "a round is over");
+            }
+        }
+        Ok(cutoffs_ms.get(due.max(sent)).map_or(i64::MAX, |cutoff_ms| cutoff_ms + TICK_DELAY_MS))
+    }
+
+    /// Sends one command of the scheduler to every partition. The ids are the same for every scheduler and every
+    /// resend, so that an inbox that knows them takes the command once.
+    async fn send_everywhere(&self, id: &str, action: &Action) -> Result<(), SchedulerError> {
+        let mut payload = Vec::new();
+        wire::encode_action(action, false, &mut payload).map_err(|error| SchedulerError::Broken(error.to_string()))?;
+        let (inbox, partitions) = (self.queue.inbox_id(), self.options.partitions);
+        let now_ms = self.clock.now_ms();
+        let envelope = |partition| {
+            let id = format!("{id}-{partition}");
+            let mut builder = EnvelopeBuilder::new(inbox, partitions, &id, wire::ENVELOPE_BYTES_MAX);
+            builder.push(None, now_ms, &payload);
+            Outgoing { partition, id, body: builder.finish() }
+        };
+        let envelopes: Vec<_> = (0..partitions).map(envelope).collect();
+        for result in self.queue.send(&envelopes).await {
+            result?;
+        }
+        Ok(())
+    }
+
+    fn announce_from_ms(&self, round: &Round) -> i64 {
+        round.opens_at_ms - self.options.lead_ms - ANNOUNCE_MARGIN_MS
+    }
+
+    fn round(&self, id: u64, opens_at_ms: i64) -> Result<Round, SchedulerError> {
+        let Cadence { window_ms, grace_ms, .. } = self.options.cadence;
+        Round::new(id, opens_at_ms, window_ms, grace_ms).map_err(|invalid| SchedulerError::Broken(invalid.to_string()))
+    }
+
+    /// Draws the round after this one. The chance is the same each second, so after a long pause, or a restart without
+    /// a table, drawing from now on is as good as having drawn before.
+    fn draw(&self, previous: Option<Round>) -> Result<Option<Round>, SchedulerError> {
+        let cadence = self.options.cadence;
+        let soonest_ms = self.clock.now_ms() - cadence.gap_ms;
+        let base_ms = previous.map_or(soonest_ms, |round| round.opens_at_ms.max(soonest_ms));
+        // 1 − [0, 1) is (0, 1].
+        let uniform = 1.0 - self.rng.lock().random::<f64>();
+        let Some(opens_at_ms) = cadence.next_opening_ms(base_ms, uniform) else { return Ok(None) };
+        // The round before may have been announced under another configuration.
+        let free_ms = previous.map_or(0, |round| round.cutoff_max_ms() + 1);
+        let id = previous.map_or(1, |round| round.id + 1);
+        self.round(id, opens_at_ms.max(free_ms)).map(Some)
+    }
+
+    /// At the start of `dev`: lets the next round open soon instead of when it was drawn.
+    async fn hasten(&self, first_ms: i64) -> Result<i64, SchedulerError> {
+        self.step().await?;
+        let now_ms = self.clock.now_ms();
+        if let Some(drawn) = self.schedule.latest().await?.filter(|row| row.stage == Stage::Drawn) {
+            let before = self.schedule.get(drawn.round.id.saturating_sub(1)).await?;
+            let free_ms = before.map_or(0, |row| row.round.opens_at_ms + self.options.cadence.gap_ms);
+            let soon = self.round(drawn.round.id, free_ms.max(now_ms + first_ms))?;
+            if soon.opens_at_ms < drawn.round.opens_at_ms {
+                self.schedule.redraw(drawn.round.id, drawn.round.opens_at_ms, soon, false).await?;
+            }
+        }
+        Ok(now_ms)
+    }
+}

@@ -1,0 +1,80 @@
+//! An operator opens a round: the same path as a drawn one, at a time of the operator's choice.
+
+use game::Round;
+use store::{Scheduled, Stage};
+
+use super::{Scheduler, SchedulerError};
+use crate::bounds::OPEN_TRIES_MAX;
+
+/// Why an operator's round was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another round would still be lit for some player.
+    #[error("round {other} can be lit for a player with the largest extender for another {wait_ms} ms")]
+    Overlaps {
+        /// The other round.
+        other: u64,
+        /// How much later it could open, in milliseconds.
+        wait_ms: i64,
+    },
+    /// The table or the inbox failed, or schedulers got in between too often.
+    #[error(transparent)]
+    Failed(#[from] SchedulerError),
+}
+
+impl From<store::Error> for OpenError {
+    fn from(error: store::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Scheduler {
+    /// Announces a round that opens `lead_ms` from now; returns when every partition has the announcement durably.
+    /// A round that was drawn but not announced gives way, and the buffer begins anew.
+    ///
+    /// # Errors
+    /// [`OpenError::Overlaps`] when a round could still be lit then; [`OpenError::Failed`] when it may or may not open.
+    pub async fn open_now(&self, lead_ms: i64) -> Result<Round, OpenError> {
+        for _ in 0..OPEN_TRIES_MAX {
+            let latest = self.schedule.latest().await?;
+            let opens_at_ms = self.clock.now_ms().saturating_add(lead_ms);
+            let round = match latest {
+                Some(row) if row.stage == Stage::Drawn => self.replace(&row, opens_at_ms).await?,
+                latest => self.append(latest.map(|row| row.round), opens_at_ms).await?,
+            };
+            if let Some(round) = round {
+                self.announce(&round).await?;
+                self.changed.notify_one();
+                return Ok(round);
+            }
+        }
+        Err(SchedulerError::Broken("another scheduler changes it all the time".to_owned()).into())
+    }
+
+    async fn replace(&self, drawn: &Scheduled, opens_at_ms: i64) -> Result<Option<Round>, OpenError> {
+        let id = drawn.round.id;
+        let before = self.schedule.get(id.saturating_sub(1)).await?;
+        free(before.map(|row| row.round), opens_at_ms)?;
+        let round = self.round(id, opens_at_ms)?;
+        self.schedule.redraw(id, drawn.round.opens_at_ms, round, true).await?;
+        let frozen = self.schedule.freeze(id).await?;
+        Ok(frozen.filter(|row| row.round == round && row.stage == Stage::Announcing).map(|row| row.round))
+    }
+
+    async fn append(&self, latest: Option<Round>, opens_at_ms: i64) -> Result<Option<Round>, OpenError> {
+        free(latest, opens_at_ms)?;
+        let round = self.round(latest.map_or(1, |latest| latest.id + 1), opens_at_ms)?;
+        let row = Scheduled { round, by_operator: true, stage: Stage::Announcing, ticks_sent: 0 };
+        let won = self.schedule.insert_if_absent(&row).await?;
+        Ok((won == row).then_some(round))
+    }
+}
+
+fn free(before: Option<Round>, opens_at_ms: i64) -> Result<(), OpenError> {
+    match before {
+        Some(before) if before.cutoff_max_ms() >= opens_at_ms => {
+            Err(OpenError::Overlaps { other: before.id, wait_ms: before.cutoff_max_ms() + 1 - opens_at_ms })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,352 @@
+//! The writer loop: receive → decode → prefetch → apply → commit → ack, exactly once by position.
+//!
+//! It knows nothing of the game: what a command is, and what applying it means, is the [`Crowd`]'s business. It has no
+//! timers of its own but the one that keeps a lease alive: a test steps it with [`Writer::step`].
+
+mod batch;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use batch::{Arrived, WHOLE, Work};
+use metrics::{Counter, Histogram, counter, histogram};
+use queue::{Batch, Lease, Limit, Message, Queue};
+use store::{Committed, JournalRow, Position};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::bounds::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, FENCED_TRIES_MAX, POISON_TRIES_MAX, READ_ON_MAX};
+use crate::clock::{Clock, Stopwatch, backoff};
+
+/// What a crowd does with its commands: the seam between the writer loop and the rules that it serves.
+pub trait Crowd: Send + Sync + 'static {
+    /// A command that was read and checked.
+    type Command: Send + Sync;
+    /// What a batch works on between prefetch and commit.
+    type Batch: Send + Sync;
+
+    /// Reads the payload of an entry; `id` makes the command's id. The error is the reason to bury it.
+    ///
+    /// # Errors
+    /// The reason why it cannot be a command of this partition.
+    fn decode(&self, partition: u16, payload: &str, id: &dyn Fn() -> String) -> Result<Self::Command, String>;
+
+    /// Reads what the commands need, and the position at which that was so.
+    fn prefetch(
+        &self,
+        partition: u16,
+        commands: &[&Arrived<Self::Command>],
+    ) -> impl Future<Output = Result<(Position, Self::Batch), store::Error>> + Send;
+
+    /// Applies one command: pure. The error is the reason to bury it; then it has changed nothing.
+    ///
+    /// # Errors
+    /// The reason why it cannot be.
+    fn apply(&self, batch: &mut Self::Batch, command: &Arrived<Self::Command>) -> Result<(), String>;
+
+    /// Writes what has changed, the journal and the new position in one transaction, if the position is still `from`.
+    fn commit(
+        &self,
+        partition: u16,
+        batch: &Self::Batch,
+        from: Position,
+        to: Position,
+        journal: &[JournalRow<'_>],
+    ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
+
+    /// Told after a commit: for projections and live events, which may be lost.
+    fn committed(&self, partition: u16, batch: Self::Batch, from: Position, to: Position);
+}
+
+/// What one step of the writer did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing was there to receive.
+    Idle,
+    /// A batch was applied, or found applied, and acked.
+    Applied {
+        /// Messages in it.
+        messages: usize,
+        /// Commands applied, without those that were buried or had been applied before.
+        commands: usize,
+    },
+    /// The lease ran out, or another writer was faster: the batch is left to whoever has it now.
+    Lost,
+}
+
+/// Why a step failed. What was received is not acked and comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The inbox.
+    #[error("the inbox failed")]
+    Queue(#[from] queue::Error),
+    /// The store.
+    #[error("the store failed")]
+    Store(#[from] store::Error),
+    /// A message that belongs to another game: this process must not go on.
+    #[error("{0}")]
+    Foreign(String),
+}
+
+/// Who this writer is to messages: those of another inbox, or of another number of partitions, stop it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The inbox's id.
+    pub inbox_id: String,
+    /// The inbox's generation in the store.
+    pub generation: u32,
+    /// The number of partitions.
+    pub partitions: u16,
+}
+
+/// One loop of the handler. Several may work side by side, each on other partitions.
+pub struct Writer<C> {
+    queue: Queue,
+    crowd: Arc<C>,
+    clock: Clock,
+    identity: Identity,
+    visibility_ms: i64,
+    /// What was read on in a partition that is still held, while the batch before it was being committed.
+    ahead: Option<Batch>,
+    /// How many batches of the partition that is held have been read on in a row.
+    read_on: u32,
+    metrics: Metrics,
+}
+
+struct Metrics {
+    commands_size: Histogram,
+    commit_seconds: Histogram,
+    lag_seconds: Histogram,
+    buried: Counter,
+}
+
+const LIMIT: Limit = Limit { messages_max: BATCH_MESSAGES_MAX, bytes_max: BATCH_BYTES_MAX };
+
+impl<C: Crowd> Writer<C> {
+    /// A writer that takes from this inbox for this crowd.
+    pub fn new(queue: Queue, crowd: Arc<C>, clock: Clock, identity: Identity, visibility_ms: i64) -> Self {
+        let metrics = Metrics {
+            commands_size: histogram!("buttonparty_apply_commands_size"),
+            commit_seconds: histogram!("buttonparty_commit_seconds"),
+            lag_seconds: histogram!("buttonparty_apply_lag_seconds"),
+            buried: counter!("buttonparty_buried_total"),
+        };
+        Self { queue, crowd, clock, identity, visibility_ms, ahead: None, read_on: 0, metrics }
+    }
+
+    /// Takes one batch of one partition through all of it.
+    ///
+    /// # Errors
+    /// [`StepError`]: nothing of the batch was acked; it is given back, as far as the inbox answers.
+    pub async fn step(&mut self, wait: Duration) -> Result<Step, StepError> {
+        let mut batches = match self.ahead.take() {
+            Some(batch) => {
+                self.read_on += 1;
+                vec![batch]
+            }
+            None => {
+                self.read_on = 0;
+                self.queue.receive(LIMIT, wait).await?
+            }
+        };
+        let mut step = Step::Idle;
+        while !batches.is_empty() {
+            let Batch { lease, messages } = batches.remove(0);
+            match self.settle(&lease, messages).await {
+                Ok(done) => step = done,
+                Err(error) => {
+                    for lease in batches.iter().map(|batch| &batch.lease).chain([&lease]) {
+                        if let Err(error) = self.queue.release(lease).await {
+                            debug!(%error, "cannot give a partition back; its visibility will run out");
+                        }
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(step)
+    }
+
+    /// Steps until `stop`. Backs off while something fails; returns an error only when it must not go on.
+    ///
+    /// # Errors
+    /// The reason to end the process: a message of another game.
+    pub async fn run(mut self, wait: Duration, stop: CancellationToken) -> Result<(), StepError> {
+        let mut failures = 0;
+        while !stop.is_cancelled() {
+            // A step that is cut off here has only waited for messages, or leaves them to come again.
+            match self.step(wait).await {
+                Ok(_) => failures = 0,
+                Err(error @ StepError::Foreign(_)) => return Err(error),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    warn!(%error, source, failures, "the writer tries again");
+                    let _ = stop.run_until_cancelled(tokio::time::sleep(backoff(failures))).await;
+                    failures += 1;
+                }
+            }
+        }
+        if let Some(batch) = self.ahead.take()
+            && let Err(error) = self.queue.release(&batch.lease).await
+        {
+            debug!(%error, "cannot give a partition back; its visibility will run out");
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self, lease: &Lease, messages: Vec<Message>) -> Result<Step, StepError> {
+        let partition = lease.partition();
+        let mut works = Vec::with_capacity(messages.len());
+        for message in messages {
+            works.push(batch::read(&*self.crowd, &self.identity, partition, message).map_err(StepError::Foreign)?);
+        }
+        let result = self.attempt(lease, &mut works).await;
+        // Only what the store refuses for what it is counts towards burying, never what it cannot do just now.
+        if !matches!(result, Err(StepError::Store(store::Error::Refused { .. }))) {
+            return result;
+        }
+        // Something in the batch cannot be committed. Each message alone, so that only that one is buried.
+        let mut step = Step::Idle;
+        for mut work in works {
+            let mut tries = 1;
+            step = loop {
+                match self.attempt(lease, std::slice::from_mut(&mut work)).await {
+                    Err(StepError::Store(error @ store::Error::Refused { .. })) if tries <= POISON_TRIES_MAX => {
+                        error!(partition, sequence = %work.message.sequence, %error, tries, "a message cannot be committed");
+                        if tries == POISON_TRIES_MAX {
+                            work.bury_whole(format!("cannot be committed: {error}"));
+                        }
+                        tries += 1;
+                    }
+                    result => break result?,
+                }
+            };
+        }
+        Ok(step)
+    }
+
+    /// Prefetch, apply, commit and ack, again from the start when another writer moved the position meanwhile.
+    async fn attempt(&mut self, lease: &Lease, works: &mut [Work<C::Command>]) -> Result<Step, StepError> {
+        for _ in 0..FENCED_TRIES_MAX {
+            let kept_alive = keep_alive(&self.queue, lease, self.visibility_ms, self.once(lease, works)).await?;
+            if let Some((step, ahead)) = kept_alive {
+                if !ahead.is_empty() {
+                    self.ahead = Some(Batch { lease: lease.clone(), messages: ahead });
+                }
+                return Ok(step);
+            }
+        }
+        self.queue.release(lease).await?;
+        Ok(Step::Lost)
+    }
+
+    /// One attempt; `None` when it was fenced off.
+    async fn once(
+        &self,
+        lease: &Lease,
+        works: &mut [Work<C::Command>],
+    ) -> Result<Option<(Step, Vec<Message>)>, StepError> {
+        let partition = lease.partition();
+        let Some(last) = works.last().map(|work| work.message.sequence) else { return Ok(None) };
+        let commands: Vec<_> = works.iter().flat_map(|work| &work.commands).collect();
+        let (from, mut batch) = self.crowd.prefetch(partition, &commands).await?;
+        let to = Position { inbox: self.identity.generation, sequence: last.0 };
+        let new = works.partition_point(|work| work.message.sequence.0 <= from.sequence);
+        let works = &mut works[new..];
+        if !works.is_empty() {
+            let mut applied = 0;
+            for work in works.iter_mut() {
+                applied += work.apply(&*self.crowd, &mut batch);
+            }
+            self.bury(works).await?;
+            let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
+            let journal = works.iter().zip(&buried).map(|(work, buried)| JournalRow {
+                sequence: work.message.sequence.0,
+                body: &work.message.body,
+                buried,
+            });
+            let journal: Vec<_> = journal.collect();
+            let watch = Stopwatch::start();
+            let commit = self.crowd.commit(partition, &batch, from, to, &journal);
+            let (committed, ahead) = tokio::join!(commit, self.read_on(lease));
+            if committed? == Committed::Fenced {
+                return Ok(None);
+            }
+            self.metrics.commit_seconds.record(watch.seconds());
+            self.measure(works, applied);
+            self.crowd.committed(partition, batch, from, to);
+            return self.ack(lease, works.len(), applied, ahead.unwrap_or_default(), last).await.map(Some);
+        }
+        self.ack(lease, 0, 0, Vec::new(), last).await.map(Some)
+    }
+
+    /// Reads on in the partition that is held, but not for ever while others wait.
+    async fn read_on(&self, lease: &Lease) -> Result<Vec<Message>, queue::Error> {
+        if self.identity.partitions > 1 && self.read_on >= READ_ON_MAX {
+            return Ok(Vec::new());
+        }
+        self.queue.read_on(lease, LIMIT).await
+    }
+
+    async fn ack(
+        &self,
+        lease: &Lease,
+        messages: usize,
+        commands: usize,
+        ahead: Vec<Message>,
+        through: queue::Sequence,
+    ) -> Result<(Step, Vec<Message>), StepError> {
+        match self.queue.ack(lease, through).await {
+            Ok(()) => Ok((Step::Applied { messages, commands }, ahead)),
+            // Whoever has it now will find it applied.
+            Err(queue::Error::LeaseLost) => Ok((Step::Lost, Vec::new())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Dead letters are durable before the position passes them; their ids make a repetition harmless.
+    async fn bury(&self, works: &[Work<C::Command>]) -> Result<(), StepError> {
+        let now_ms = self.clock.now_ms();
+        let letters: Vec<_> = works.iter().flat_map(|work| work.letters(&self.identity.inbox_id, now_ms)).collect();
+        if letters.is_empty() {
+            return Ok(());
+        }
+        for letter in &letters {
+            warn!(id = letter.id, reason = letter.reason, "burying");
+        }
+        self.metrics.buried.increment(letters.len() as u64);
+        Ok(self.queue.bury(&letters).await?)
+    }
+
+    fn measure(&self, works: &[Work<C::Command>], applied: usize) {
+        self.metrics.commands_size.record(applied as f64);
+        let arrived_at_ms = works.iter().flat_map(|work| &work.commands).map(|command| command.at_ms).min();
+        if let Some(arrived_at_ms) = arrived_at_ms {
+            let lag_ms = self.clock.now_ms().saturating_sub(arrived_at_ms);
+            self.metrics.lag_seconds.record(lag_ms.max(0) as f64 / 1000.0);
+        }
+    }
+}
+
+/// Extends the lease again and again while the work goes on, so that a slow commit does not lose it.
+async fn keep_alive<T>(
+    queue: &Queue,
+    lease: &Lease,
+    visibility_ms: i64,
+    work: impl Future<Output = Result<T, StepError>>,
+) -> Result<T, StepError> {
+    let every = Duration::from_millis(u64::try_from(visibility_ms / 3).unwrap_or(1).max(1));
+    tokio::pin!(work);
+    loop {
+        match tokio::time::timeout(every, &mut work).await {
+            Ok(result) => return result,
+            Err(_) => {
+                // A lost lease harms nothing: the position decides who commits.
+                if let Err(error) = queue.extend(lease).await {
+                    debug!(%error, "cannot extend a lease");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The readers' side, which cannot write.
+
+use game::{Round, Standing, Username};
+
+use crate::{BoardRow, Counts, Error, Identity, JournalEntry, PlayerView, Position, State, sqlite};
+
+/// Reads. Its connections are opened read-only. Cloning is cheap; clones share the connections.
+#[derive(Debug, Clone)]
+pub struct Reader(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(sqlite::Reader),
+}
+
+impl Reader {
+    pub(crate) fn sqlite(reader: sqlite::Reader) -> Self {
+        Self(Backend::Sqlite(reader))
+    }
+
+    /// A player of this partition, all read at one moment; `None` when nobody has this username.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn player(
+        &self,
+        username: &Username,
+        partition: u16,
+        now_ms: i64,
+    ) -> Result<Option<PlayerView>, Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.player(username, partition, now_ms).await,
+        }
+    }
+
+    /// The first `limit` places of the board, at most [`game::bounds::TOP_STORED_MAX`], best first.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.board(limit).await,
+        }
+    }
+
+    /// The rounds that every partition knows, in order: the latest that has opened by now, and all that open later.
+    ///
+    /// Rounds that have not opened are among them: this is for the process that must light the page at the very
+    /// millisecond. They must never be shown before.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn live_rounds(&self, now_ms: i64) -> Result<Vec<Round>, Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.live_rounds(now_ms).await,
+        }
+    }
+
+    /// Where every player of a partition stands, in no order, and the position at which that is so.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`] when the game has no such partition.
+    pub async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.standings(partition).await,
+        }
+    }
+
+    /// Where each partition stands, in order.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.positions().await,
+        }
+    }
+
+    /// What the game belongs to; `None` before that is settled.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn identity(&self) -> Result<Option<Identity>, Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.identity().await,
+        }
+    }
+
+    /// How much there is.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.counts().await,
+        }
+    }
+
+    /// Whether the database can be read at all; cheap.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn check(&self) -> Result<(), Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.check().await,
+        }
+    }
+
+    /// Holds one moment of the whole database, while the game goes on. It keeps one of the connections until it is
+    /// dropped, and the database keeps what it needs to show that moment.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn audit(&self) -> Result<Audit, Error> {
+        match &self.0 {
+            Backend::Sqlite(reader) => Ok(Audit(AuditBackend::Sqlite(reader.audit().await?))),
+        }
+    }
+
+    /// Closes the connections, after what is under way has ended; an [`Audit`] must be dropped first.
+    pub async fn close(&self) {
+        match &self.0 {
+            Backend::Sqlite(reader) => reader.close().await,
+        }
+    }
+}
+
+/// One moment of the whole database: everything that is read through it belongs together.
+#[derive(Debug)]
+pub struct Audit(AuditBackend);
+
+#[derive(Debug)]
+enum AuditBackend {
+    Sqlite(sqlite::Audit),
+}
+
+impl Audit {
+    /// Where each partition stands, in order.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
+        match &mut self.0 {
+            AuditBackend::Sqlite(audit) => audit.positions().await,
+        }
+    }
+
+    /// The next messages of a partition's journal, at most `rows_max`, in the order in which they were applied.
+    /// `Position::default()` stands before the first; empty when there are no more.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn journal(
+        &mut self,
+        partition: u16,
+        after: Position,
+        rows_max: u32,
+    ) -> Result<Vec<JournalEntry>, Error> {
+        match &mut self.0 {
+            AuditBackend::Sqlite(audit) => audit.journal(partition, after, rows_max).await,
+        }
+    }
+
+    /// Everything that follows from the journal. All of it is held in memory: about 1 KB for each player.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn state(&mut self) -> Result<State, Error> {
+        match &mut self.0 {
+            AuditBackend::Sqlite(audit) => audit.state().await,
+        }
+    }
+}

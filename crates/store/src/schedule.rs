@@ -1,0 +1,115 @@
+//! The scheduler's side: its own table and nothing else.
+
+use game::Round;
+
+use crate::{Error, Scheduled, sqlite};
+
+/// The schedule. Several schedulers may be at work: each method is one atomic step. Cloning is cheap; clones share
+/// the connection.
+#[derive(Debug, Clone)]
+pub struct Schedule(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(sqlite::Schedule),
+}
+
+impl Schedule {
+    pub(crate) fn sqlite(schedule: sqlite::Schedule) -> Self {
+        Self(Backend::Sqlite(schedule))
+    }
+
+    /// The round with the greatest id, secret or not.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn latest(&self) -> Result<Option<Scheduled>, Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.latest().await,
+        }
+    }
+
+    /// The round with this id.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn get(&self, id: u64) -> Result<Option<Scheduled>, Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.get(id).await,
+        }
+    }
+
+    /// Adds a round unless its id is taken, and gives back the row that now stands: this one or the one that won.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<Scheduled, Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.insert_if_absent(scheduled).await,
+        }
+    }
+
+    /// Replaces a round by another with the same id, if it is still [`Drawn`](crate::Stage::Drawn) and still opens at
+    /// `expected_opens_at_ms`. `false`: it is not, or `new` has another id; nothing changed.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn redraw(
+        &self,
+        id: u64,
+        expected_opens_at_ms: i64,
+        new: Round,
+        by_operator: bool,
+    ) -> Result<bool, Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.redraw(id, expected_opens_at_ms, new, by_operator).await,
+        }
+    }
+
+    /// Fixes a round for ever and gives back the row as it now stands; `None` when there is no such round.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn freeze(&self, id: u64) -> Result<Option<Scheduled>, Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.freeze(id).await,
+        }
+    }
+
+    /// Notes that every partition has the round durably. `false`: it was never frozen; nothing changed.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn announced(&self, id: u64) -> Result<bool, Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.announced(id).await,
+        }
+    }
+
+    /// Notes how many of the round's ticks have been sent; never fewer than noted before.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn ticked(&self, id: u64, ticks_sent: u8) -> Result<(), Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.ticked(id, ticks_sent).await,
+        }
+    }
+
+    /// The rounds that are not announced everywhere or whose ticks have not all been sent, in the order of their ids.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn unfinished(&self) -> Result<Vec<Scheduled>, Error> {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.unfinished().await,
+        }
+    }
+
+    /// Closes the connection, after what is under way has ended.
+    pub async fn close(&self) {
+        match &self.0 {
+            Backend::Sqlite(schedule) => schedule.close().await,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The store in an SQLite file: one writer at a time, readers beside it (write-ahead log), every commit synced.
+
+mod audit;
+mod board;
+mod columns;
+mod commit;
+mod identity;
+mod json;
+mod migrate;
+mod outbox;
+mod player;
+mod reader;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+
+pub(crate) use audit::Audit;
+pub(crate) use migrate::migrate;
+pub(crate) use outbox::Outbox;
+pub(crate) use reader::Reader;
+pub(crate) use schedule::Schedule;
+pub(crate) use writer::Writer;
+
+use crate::{Error, Options};
+
+/// Page cache of one connection, KiB, as SQLite spells it: negative.
+const CACHE_KIB: &str = "-32768";
+/// The log is cut back to this size after a checkpoint, bytes.
+const LOG_BYTES_MAX: &str = "67108864";
+/// Rows that a connection may have read ahead of who asked for them.
+const ROWS_READ_AHEAD: usize = 1024;
+
+/// The file, and how it is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    path: PathBuf,
+    options: Options,
+}
+
+impl Database {
+    pub(crate) fn new(path: &Path, options: Options) -> Self {
+        Self { path: path.to_owned(), options }
+    }
+
+    fn connect_options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .busy_timeout(Duration::from_millis(self.options.busy_timeout_ms))
+            .pragma("cache_size", CACHE_KIB)
+            .row_buffer_size(ROWS_READ_AHEAD)
+            .disable_statement_logging()
+    }
+
+    /// One connection that may write and whose commits are durable.
+    async fn write_pool(&self) -> Result<SqlitePool, Error> {
+        let options = self
+            .connect_options()
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("journal_size_limit", LOG_BYTES_MAX);
+        self.pool(options, 1).await
+    }
+
+    /// A few connections that cannot write: neither the file's handle nor the connection lets them.
+    async fn read_pool(&self) -> Result<SqlitePool, Error> {
+        let options = self.connect_options().read_only(true).pragma("query_only", "ON");
+        self.pool(options, self.options.readers.max(1)).await
+    }
+
+    async fn pool(&self, options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, Error> {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_millis(self.options.busy_timeout_ms))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        let (found, known) = (migrate::version(&mut *pool.acquire().await?).await?, migrate::known());
+        match found.cmp(&known) {
+            std::cmp::Ordering::Less => Err(Error::OlderSchema { found, known }),
+            std::cmp::Ordering::Equal => Ok(pool),
+            std::cmp::Ordering::Greater => Err(Error::NewerSchema { found, known }),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What the game belongs to: its inbox and its number of partitions.
+
+use sqlx::SqliteConnection;
+
+use super::columns::{Columns, sequence_text, valid};
+use super::writer::Writer;
+use crate::{Error, Identity, Position};
+
+const POSITIONS: &str = "SELECT partition, inbox, sequence FROM partitions ORDER BY partition";
+
+impl Writer {
+    pub(crate) async fn settle_identity(
+        &self,
+        inbox_id: &str,
+        partitions: u16,
+        now_ms: i64,
+    ) -> Result<Identity, Error> {
+        let mut transaction = self.begin_write().await?;
+        if let Some(known) = identity(&mut transaction).await? {
+            if known.partitions != partitions {
+                return Err(Error::OtherPartitions { known: known.partitions, found: partitions });
+            }
+            if known.inbox_id != inbox_id {
+                return Err(Error::OtherInbox { known: known.inbox_id, found: inbox_id.to_owned() });
+            }
+            return Ok(known);
+        }
+        let partitions_fixed = "INSERT INTO meta (key, value) VALUES ('partitions', ?)";
+        sqlx::query(partitions_fixed).bind(partitions.to_string()).execute(&mut *transaction).await?;
+        add_inbox(&mut transaction, 1, inbox_id, now_ms).await?;
+        let rows = "WITH RECURSIVE all_of (partition) AS
+                (VALUES (0) UNION ALL SELECT partition + 1 FROM all_of WHERE partition + 1 < ?1)
+            INSERT INTO partitions (partition, inbox, sequence, applied_through_ms)
+            SELECT partition, 1, ?2, 0 FROM all_of";
+        sqlx::query(rows).bind(partitions).bind(sequence_text(0)).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions })
+    }
+
+    pub(crate) async fn adopt_inbox(&self, inbox_id: &str, now_ms: i64) -> Result<Identity, Error> {
+        let mut transaction = self.begin_write().await?;
+        let Some(known) = identity(&mut transaction).await? else {
+            return Err(Error::UnknownPartition { partition: 0 });
+        };
+        if known.inbox_id == inbox_id {
+            return Ok(known);
+        }
+        let adopted = Identity { inbox: known.inbox + 1, inbox_id: inbox_id.to_owned(), ..known };
+        add_inbox(&mut transaction, adopted.inbox, inbox_id, now_ms).await?;
+        sqlx::query("UPDATE partitions SET inbox = ?, sequence = ?")
+            .bind(adopted.inbox)
+            .bind(sequence_text(0))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(adopted)
+    }
+
+    pub(crate) async fn highest_position(&self) -> Result<u128, Error> {
+        let positions = self.positions().await?; // every partition stands in the current inbox: adopting moves all
+        Ok(positions.into_iter().map(|(_, position)| position.sequence).max().unwrap_or_default())
+    }
+
+    pub(crate) async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
+        positions(&mut *self.pool().acquire().await?).await
+    }
+}
+
+async fn add_inbox(
+    connection: &mut SqliteConnection,
+    number: u32,
+    inbox_id: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let inbox = "INSERT INTO inboxes (number, inbox_id, adopted_at_ms) VALUES (?, ?, ?)";
+    sqlx::query(inbox).bind(number).bind(inbox_id).bind(now_ms).execute(connection).await?;
+    Ok(())
+}
+
+/// What the game belongs to; `None` before that is settled.
+pub(super) async fn identity(connection: &mut SqliteConnection) -> Result<Option<Identity>, Error> {
+    let identity = "SELECT number, inbox_id, (SELECT value FROM meta WHERE key = 'partitions')
+        FROM inboxes ORDER BY number DESC LIMIT 1";
+    let Some(row) = sqlx::query(identity).fetch_optional(connection).await? else { return Ok(None) };
+    let mut columns = Columns::of(&row);
+    let (inbox, inbox_id) = (columns.small()?, columns.text()?.to_owned());
+    Ok(Some(Identity { inbox, inbox_id, partitions: valid(columns.text()?.parse())? }))
+}
+
+/// Where each partition stands, in order.
+pub(super) async fn positions(connection: &mut SqliteConnection) -> Result<Vec<(u16, Position)>, Error> {
+    let rows = sqlx::query(POSITIONS).fetch_all(connection).await?;
+    let read = rows.iter().map(|row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.small()?, columns.position()?))
+    });
+    read.collect()
+}

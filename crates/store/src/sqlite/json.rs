@@ -1,0 +1,114 @@
+//! Batches of rows as one JSON text, which is how a set of rows goes into one statement: an array of arrays, read
+//! back by `json_each`.
+
+use std::fmt::Write as _;
+
+/// An array of rows, each an array of values.
+#[derive(Debug)]
+pub(super) struct Rows {
+    text: String,
+}
+
+impl Rows {
+    pub(super) fn new() -> Self {
+        Self { text: String::from("[") }
+    }
+
+    /// Begins a row.
+    pub(super) fn row(&mut self) -> Row<'_> {
+        if self.text.len() > 1 {
+            self.text.push(',');
+        }
+        Row { text: &mut self.text, before: '[' }
+    }
+
+    /// Whether no row was begun.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.len() == 1
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        self.text.push(']');
+        self.text
+    }
+}
+
+/// One row that is being written; its values in the order of the columns.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    text: &'a mut String,
+    before: char,
+}
+
+impl Row<'_> {
+    fn value(&mut self) -> &mut String {
+        self.text.push(self.before);
+        self.before = ',';
+        self.text
+    }
+
+    pub(super) fn int(mut self, value: i64) -> Self {
+        _ = write!(self.value(), "{value}"); // a String takes everything
+        self
+    }
+
+    pub(super) fn opt_int(mut self, value: Option<i64>) -> Self {
+        match value {
+            Some(value) => self.int(value),
+            None => {
+                self.value().push_str("null");
+                self
+            }
+        }
+    }
+
+    pub(super) fn text(mut self, value: &str) -> Self {
+        quote(self.value(), value);
+        self
+    }
+
+    pub(super) fn opt_text(mut self, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(value),
+            None => {
+                self.value().push_str("null");
+                self
+            }
+        }
+    }
+
+    pub(super) fn end(self) {
+        self.text.push(']');
+    }
+}
+
+/// A flat array of texts.
+pub(super) fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
+    let mut array = String::from("[");
+    for value in values {
+        if array.len() > 1 {
+            array.push(',');
+        }
+        quote(&mut array, value);
+    }
+    array.push(']');
+    array
+}
+
+fn quote(out: &mut String, value: &str) {
+    out.push('"');
+    let mut plain = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&value[plain..at]);
+        plain = at + 1;
+        _ = match byte {
+            b'"' | b'\\' => write!(out, "\\{}", char::from(byte)),
+            control => write!(out, "\\u{control:04x}"),
+        }; // a String takes everything
+    }
+    out.push_str(&value[plain..]);
+    out.push('"');
+}

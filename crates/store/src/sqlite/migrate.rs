@@ -1,0 +1,48 @@
+//! The schema's versions. Append only: what has been published is never edited.
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
+use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
+
+use super::Database;
+use crate::{Error, Migrated};
+
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "the game", include_str!("../../migrations/sqlite/0001_game.sql"))];
+
+/// The latest version that this program knows.
+pub(super) fn known() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
+/// The version that the database has; 0 when it has none.
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, Error> {
+    let table = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *connection).await? == 0 {
+        return Ok(0);
+    }
+    let version = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+    Ok(sqlx::query_scalar(version).fetch_one(connection).await?)
+}
+
+/// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
+/// and find it done.
+pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
+    let options = database.connect_options().create_if_missing(true);
+    let mut connection = options.journal_mode(SqliteJournalMode::Wal).connect().await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let (from, to) = (version(&mut transaction).await?, known());
+    if from > to {
+        return Err(Error::NewerSchema { found: from, known: to });
+    }
+    let migrations = MIGRATIONS.map(|(version, description, sql)| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let migrator = Migrator::with_migrations(migrations.into());
+    // Not `run`: its bounds keep the future from being sent to another thread.
+    let ran = migrator.run_direct(None, &mut *transaction, false).await;
+    ran.map_err(|source| Error::Migration { source })?;
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(Migrated { from, to })
+}

@@ -1,0 +1,95 @@
+//! The outbox: one atomic statement for each step of a lease.
+
+use game::Token;
+use sqlx::SqlitePool;
+
+use super::Database;
+use super::columns::{Columns, valid};
+use crate::{DeviceRow, Error, Job};
+
+/// One connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox {
+    pool: SqlitePool,
+}
+
+impl Outbox {
+    pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
+        Ok(Self { pool: database.write_pool().await? })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn take(&self, owner: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>, Error> {
+        let take = "UPDATE outbox SET owner = ?1, taken = taken + 1, lease_until_ms = ?2 + ?3
+            WHERE id = (SELECT id FROM outbox WHERE done_at_ms IS NULL AND due_at_ms <= ?2 AND lease_until_ms <= ?2
+                ORDER BY id LIMIT 1)
+            RETURNING id, taken, partition, topic, payload, cursor";
+        let taken = sqlx::query(take).bind(owner).bind(now_ms).bind(lease_ms);
+        let Some(row) = taken.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let mut columns = Columns::of(&row);
+        Ok(Some(Job {
+            id: columns.int()?,
+            taken: columns.int()?,
+            partition: columns.small()?,
+            topic: columns.text()?.to_owned(),
+            payload: columns.text()?.to_owned(),
+            cursor: valid(columns.opt_text()?.map(Token::new).transpose())?,
+        }))
+    }
+
+    pub(crate) async fn devices(
+        &self,
+        partition: u16,
+        after: Option<&Token>,
+        limit: u32,
+    ) -> Result<Vec<DeviceRow>, Error> {
+        let devices = "SELECT token, username, platform FROM devices
+            WHERE partition = ? AND token > ? ORDER BY token LIMIT ?";
+        let after = after.map_or("", Token::as_str); // no token is empty
+        let devices = sqlx::query(devices).bind(partition).bind(after).bind(limit);
+        let rows = devices.fetch_all(&self.pool).await?;
+        let read = rows.iter().map(|row| {
+            let mut columns = Columns::of(row);
+            Ok(DeviceRow {
+                token: columns.token()?,
+                username: columns.username()?,
+                platform: columns.platform()?,
+            })
+        });
+        read.collect()
+    }
+
+    pub(crate) async fn advance(
+        &self,
+        job: &Job,
+        cursor: &Token,
+        now_ms: i64,
+        lease_ms: i64,
+    ) -> Result<bool, Error> {
+        let advance = "UPDATE outbox SET cursor = ?3, lease_until_ms = ?4
+            WHERE id = ?1 AND taken = ?2 AND done_at_ms IS NULL";
+        let advanced = sqlx::query(advance)
+            .bind(job.id)
+            .bind(job.taken)
+            .bind(cursor.as_str())
+            .bind(now_ms.saturating_add(lease_ms))
+            .execute(&self.pool)
+            .await?;
+        Ok(advanced.rows_affected() == 1)
+    }
+
+    pub(crate) async fn done(&self, job: &Job, now_ms: i64) -> Result<bool, Error> {
+        let done = "UPDATE outbox SET done_at_ms = ?3 WHERE id = ?1 AND taken = ?2 AND done_at_ms IS NULL";
+        let done = sqlx::query(done).bind(job.id).bind(job.taken).bind(now_ms).execute(&self.pool).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub(crate) async fn pending(&self) -> Result<u64, Error> {
+        let pending = "SELECT count(*) FROM outbox WHERE done_at_ms IS NULL";
+        let pending: i64 = sqlx::query_scalar(pending).fetch_one(&self.pool).await?;
+        Ok(pending.cast_unsigned())
+    }
+}

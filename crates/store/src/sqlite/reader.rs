@@ -1,0 +1,143 @@
+//! The reads.
+
+use futures_util::TryStreamExt as _;
+use game::bounds::TOP_STORED_MAX;
+use game::{Round, Rounds, Standing, Username, merge_tops};
+use sqlx::SqlitePool;
+
+use super::audit::Audit;
+use super::columns::{Columns, round, sequence, valid};
+use super::player::{self, player_columns};
+use super::{Database, board, identity};
+use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position};
+
+/// A few connections that cannot write.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    pool: SqlitePool,
+}
+
+/// A partition as JSON: partition, inbox, sequence, applied_through_ms.
+type PartitionColumns = (u16, u32, String, i64);
+/// A round as JSON: id, opens_at_ms, window_ms, grace_ms.
+type RoundColumns = (u64, i64, i64, i64);
+
+impl Reader {
+    pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
+        Ok(Self { pool: database.read_pool().await? })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    pub(crate) async fn player(
+        &self,
+        username: &Username,
+        partition: u16,
+        now_ms: i64,
+    ) -> Result<Option<PlayerView>, Error> {
+        // One statement sees one moment, and is one trip. Only the rounds that the player has not settled are read.
+        const VIEW: &str = concat!(
+            "SELECT ",
+            player_columns!(),
+            ", (SELECT json_group_array(json_array(id, opens_at_ms, window_ms, grace_ms) ORDER BY id) FROM rounds
+                WHERE partition = p.partition AND id > p.settled_round),
+               (SELECT json_group_array(json_array(partition, inbox, sequence, applied_through_ms) ORDER BY partition)
+                FROM partitions),
+               (SELECT json_array(id, opens_at_ms, window_ms, grace_ms) FROM schedule
+                WHERE stage = 2 AND opens_at_ms <= ?3 ORDER BY opens_at_ms DESC LIMIT 1)
+            FROM players AS p WHERE p.partition = ?1 AND p.username = ?2"
+        );
+        let view = sqlx::query(VIEW).bind(partition).bind(username.as_str()).bind(now_ms);
+        let Some(row) = view.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let mut columns = Columns::of(&row);
+        let (username, player) = player::read(&mut columns)?;
+        let mut unsettled = Rounds::default();
+        for columns in valid(serde_json::from_str::<Vec<RoundColumns>>(columns.text()?))? {
+            valid(unsettled.announce(round(columns)?))?;
+        }
+        let partitions: Vec<PartitionColumns> = valid(serde_json::from_str(columns.text()?))?;
+        let lit: Option<RoundColumns> = valid(columns.opt_text()?.map(serde_json::from_str).transpose())?;
+
+        let own = partitions.iter().find(|(number, ..)| *number == partition);
+        let applied_through_ms = own.ok_or(Error::UnknownPartition { partition })?.3;
+        let positions = partitions.iter().map(|(number, inbox, text, _)| {
+            Ok((*number, Position { inbox: *inbox, sequence: sequence(text)? }))
+        });
+        Ok(Some(PlayerView {
+            standing: Standing::of(&username, &player),
+            player: player.settled_view(&unsettled, applied_through_ms),
+            lit: lit.map(round).transpose()?,
+            positions: positions.collect::<Result<_, Error>>()?,
+        }))
+    }
+
+    pub(crate) async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
+        let snapshots: Vec<String> =
+            sqlx::query_scalar("SELECT snapshot FROM board").fetch_all(&self.pool).await?;
+        let mut all = Vec::new();
+        for snapshot in &snapshots {
+            all.extend(board::parse(snapshot)?.into_iter().map(|entry| (entry.standing, entry.name)));
+        }
+        let merged = merge_tops(all, limit.min(TOP_STORED_MAX)).into_iter();
+        let row = |(rank, Standing { username, score, .. }, name)| BoardRow { rank, username, name, score };
+        Ok(merged.map(row).collect())
+    }
+
+    pub(crate) async fn live_rounds(&self, now_ms: i64) -> Result<Vec<Round>, Error> {
+        let rounds = "SELECT id, opens_at_ms, window_ms, grace_ms FROM schedule
+            WHERE stage = 2 AND opens_at_ms >=
+                coalesce((SELECT max(opens_at_ms) FROM schedule WHERE stage = 2 AND opens_at_ms <= ?), 0)
+            ORDER BY opens_at_ms";
+        let rows = sqlx::query(rounds).bind(now_ms).fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Columns::of(row).round()).collect()
+    }
+
+    pub(crate) async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
+        let mut transaction = self.pool.begin().await?;
+        let positions = identity::positions(&mut transaction).await?;
+        let position = positions.into_iter().find(|(number, _)| *number == partition);
+        let (_, position) = position.ok_or(Error::UnknownPartition { partition })?;
+        let mut standings = Vec::new();
+        {
+            let all = "SELECT score, reached_at_ms, username FROM players WHERE partition = ?";
+            let mut rows = sqlx::query(all).bind(partition).fetch(&mut *transaction);
+            while let Some(row) = rows.try_next().await? {
+                standings.push(board::standing(&mut Columns::of(&row))?);
+            }
+        }
+        transaction.commit().await?;
+        Ok((position, standings))
+    }
+
+    pub(crate) async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
+        identity::positions(&mut *self.pool.acquire().await?).await
+    }
+
+    pub(crate) async fn identity(&self) -> Result<Option<Identity>, Error> {
+        identity::identity(&mut *self.pool.acquire().await?).await
+    }
+
+    pub(crate) async fn counts(&self) -> Result<Counts, Error> {
+        let counts = "SELECT (SELECT count(*) FROM players),
+            (SELECT count(*) FROM outbox WHERE done_at_ms IS NULL)";
+        let row = sqlx::query(counts).fetch_one(&self.pool).await?;
+        let mut columns = Columns::of(&row);
+        Ok(Counts { players: columns.u64()?, outbox_pending: columns.u64()? })
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        sqlx::query("SELECT count(*) FROM partitions").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn audit(&self) -> Result<Audit, Error> {
+        Audit::begin(self.pool.begin().await?).await
+    }
+}

@@ -1,0 +1,139 @@
+//! The schedule: one atomic statement for each step.
+
+use game::Round;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteRow;
+
+use super::Database;
+use super::columns::{Columns, known};
+use crate::{Error, Scheduled, Stage};
+
+/// The columns of `schedule`, in the order in which [`read`] takes them.
+macro_rules! columns {
+    () => {
+        "id, opens_at_ms, window_ms, grace_ms, by_operator, stage, ticks_sent"
+    };
+}
+
+/// One connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    pool: SqlitePool,
+}
+
+impl Schedule {
+    pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
+        Ok(Self { pool: database.write_pool().await? })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn latest(&self) -> Result<Option<Scheduled>, Error> {
+        let latest = concat!("SELECT ", columns!(), " FROM schedule ORDER BY id DESC LIMIT 1");
+        let row = sqlx::query(latest).fetch_optional(&self.pool).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    pub(crate) async fn get(&self, id: u64) -> Result<Option<Scheduled>, Error> {
+        let get = concat!("SELECT ", columns!(), " FROM schedule WHERE id = ?");
+        let row = sqlx::query(get).bind(id.cast_signed()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    pub(crate) async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<Scheduled, Error> {
+        // An update that changes nothing makes RETURNING give the row that was there.
+        let insert = concat!(
+            "INSERT INTO schedule (",
+            columns!(),
+            ") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET id = id RETURNING ",
+            columns!()
+        );
+        let Scheduled { round, by_operator, stage, ticks_sent } = *scheduled;
+        let row = sqlx::query(insert)
+            .bind(round.id.cast_signed())
+            .bind(round.opens_at_ms)
+            .bind(round.window_ms)
+            .bind(round.grace_ms)
+            .bind(by_operator)
+            .bind(stage_number(stage))
+            .bind(ticks_sent)
+            .fetch_one(&self.pool)
+            .await?;
+        read(&row)
+    }
+
+    pub(crate) async fn redraw(
+        &self,
+        id: u64,
+        expected_opens_at_ms: i64,
+        new: Round,
+        by_operator: bool,
+    ) -> Result<bool, Error> {
+        if new.id != id {
+            return Ok(false);
+        }
+        let redraw = "UPDATE schedule SET opens_at_ms = ?3, window_ms = ?4, grace_ms = ?5, by_operator = ?6
+            WHERE id = ?1 AND opens_at_ms = ?2 AND stage = 0";
+        let redrawn = sqlx::query(redraw)
+            .bind(id.cast_signed())
+            .bind(expected_opens_at_ms)
+            .bind(new.opens_at_ms)
+            .bind(new.window_ms)
+            .bind(new.grace_ms)
+            .bind(by_operator)
+            .execute(&self.pool)
+            .await?;
+        Ok(redrawn.rows_affected() == 1)
+    }
+
+    pub(crate) async fn freeze(&self, id: u64) -> Result<Option<Scheduled>, Error> {
+        let freeze = concat!("UPDATE schedule SET stage = max(stage, 1) WHERE id = ? RETURNING ", columns!());
+        let row = sqlx::query(freeze).bind(id.cast_signed()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    pub(crate) async fn announced(&self, id: u64) -> Result<bool, Error> {
+        let announced = "UPDATE schedule SET stage = 2 WHERE id = ? AND stage >= 1";
+        let announced = sqlx::query(announced).bind(id.cast_signed()).execute(&self.pool).await?;
+        Ok(announced.rows_affected() == 1)
+    }
+
+    pub(crate) async fn ticked(&self, id: u64, ticks_sent: u8) -> Result<(), Error> {
+        let ticked = "UPDATE schedule SET ticks_sent = max(ticks_sent, ?2) WHERE id = ?1";
+        sqlx::query(ticked).bind(id.cast_signed()).bind(ticks_sent).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn unfinished(&self) -> Result<Vec<Scheduled>, Error> {
+        let unfinished =
+            concat!("SELECT ", columns!(), " FROM schedule WHERE stage < 2 OR ticks_sent < 5 ORDER BY id");
+        let rows = sqlx::query(unfinished).fetch_all(&self.pool).await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Scheduled, Error> {
+    let mut columns = Columns::of(row);
+    Ok(Scheduled {
+        round: columns.round()?,
+        by_operator: columns.int()? != 0,
+        stage: known(stage(columns.int()?), "stage")?,
+        ticks_sent: columns.small()?,
+    })
+}
+
+fn stage_number(stage: Stage) -> i64 {
+    match stage {
+        Stage::Drawn => 0,
+        Stage::Announcing => 1,
+        Stage::Announced => 2,
+    }
+}
+
+fn stage(number: i64) -> Option<Stage> {
+    [Stage::Drawn, Stage::Announcing, Stage::Announced]
+        .into_iter()
+        .find(|stage| stage_number(*stage) == number)
+}

@@ -1,0 +1,153 @@
+//! The writer: what it remembers of each partition, and the reading of what a batch needs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::TryStreamExt as _;
+use game::{Player, PurchaseId, PurchaseOutcome, Rounds, Username, World};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use super::Database;
+use super::board::Board;
+use super::columns::{Columns, valid};
+use super::json::{self, Rows};
+use super::player::{self, player_columns};
+use crate::{Error, Position, Prefetched};
+
+/// One connection, and what need not be read again for each batch.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pool: SqlitePool,
+    memory: Mutex<HashMap<u16, Memory>>,
+}
+
+/// What the writer remembers of a partition: true as long as the partition stands where it did.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) position: Position,
+    pub(super) rounds: Arc<Rounds>,
+    /// `None` until a player changes.
+    pub(super) board: Option<Board>,
+}
+
+impl Writer {
+    pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
+        Ok(Self { pool: database.write_pool().await?, memory: Mutex::default() })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(super) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Begins a transaction that holds the write lock from the start, so that it never fails half-way for want of it.
+    pub(super) async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Takes out what is remembered of a partition. Who ends well puts it back; after an error, or when the future is
+    /// dropped, it stays forgotten.
+    pub(super) fn recall(&self, partition: u16, position: Position) -> Option<Memory> {
+        self.memory().remove(&partition).filter(|memory| memory.position == position)
+    }
+
+    pub(super) fn remember(&self, partition: u16, memory: Memory) {
+        self.memory().insert(partition, memory);
+    }
+
+    fn memory(&self) -> MutexGuard<'_, HashMap<u16, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner) // no code that can panic runs under the lock
+    }
+
+    pub(crate) async fn prefetch(
+        &self,
+        partition: u16,
+        usernames: &[Username],
+        purchases: &[(Username, PurchaseId)],
+    ) -> Result<Prefetched, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let (from, applied_through_ms) = position(&mut transaction, partition).await?;
+        let memory = match self.recall(partition, from) {
+            Some(memory) => memory,
+            None => {
+                let rounds = Arc::new(rounds(&mut transaction, partition).await?);
+                Memory { position: from, rounds, board: None }
+            }
+        };
+        let rounds = Arc::clone(&memory.rounds);
+        let players = read_players(&mut transaction, partition, usernames).await?;
+        let purchases = read_purchases(&mut transaction, partition, purchases).await?;
+        transaction.commit().await?;
+        self.remember(partition, memory);
+        let world = World { rounds, applied_through_ms, players, purchases, ..World::default() };
+        Ok(Prefetched { from, world })
+    }
+}
+
+/// Where a partition stands, and up to when it has applied everything that arrived.
+async fn position(connection: &mut SqliteConnection, partition: u16) -> Result<(Position, i64), Error> {
+    let position = "SELECT inbox, sequence, applied_through_ms FROM partitions WHERE partition = ?";
+    let row = sqlx::query(position).bind(partition).fetch_optional(connection).await?;
+    let row = row.ok_or(Error::UnknownPartition { partition })?;
+    let mut columns = Columns::of(&row);
+    Ok((columns.position()?, columns.int()?))
+}
+
+async fn rounds(connection: &mut SqliteConnection, partition: u16) -> Result<Rounds, Error> {
+    let rows = "SELECT id, opens_at_ms, window_ms, grace_ms FROM rounds WHERE partition = ? ORDER BY id";
+    let mut rounds = Rounds::default();
+    for row in sqlx::query(rows).bind(partition).fetch_all(connection).await? {
+        valid(rounds.announce(Columns::of(&row).round()?))?;
+    }
+    Ok(rounds)
+}
+
+async fn read_players(
+    connection: &mut SqliteConnection,
+    partition: u16,
+    usernames: &[Username],
+) -> Result<HashMap<Username, Player>, Error> {
+    let mut players = HashMap::with_capacity(usernames.len());
+    if usernames.is_empty() {
+        return Ok(players);
+    }
+    const PLAYERS: &str = concat!(
+        "SELECT ",
+        player_columns!(),
+        " FROM json_each(?2) AS k CROSS JOIN players AS p ON p.partition = ?1 AND p.username = k.value"
+    );
+    let usernames = json::texts(usernames.iter().map(Username::as_str));
+    let mut rows = sqlx::query(PLAYERS).bind(partition).bind(usernames).fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let (username, player) = player::read(&mut Columns::of(&row))?;
+        players.insert(username, player);
+    }
+    Ok(players)
+}
+
+async fn read_purchases(
+    connection: &mut SqliteConnection,
+    partition: u16,
+    purchases: &[(Username, PurchaseId)],
+) -> Result<HashMap<(Username, PurchaseId), PurchaseOutcome>, Error> {
+    let mut known = HashMap::new();
+    if purchases.is_empty() {
+        return Ok(known);
+    }
+    const PURCHASES: &str =
+        "SELECT p.username, p.id, p.outcome FROM json_each(?2) AS k CROSS JOIN purchases AS p
+        ON p.partition = ?1 AND p.username = k.value->>0 AND p.id = k.value->>1";
+    let mut keys = Rows::new();
+    for (username, id) in purchases {
+        keys.row().text(username.as_str()).text(id.as_str()).end();
+    }
+    for row in sqlx::query(PURCHASES).bind(partition).bind(keys.finish()).fetch_all(connection).await? {
+        let mut columns = Columns::of(&row);
+        let key = (columns.username()?, columns.purchase_id()?);
+        known.insert(key, player::purchase_outcome(columns.text()?)?);
+    }
+    Ok(known)
+}

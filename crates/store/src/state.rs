@@ -1,0 +1,148 @@
+//! Everything that follows from the journal, in one value: read from the database, or built from replayed worlds, so
+//! that the two can be compared.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Write as _};
+
+use game::bounds::TOP_STORED_MAX;
+use game::{Device, Player, PurchaseId, PurchaseOutcome, Round, Standing, Token, Username, World};
+
+use crate::BoardEntry;
+
+/// The tables that follow from the journal, each in the order of its key. The number in a key is the partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The players.
+    pub players: BTreeMap<(u16, Username), Player>,
+    /// The purchases that were judged.
+    pub purchases: BTreeMap<(u16, Username, PurchaseId), PurchaseOutcome>,
+    /// The devices, each with its owner's partition.
+    pub devices: BTreeMap<Token, (u16, Device)>,
+    /// The rounds that each partition knows, by id.
+    pub rounds: BTreeMap<(u16, u64), Round>,
+    /// Up to when each partition has applied everything that arrived, Unix milliseconds.
+    pub applied_through_ms: BTreeMap<u16, i64>,
+    /// The stored top of each partition that has players.
+    pub boards: BTreeMap<u16, Vec<BoardEntry>>,
+}
+
+/// A table in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableDigest {
+    /// The table.
+    pub table: &'static str,
+    /// Its rows.
+    pub rows: usize,
+    /// A hash over all of them. Only comparable within one build of the program.
+    pub digest: u64,
+}
+
+/// A row in which two states differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The table.
+    pub table: &'static str,
+    /// The row's key.
+    pub key: String,
+    /// What the one has there; `None` for nothing.
+    pub this: Option<String>,
+    /// What the other has there; `None` for nothing.
+    pub other: Option<String>,
+}
+
+impl State {
+    /// Adds a partition from a world that holds all of it and whose changes were never taken out: one that was empty
+    /// at the start of a replay.
+    pub fn add_world(&mut self, partition: u16, world: &World) {
+        for (username, player) in &world.players {
+            self.players.insert((partition, username.clone()), player.clone());
+        }
+        for ((username, id), outcome) in &world.purchases {
+            self.purchases.insert((partition, username.clone(), id.clone()), *outcome);
+        }
+        for (token, claim) in &world.changes.devices {
+            let rank = |device: &Device| (device.arrived_at_ms, device.username.clone());
+            match self.devices.get(token) {
+                Some((_, owner)) if rank(owner) > rank(claim) => {}
+                _ => _ = self.devices.insert(token.clone(), (partition, claim.clone())),
+            }
+        }
+        for round in world.rounds.as_slice() {
+            self.rounds.insert((partition, round.id), *round);
+        }
+        self.applied_through_ms.insert(partition, world.applied_through_ms);
+        let mut board: Vec<BoardEntry> = world
+            .players
+            .iter()
+            .map(|(username, player)| BoardEntry {
+                standing: Standing::of(username, player),
+                name: player.name.clone(),
+            })
+            .collect();
+        board.sort_by(|a, b| a.standing.cmp(&b.standing));
+        board.truncate(TOP_STORED_MAX);
+        if !board.is_empty() {
+            self.boards.insert(partition, board);
+        }
+    }
+
+    /// Each table in short.
+    pub fn digests(&self) -> [TableDigest; 6] {
+        [
+            digest("players", &self.players),
+            digest("purchases", &self.purchases),
+            digest("devices", &self.devices),
+            digest("rounds", &self.rounds),
+            digest("partitions", &self.applied_through_ms),
+            digest("board", &self.boards),
+        ]
+    }
+
+    /// The first rows in which two states differ, at most `rows_max` of each table.
+    pub fn differences(&self, other: &Self, rows_max: usize) -> Vec<Difference> {
+        let mut found = Vec::new();
+        found.extend(differences("players", &self.players, &other.players).take(rows_max));
+        found.extend(differences("purchases", &self.purchases, &other.purchases).take(rows_max));
+        found.extend(differences("devices", &self.devices, &other.devices).take(rows_max));
+        found.extend(differences("rounds", &self.rounds, &other.rounds).take(rows_max));
+        let through = differences("partitions", &self.applied_through_ms, &other.applied_through_ms);
+        found.extend(through.take(rows_max));
+        found.extend(differences("board", &self.boards, &other.boards).take(rows_max));
+        found
+    }
+}
+
+fn digest<K: Debug, V: Debug>(table: &'static str, rows: &BTreeMap<K, V>) -> TableDigest {
+    let mut hash = Fnv1a(0xcbf2_9ce4_8422_2325);
+    for row in rows {
+        _ = writeln!(hash, "{row:?}"); // a hash takes everything
+    }
+    TableDigest { table, rows: rows.len(), digest: hash.0 }
+}
+
+fn differences<'a, K: Debug + Ord, V: Debug + PartialEq>(
+    table: &'static str,
+    this: &'a BTreeMap<K, V>,
+    other: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = Difference> {
+    let show = |value: Option<&V>| value.map(|value| format!("{value:?}"));
+    let changed = this.iter().filter(|(key, value)| other.get(key) != Some(value)).map(|(key, _)| key);
+    let added = other.keys().filter(|key| !this.contains_key(key));
+    changed.chain(added).map(move |key| Difference {
+        table,
+        key: format!("{key:?}"),
+        this: show(this.get(key)),
+        other: show(other.get(key)),
+    })
+}
+
+/// FNV-1a of 64 bits, as in `game::partition_of`.
+struct Fnv1a(u64);
+
+impl fmt::Write for Fnv1a {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 =
+            text.bytes().fold(self.0, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! What goes into the store and what comes out of it.
+
+use game::{DisplayName, Platform, Player, Round, Standing, Token, Username, World};
+
+/// Where a partition's writer stands in its inbox. The greater one is further on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The inbox's generation: 1, 2, …; a new one whenever another inbox was adopted.
+    pub inbox: u32,
+    /// The sequence last applied in it; 0 for none.
+    pub sequence: u128,
+}
+
+/// How a database is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How long a statement waits for others, milliseconds.
+    pub busy_timeout_ms: u64,
+    /// Connections of a [`Reader`](crate::Reader).
+    pub readers: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { busy_timeout_ms: 5_000, readers: 4 }
+    }
+}
+
+/// What the migrations did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The version before; 0 for an empty database.
+    pub from: i64,
+    /// The version now.
+    pub to: i64,
+}
+
+/// What a game belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The generation of the current inbox.
+    pub inbox: u32,
+    /// The id of the current inbox.
+    pub inbox_id: String,
+    /// The number of partitions.
+    pub partitions: u16,
+}
+
+/// What a batch needs, and where its partition stood when it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prefetched {
+    /// What the commit must find unchanged.
+    pub from: Position,
+    /// The players, purchases and rounds that were asked for, as far as they exist.
+    pub world: World,
+}
+
+/// One applied message, as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalRow<'a> {
+    /// Its sequence in the inbox of the commit's `to`.
+    pub sequence: u128,
+    /// Its body.
+    pub body: &'a str,
+    /// The indices of the commands in it that were buried.
+    pub buried: &'a [u32],
+}
+
+/// One message of the journal, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Where it stood.
+    pub position: Position,
+    /// Its body.
+    pub body: String,
+    /// The indices of the commands in it that were buried.
+    pub buried: Vec<u32>,
+}
+
+/// Something to be pushed to the devices of a partition. There is one per partition and topic; a second is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// What it is about.
+    pub topic: String,
+    /// What is to be sent.
+    pub payload: String,
+    /// When it may leave at the earliest, Unix milliseconds: nobody is told before.
+    pub due_at_ms: i64,
+}
+
+/// Everything that one batch writes, in one transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit<'a> {
+    /// The partition.
+    pub partition: u16,
+    /// Where it stood when the batch was prefetched.
+    pub from: Position,
+    /// Where it stands afterwards: the same inbox, a greater sequence.
+    pub to: Position,
+    /// The world after the batch, its changes still inside.
+    pub world: &'a World,
+    /// The messages of the batch.
+    pub journal: &'a [JournalRow<'a>],
+    /// What is to be pushed because of the batch.
+    pub outbox: &'a [OutboxRow],
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Committed {
+    /// It is durable.
+    Done,
+    /// The partition stands elsewhere than at the prefetch: nothing was written; prefetch and apply again.
+    Fenced,
+}
+
+/// A player as reads show them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlayerView {
+    /// The player, settled as far as the partition has applied everything that arrived.
+    pub player: Player,
+    /// Where they stand.
+    pub standing: Standing,
+    /// The latest round that has opened and that every partition knows; never one that opens later.
+    pub lit: Option<Round>,
+    /// Where all partitions stood when this was read.
+    pub positions: Vec<(u16, Position)>,
+}
+
+/// One place of a partition's stored top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardEntry {
+    /// Who stands there, and with what.
+    pub standing: Standing,
+    /// What the board calls them, if not by their username.
+    pub name: Option<DisplayName>,
+}
+
+/// One place of the board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardRow {
+    /// 1 + the number of players strictly ahead.
+    pub rank: u64,
+    /// Who.
+    pub username: Username,
+    /// What the board calls them, if not by their username.
+    pub name: Option<DisplayName>,
+    /// Points.
+    pub score: u64,
+}
+
+/// How much there is. Each is counted, so this is for an operator, not for every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Players.
+    pub players: u64,
+    /// Outbox rows that are not done.
+    pub outbox_pending: u64,
+}
+
+/// How far the announcement of a round has come. It only ever moves on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Secret, and may still be replaced.
+    Drawn,
+    /// Fixed for ever, and on its way to the partitions.
+    Announcing,
+    /// Every partition has it durably.
+    Announced,
+}
+
+/// One round of the schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The round.
+    pub round: Round,
+    /// Whether an operator asked for it.
+    pub by_operator: bool,
+    /// How far its announcement has come.
+    pub stage: Stage,
+    /// How many of `round.cutoffs_ms()` have been ticked, 0 to 5.
+    pub ticks_sent: u8,
+}
+
+/// An outbox row that a pusher holds for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The partition whose devices it is for.
+    pub partition: u16,
+    /// What it is about.
+    pub topic: String,
+    /// What is to be sent.
+    pub payload: String,
+    /// The last device that was dealt with; `None` when none was.
+    pub cursor: Option<Token>,
+    /// The row.
+    pub(crate) id: i64,
+    /// Which taking of the row this is: a later one makes it void.
+    pub(crate) taken: i64,
+}
+
+/// A device to push to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Its address.
+    pub token: Token,
+    /// Whose it is.
+    pub username: Username,
+    /// What it is.
+    pub platform: Option<Platform>,
+}

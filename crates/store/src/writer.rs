@@ -1,0 +1,102 @@
+//! The handler's side: the one writer of the game's state.
+
+use game::{PurchaseId, Username};
+
+use crate::{Commit, Committed, Error, Identity, Position, Prefetched, sqlite};
+
+/// Reads what a batch needs and writes what it changed. One per process; for each partition only one may be at work,
+/// and the position row turns a second one away.
+#[derive(Debug)]
+pub struct Writer(Backend);
+
+#[derive(Debug)]
+enum Backend {
+    Sqlite(sqlite::Writer),
+}
+
+impl Writer {
+    pub(crate) fn sqlite(writer: sqlite::Writer) -> Self {
+        Self(Backend::Sqlite(writer))
+    }
+
+    /// Makes sure that the game draws from this inbox with this many partitions. The first call decides.
+    ///
+    /// # Errors
+    /// [`Error::OtherInbox`] or [`Error::OtherPartitions`] when the game was started with others.
+    pub async fn settle_identity(
+        &self,
+        inbox_id: &str,
+        partitions: u16,
+        now_ms: i64,
+    ) -> Result<Identity, Error> {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.settle_identity(inbox_id, partitions, now_ms).await,
+        }
+    }
+
+    /// Makes the game draw from another inbox from now on: a new generation, in which nothing is applied yet.
+    /// Adopting the current inbox changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`] when the identity was never settled.
+    pub async fn adopt_inbox(&self, inbox_id: &str, now_ms: i64) -> Result<Identity, Error> {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.adopt_inbox(inbox_id, now_ms).await,
+        }
+    }
+
+    /// The highest sequence that any partition has applied in the current inbox, 0 for none. An inbox that has never
+    /// given out that much is older than the game.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn highest_position(&self) -> Result<u128, Error> {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.highest_position().await,
+        }
+    }
+
+    /// Where each partition stands, in order.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.positions().await,
+        }
+    }
+
+    /// Reads the players and purchases that a batch names, with the partition's rounds and position.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`] when the game has no such partition.
+    pub async fn prefetch(
+        &self,
+        partition: u16,
+        usernames: &[Username],
+        purchases: &[(Username, PurchaseId)],
+    ) -> Result<Prefetched, Error> {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.prefetch(partition, usernames, purchases).await,
+        }
+    }
+
+    /// Writes everything that a batch changed, or nothing.
+    ///
+    /// After an error the outcome is unknown: the position tells, at the next prefetch.
+    ///
+    /// # Errors
+    /// [`Error::NotForward`] when `to` is not further on in the same inbox; otherwise whatever the database says.
+    pub async fn commit(&self, commit: Commit<'_>) -> Result<Committed, Error> {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.commit(commit).await,
+        }
+    }
+
+    /// Closes the connection, after what is under way has ended.
+    pub async fn close(&self) {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.close().await,
+        }
+    }
+}

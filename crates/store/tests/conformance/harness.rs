@@ -1,0 +1,185 @@
+//! A fresh database for each check, and short ways to put things into it.
+
+use std::collections::HashSet;
+
+use game::{
+    Action, Add, DisplayName, Effect, Level, Outcome, Player, Powerup, PowerupKind, PurchaseId, Round,
+    Standing, Token, Username, World,
+};
+use store::{
+    Commit, Committed, Identity, JournalRow, Options, OutboxRow, Position, Prefetched, State, Store, Writer,
+};
+use tempfile::TempDir;
+
+pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
+pub(crate) const INBOX: &str = "inbox-1";
+const HOUR_MS: i64 = 3_600_000;
+
+/// A database that does not exist yet.
+pub(crate) struct Fresh {
+    pub(crate) store: Store,
+    folder: TempDir,
+}
+
+impl Fresh {
+    pub(crate) fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::sqlite(&folder.path().join("game.sqlite"), Options::default());
+        Self { store, folder }
+    }
+
+    /// A second database like this one.
+    pub(crate) fn another(&self) -> Self {
+        Self::sqlite()
+    }
+
+    /// Executes a statement behind the store's back.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        use sqlx::{ConnectOptions as _, Connection as _};
+        let path = self.folder.path().join("game.sqlite");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Creates the database, with a game of so many partitions, and opens its writer.
+    pub(crate) async fn game(&self, partitions: u16) -> Writer {
+        self.store.migrate().await.unwrap();
+        let writer = self.store.writer().await.unwrap();
+        let identity = writer.settle_identity(INBOX, partitions, NOW_MS).await.unwrap();
+        assert_eq!(identity, Identity { inbox: 1, inbox_id: INBOX.into(), partitions });
+        writer
+    }
+
+    pub(crate) async fn state(&self) -> State {
+        let reader = self.store.reader().await.unwrap();
+        let state = reader.audit().await.unwrap().state().await.unwrap();
+        reader.close().await;
+        state
+    }
+
+    /// Every table, as far as it can be seen from outside.
+    pub(crate) async fn everything(&self) -> String {
+        let reader = self.store.reader().await.unwrap();
+        let mut audit = reader.audit().await.unwrap();
+        let positions = audit.positions().await.unwrap();
+        let mut journal = Vec::new();
+        for (partition, _) in &positions {
+            journal.extend(audit.journal(*partition, Position::default(), 1000).await.unwrap());
+        }
+        let state = audit.state().await.unwrap();
+        let (identity, counts) = (reader.identity().await.unwrap(), reader.counts().await.unwrap());
+        let board = reader.board(100).await.unwrap();
+        format!("{positions:?} {journal:?} {state:?} {identity:?} {counts:?} {board:?}")
+    }
+}
+
+pub(crate) fn user(name: &str) -> Username {
+    Username::new(name).unwrap()
+}
+
+pub(crate) fn token(text: &str) -> Token {
+    Token::new(text).unwrap()
+}
+
+pub(crate) fn add(name: &str) -> Action {
+    Action::Add(Add { username: user(name), name: None, platform: None, token: None })
+}
+
+pub(crate) fn add_named(name: &str, shown: &str) -> Action {
+    let shown = Some(DisplayName::new(shown).unwrap());
+    Action::Add(Add { username: user(name), name: shown, platform: None, token: None })
+}
+
+pub(crate) fn add_device(name: &str, device: &str) -> Action {
+    Action::Add(Add { username: user(name), name: None, platform: None, token: Some(token(device)) })
+}
+
+pub(crate) fn press(name: &str) -> Action {
+    Action::Press { username: user(name) }
+}
+
+pub(crate) fn buy(name: &str, id: &str, kind: PowerupKind, level: Level) -> Action {
+    Action::Buy { username: user(name), id: PurchaseId::new(id).unwrap(), powerup: Powerup { kind, level } }
+}
+
+/// The nth round of a test: 100 s and 10 s of grace, at n hours.
+pub(crate) fn round(n: u64) -> Round {
+    Round::new(n, NOW_MS + i64::try_from(n).unwrap() * HOUR_MS, 100_000, 10_000).unwrap()
+}
+
+pub(crate) fn player(score: u64) -> Player {
+    Player {
+        name: None,
+        platform: None,
+        added_at_ms: NOW_MS,
+        score,
+        streak: 0,
+        reached_at_ms: NOW_MS,
+        settled_round: 0,
+        pressed_round: 0,
+        fixed_round: 0,
+        fixed_extender: Round::BASE_HALVES,
+        freeze: None,
+        multiplier: None,
+        extender: None,
+        last_press: None,
+        last_purchase: None,
+    }
+}
+
+pub(crate) fn effect(level: Level) -> Option<Effect> {
+    let from_ms = NOW_MS + i64::from(level.number());
+    Some(Effect { level, from_ms, until_ms: from_ms + HOUR_MS })
+}
+
+/// Reads what these commands need.
+pub(crate) async fn prefetch(writer: &Writer, partition: u16, commands: &[(i64, Action)]) -> Prefetched {
+    let names: HashSet<Username> =
+        commands.iter().filter_map(|(_, action)| action.username().cloned()).collect();
+    let purchases: HashSet<(Username, PurchaseId)> = commands
+        .iter()
+        .filter_map(|(_, action)| match action {
+            Action::Buy { username, id, .. } => Some((username.clone(), id.clone())),
+            _ => None,
+        })
+        .collect();
+    let (names, purchases) = (Vec::from_iter(names), Vec::from_iter(purchases));
+    writer.prefetch(partition, &names, &purchases).await.unwrap()
+}
+
+/// Commits a world one message further on.
+pub(crate) async fn commit(
+    writer: &Writer,
+    partition: u16,
+    from: Position,
+    world: &World,
+    outbox: &[OutboxRow],
+) -> Committed {
+    let to = Position { sequence: from.sequence + 1, ..from };
+    let body = format!("message {}", to.sequence);
+    let journal = [JournalRow { sequence: to.sequence, body: &body, buried: &[] }];
+    writer.commit(Commit { partition, from, to, world, journal: &journal, outbox }).await.unwrap()
+}
+
+/// Applies commands as one batch, as the handler does. A command that cannot be is left out.
+pub(crate) async fn run(writer: &Writer, partition: u16, commands: &[(i64, Action)]) -> Vec<Outcome> {
+    let Prefetched { from, mut world } = prefetch(writer, partition, commands).await;
+    let applied = commands.iter().filter_map(|(at_ms, action)| world.apply(*at_ms, action).ok());
+    let outcomes = applied.collect();
+    assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
+    outcomes
+}
+
+/// Puts players into a partition, as they are.
+pub(crate) async fn seed(writer: &Writer, partition: u16, players: &[(Username, Player)]) {
+    let names: Vec<Username> = players.iter().map(|(username, _)| username.clone()).collect();
+    let Prefetched { from, mut world } = writer.prefetch(partition, &names, &[]).await.unwrap();
+    for (username, player) in players {
+        let before = world.players.insert(username.clone(), player.clone());
+        let before = before.map(|before| Standing::of(username, &before));
+        world.changes.players.insert(username.clone(), before);
+    }
+    assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
+}

@@ -1,0 +1,47 @@
+//! What every backend of the store must do, through its public types only. A check is a function over a fresh
+//! database; `on_every_backend!` makes a test of it for each backend, so that another one plugs in there.
+#![expect(clippy::unwrap_used, reason = "all of this crate is tests")]
+
+mod audit;
+mod batches;
+mod board;
+mod commits;
+mod devices;
+mod harness;
+mod identity;
+mod outbox;
+mod players;
+mod reads;
+mod schedule;
+
+macro_rules! on_every_backend {
+    ($($module:ident: $($check:ident),+;)+) => {
+        mod sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $check() {
+                    crate::$module::$check(&crate::harness::Fresh::sqlite()).await;
+                }
+            )+)+
+        }
+    };
+}
+
+on_every_backend! {
+    audit: audit_holds_one_moment, audit_is_consistent_while_the_writer_commits, differences_are_named;
+    batches: purchases_are_known_across_batches, batch_sizes_and_partitions_change_nothing;
+    board: board_is_exact_after_changes_and_renames, board_is_filled_anew_when_purchases_thin_it,
+        board_merges_partitions, board_survives_another_writer;
+    commits: a_stale_commit_writes_nothing, a_commit_must_move_forward, writers_see_each_other,
+        a_dropped_commit_leaves_all_or_nothing, journal_keeps_bodies_as_they_were,
+        a_topic_enters_the_outbox_once, an_unknown_partition_is_an_error;
+    devices: a_device_belongs_to_the_greatest_claim, devices_come_in_token_order;
+    identity: the_first_start_decides, another_inbox_is_adopted, migrating_twice_changes_nothing,
+        many_may_migrate_at_once, a_newer_schema_is_refused, an_older_schema_is_refused;
+    outbox: two_pushers_share_the_rows, a_lease_that_ran_out_is_taken_over, a_lease_can_be_prolonged,
+        a_row_waits_until_it_is_due;
+    players: every_field_comes_back, any_text_comes_back, what_no_program_wrote_is_corrupt;
+    reads: a_lost_streak_shows_when_its_time_is_applied, a_round_is_secret_until_it_opens,
+        standings_come_with_their_position, an_unknown_player_is_none, counts_and_check;
+    schedule: the_first_insert_wins, redraw_compares, stages_and_ticks_only_move_on, two_schedulers_race;
+}

@@ -1,0 +1,69 @@
+//! Leases on what is to be pushed.
+
+use store::{Committed, Outbox, OutboxRow, Prefetched};
+
+use crate::harness::{Fresh, NOW_MS, commit, prefetch, token};
+
+const LEASE_MS: i64 = 1000;
+
+async fn with_rows(fresh: &Fresh, topics: &[&str]) -> (Outbox, Outbox) {
+    let writer = fresh.game(1).await;
+    let row = |topic: &&str| OutboxRow { topic: (*topic).into(), payload: "{}".into(), due_at_ms: NOW_MS };
+    let rows: Vec<OutboxRow> = topics.iter().map(row).collect();
+    let Prefetched { from, world } = prefetch(&writer, 0, &[]).await;
+    assert_eq!(commit(&writer, 0, from, &world, &rows).await, Committed::Done);
+    (fresh.store.outbox().await.unwrap(), fresh.store.outbox().await.unwrap())
+}
+
+pub(crate) async fn two_pushers_share_the_rows(fresh: &Fresh) {
+    let (one, two) = with_rows(fresh, &["a", "b", "c"]).await;
+    let first = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
+    let second = two.take("two", NOW_MS, LEASE_MS).await.unwrap().unwrap();
+    let third = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
+    assert_eq!((&*first.topic, &*second.topic, &*third.topic), ("a", "b", "c"));
+    assert_eq!(two.take("two", NOW_MS, LEASE_MS).await.unwrap(), None);
+    assert_eq!(two.pending().await.unwrap(), 3);
+    for (outbox, job) in [(&one, &first), (&two, &second), (&one, &third)] {
+        assert!(outbox.done(job, NOW_MS).await.unwrap());
+        assert!(!outbox.done(job, NOW_MS).await.unwrap(), "done is done");
+        assert!(!outbox.advance(job, &token("t"), NOW_MS, LEASE_MS).await.unwrap());
+    }
+    assert_eq!(one.pending().await.unwrap(), 0);
+    assert_eq!(one.take("one", NOW_MS + LEASE_MS, LEASE_MS).await.unwrap(), None);
+}
+
+pub(crate) async fn a_lease_that_ran_out_is_taken_over(fresh: &Fresh) {
+    let (one, two) = with_rows(fresh, &["a"]).await;
+    let lost = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
+    assert!(one.advance(&lost, &token("t3"), NOW_MS, LEASE_MS).await.unwrap());
+    assert_eq!(two.take("two", NOW_MS + LEASE_MS - 1, LEASE_MS).await.unwrap(), None);
+    let now_ms = NOW_MS + LEASE_MS;
+    let held = two.take("two", now_ms, LEASE_MS).await.unwrap().unwrap();
+    assert_eq!(held.cursor, Some(token("t3")));
+    assert!(!one.advance(&lost, &token("t1"), now_ms, LEASE_MS).await.unwrap());
+    assert!(!one.done(&lost, now_ms).await.unwrap());
+
+    // A taking of one's own is lost as well when the row was taken again.
+    let again = two.take("two", now_ms + LEASE_MS, LEASE_MS).await.unwrap().unwrap();
+    assert_eq!(again.cursor, Some(token("t3")), "what the lost lease tried has left no trace");
+    assert!(!two.done(&held, now_ms).await.unwrap());
+    assert!(two.done(&again, now_ms).await.unwrap());
+}
+
+pub(crate) async fn a_lease_can_be_prolonged(fresh: &Fresh) {
+    let (one, two) = with_rows(fresh, &["a"]).await;
+    let job = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
+    for step in 1..5 {
+        let now_ms = NOW_MS + step * (LEASE_MS - 1);
+        assert_eq!(two.take("two", now_ms, LEASE_MS).await.unwrap(), None);
+        assert!(one.advance(&job, &token(&format!("t{step}")), now_ms, LEASE_MS).await.unwrap());
+    }
+    assert!(one.done(&job, NOW_MS).await.unwrap());
+}
+
+pub(crate) async fn a_row_waits_until_it_is_due(fresh: &Fresh) {
+    let (one, _) = with_rows(fresh, &["a"]).await;
+    assert_eq!(one.take("one", NOW_MS - 1, LEASE_MS).await.unwrap(), None);
+    assert_eq!(one.pending().await.unwrap(), 1);
+    assert!(one.take("one", NOW_MS, LEASE_MS).await.unwrap().is_some());
+}

@@ -1,0 +1,99 @@
+//! The scheduler's table: compare-and-swap while a round is secret, only forward afterwards.
+
+use game::Round;
+use store::{Scheduled, Stage};
+
+use crate::harness::{Fresh, round};
+
+fn drawn(round: Round) -> Scheduled {
+    Scheduled { round, by_operator: false, stage: Stage::Drawn, ticks_sent: 0 }
+}
+
+fn later(round: Round, by_ms: i64) -> Round {
+    Round { opens_at_ms: round.opens_at_ms + by_ms, ..round }
+}
+
+pub(crate) async fn the_first_insert_wins(fresh: &Fresh) {
+    fresh.store.migrate().await.unwrap();
+    let schedule = fresh.store.schedule().await.unwrap();
+    assert_eq!(schedule.latest().await.unwrap(), None);
+    assert_eq!(schedule.get(1).await.unwrap(), None);
+    let first = Scheduled { by_operator: true, ..drawn(round(1)) };
+    assert_eq!(schedule.insert_if_absent(&first).await.unwrap(), first);
+    assert_eq!(schedule.insert_if_absent(&drawn(later(round(1), 5))).await.unwrap(), first);
+    let all_set = Scheduled { stage: Stage::Announced, ticks_sent: 5, ..drawn(round(2)) };
+    assert_eq!(schedule.insert_if_absent(&all_set).await.unwrap(), all_set);
+    assert_eq!(schedule.get(1).await.unwrap(), Some(first));
+    assert_eq!(schedule.latest().await.unwrap(), Some(all_set));
+    assert_eq!(schedule.unfinished().await.unwrap(), [first]);
+}
+
+pub(crate) async fn redraw_compares(fresh: &Fresh) {
+    fresh.store.migrate().await.unwrap();
+    let schedule = fresh.store.schedule().await.unwrap();
+    let (old, new) = (round(1), Round::new(1, round(1).opens_at_ms + 60_000, 8_000, 2_000).unwrap());
+    assert!(!schedule.redraw(1, old.opens_at_ms, new, false).await.unwrap(), "there is none");
+    schedule.insert_if_absent(&drawn(old)).await.unwrap();
+    assert!(!schedule.redraw(1, old.opens_at_ms + 1, new, true).await.unwrap());
+    assert!(!schedule.redraw(1, old.opens_at_ms, round(2), true).await.unwrap(), "another id");
+    assert_eq!(schedule.get(1).await.unwrap(), Some(drawn(old)));
+    assert!(schedule.redraw(1, old.opens_at_ms, new, true).await.unwrap());
+    let redrawn = Scheduled { by_operator: true, ..drawn(new) };
+    assert_eq!(schedule.get(1).await.unwrap(), Some(redrawn));
+    schedule.freeze(1).await.unwrap();
+    assert!(!schedule.redraw(1, new.opens_at_ms, old, false).await.unwrap(), "frozen for ever");
+    let frozen = Scheduled { stage: Stage::Announcing, ..redrawn };
+    assert_eq!(schedule.get(1).await.unwrap(), Some(frozen));
+}
+
+pub(crate) async fn stages_and_ticks_only_move_on(fresh: &Fresh) {
+    fresh.store.migrate().await.unwrap();
+    let schedule = fresh.store.schedule().await.unwrap();
+    assert_eq!(schedule.freeze(1).await.unwrap(), None);
+    assert!(!schedule.announced(1).await.unwrap());
+    for n in [2, 1] {
+        schedule.insert_if_absent(&drawn(round(n))).await.unwrap();
+    }
+    assert_eq!(schedule.unfinished().await.unwrap(), [drawn(round(1)), drawn(round(2))]);
+    assert!(!schedule.announced(1).await.unwrap(), "not frozen");
+    let frozen = Scheduled { stage: Stage::Announcing, ..drawn(round(1)) };
+    assert_eq!(schedule.freeze(1).await.unwrap(), Some(frozen));
+    assert_eq!(schedule.freeze(1).await.unwrap(), Some(frozen));
+    assert_eq!(schedule.unfinished().await.unwrap(), [frozen, drawn(round(2))]);
+    for _ in 0..2 {
+        assert!(schedule.announced(1).await.unwrap());
+    }
+    let announced = Scheduled { stage: Stage::Announced, ..frozen };
+    assert_eq!(schedule.freeze(1).await.unwrap(), Some(announced), "freezing does not go back");
+    for (ticks, stand) in [(3, 3), (1, 3), (4, 4), (4, 4)] {
+        schedule.ticked(1, ticks).await.unwrap();
+        let ticked = Scheduled { ticks_sent: stand, ..announced };
+        assert_eq!(schedule.unfinished().await.unwrap(), [ticked, drawn(round(2))]);
+    }
+    schedule.ticked(1, 5).await.unwrap();
+    assert_eq!(schedule.unfinished().await.unwrap(), [drawn(round(2))]);
+}
+
+pub(crate) async fn two_schedulers_race(fresh: &Fresh) {
+    fresh.store.migrate().await.unwrap();
+    let (one, two) = (fresh.store.schedule().await.unwrap(), fresh.store.schedule().await.unwrap());
+    for n in 1..20 {
+        let (ours, theirs) = (drawn(round(n)), drawn(later(round(n), 1)));
+        let (a, b) = tokio::join!(one.insert_if_absent(&ours), two.insert_if_absent(&theirs));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        assert_eq!(a, b, "both see the row that won");
+        let opens_at_ms = a.round.opens_at_ms;
+        let (a, b) = tokio::join!(
+            one.redraw(n, opens_at_ms, later(round(n), 10), true),
+            two.redraw(n, opens_at_ms, later(round(n), 20), true)
+        );
+        assert!(a.unwrap() ^ b.unwrap(), "exactly one swaps");
+        let before = one.get(n).await.unwrap().unwrap().round;
+        let (redrawn, frozen) =
+            tokio::join!(one.redraw(n, before.opens_at_ms, later(before, 5), false), two.freeze(n));
+        let expected = if redrawn.unwrap() { later(before, 5) } else { before };
+        let now = two.get(n).await.unwrap().unwrap();
+        assert_eq!(frozen.unwrap().unwrap().round, now.round, "what was frozen stays");
+        assert_eq!(now.round, expected);
+    }
+}
