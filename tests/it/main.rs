@@ -1,2 +1,4 @@
-#[test]
-fn t() {}
+//! The running binary, seen from outside.
+
+mod first_client;
+mod support;

@@ -1,0 +1,138 @@
+//! A headless Chromium that ends with its test, and waiting for what its page shows.
+
+use std::error::Error;
+use std::process::Stdio;
+use std::time::Duration;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// What a step of a story gives.
+pub(crate) type Step<T = ()> = Result<T, Box<dyn Error>>;
+
+/// How long the page may take to show something.
+const SHOW_MAX: Duration = Duration::from_secs(20);
+/// How often it is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How long the driver may take to start.
+const START_MAX: Duration = Duration::from_secs(30);
+
+const CHROMIUM: &str = "/usr/bin/chromium";
+const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
+
+/// A browser with one page, as wide as a narrow phone.
+pub(crate) struct Browser {
+    /// The page.
+    pub(crate) page: Client,
+    chromium: Option<u64>,
+    _driver: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts a browser with an empty profile.
+    pub(crate) async fn start() -> Step<Self> {
+        for program in [CHROMIUM, CHROMEDRIVER] {
+            if !std::path::Path::new(program).exists() {
+                return Err(format!("{program} is missing: apt-get install -y chromium chromium-driver").into());
+            }
+        }
+        let profile = tempfile::tempdir()?;
+        let mut command = Command::new(CHROMEDRIVER);
+        let mut driver = command.arg("--port=0").stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let started = line_with(driver.stdout.take(), "started successfully on port ").await?;
+        let url = format!("http://127.0.0.1:{}", started.trim_end_matches('.'));
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let page = builder.capabilities(capabilities(&profile)).connect(&url).await?;
+        let chromium = page.capabilities().and_then(|told| told.get("goog:processID")?.as_u64());
+        Ok(Self { page, chromium, _driver: driver, _profile: profile })
+    }
+
+    /// Waits until the element with this id shows this text, among other text.
+    pub(crate) async fn shows(&self, id: &str, text: &str) -> Step {
+        self.until(Locator::XPath(&format!("//*[@id='{id}'][contains(., '{text}')]"))).await
+    }
+
+    /// Waits until there is such an element.
+    pub(crate) async fn until(&self, locator: Locator<'_>) -> Step {
+        let found = self.page.wait().at_most(SHOW_MAX).every(LOOK_EVERY).for_element(locator).await;
+        match found {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let shown = self.script("return document.body.innerText").await?;
+                Err(format!("waited for {locator:?}: {error}; the page shows {shown}").into())
+            }
+        }
+    }
+
+    /// Waits until this expression is true in the page.
+    pub(crate) async fn until_true(&self, expression: &str) -> Step {
+        let script = format!(
+            "const done = arguments[0]; (function look() {{ {expression} ? done() : setTimeout(look, 20); }})()"
+        );
+        timeout(SHOW_MAX, self.page.execute_async(&script, Vec::new())).await??;
+        Ok(())
+    }
+
+    /// Runs a script in the page and gives what it returns.
+    pub(crate) async fn script(&self, script: &str) -> Step<Value> {
+        Ok(self.page.execute(script, Vec::new()).await?)
+    }
+
+    /// The text of the first element that this selector finds.
+    pub(crate) async fn text(&self, selector: &str) -> Step<String> {
+        Ok(self.page.find(Locator::Css(selector)).await?.text().await?)
+    }
+
+    /// Clicks on the first element that this selector finds.
+    pub(crate) async fn click(&self, selector: &str) -> Step {
+        Ok(self.page.find(Locator::Css(selector)).await?.click().await?)
+    }
+
+    /// Types into whatever has the focus.
+    pub(crate) async fn keys(&self, keys: &str) -> Step {
+        Ok(self.page.active_element().await?.send_keys(keys).await?)
+    }
+
+    /// The id of the element that has the focus.
+    pub(crate) async fn focus(&self) -> Step<Option<String>> {
+        Ok(self.page.active_element().await?.attr("id").await?)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver is killed with its handle and does not take the browser that it started along.
+        if let Some(pid) = self.chromium {
+            let _ = std::process::Command::new("kill").arg(pid.to_string()).status();
+        }
+    }
+}
+
+/// Waits for the line of a program's output that contains `mark`, and gives what follows it there.
+async fn line_with(output: Option<ChildStdout>, mark: &str) -> Step<String> {
+    let mut lines = BufReader::new(output.ok_or("the output is not piped")?).lines();
+    let found = timeout(START_MAX, async {
+        while let Some(line) = lines.next_line().await? {
+            if let Some((_, rest)) = line.split_once(mark) {
+                return Ok(rest.to_owned());
+            }
+        }
+        Err(format!("the program ended without saying \"{mark}\"").into())
+    });
+    found.await?
+}
+
+fn capabilities(profile: &TempDir) -> Capabilities {
+    let user_data = format!("--user-data-dir={}", profile.path().display());
+    let args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", &user_data];
+    let narrow = json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 1, "touch": false } });
+    let options = json!({ "binary": CHROMIUM, "args": args, "mobileEmulation": narrow });
+    Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])
+}

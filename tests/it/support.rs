@@ -1,0 +1,237 @@
+//! Starts the real binary, and talks to it as phones and operators do.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::time::{sleep, timeout};
+
+/// How long a test waits for a state before it fails. Generous: it is only used up when something is wrong.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+/// Settings for rounds that only operators open, short enough for many in a row. A round is lit for 2 s, for a player
+/// with the largest extender for 10 s.
+pub(crate) const BY_HAND: [(&str, &str); 5] = [
+    ("ROUND_ODDS", "0"),
+    ("WINDOW_MS", "1000"),
+    ("GRACE_MS", "1000"),
+    ("ROUND_GAP_MS", "10001"),
+    ("OPERATOR_TOKEN", "secret-of-operators"),
+];
+
+/// The binary that is tested: built by the same cargo command that built this test.
+pub(crate) fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().unwrap().parent().unwrap().join("buttonparty");
+    assert!(binary.exists(), "{} is missing: run `cargo build --workspace` first", binary.display());
+    binary
+}
+
+static LOAD: OnceLock<RwLock<()>> = OnceLock::new();
+
+/// Held by tests that a busy machine would disturb: those that keep it busy wait for them.
+pub(crate) async fn beside_others() -> RwLockReadGuard<'static, ()> {
+    LOAD.get_or_init(RwLock::default).read().await
+}
+
+/// Held by tests that keep the machine busy: one at a time, and nothing beside it.
+pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
+    LOAD.get_or_init(RwLock::default).write().await
+}
+
+/// Waits until `check` gives something.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut check: impl FnMut() -> F,
+) -> T {
+    let found = timeout(DEADLINE, async {
+        loop {
+            if let Some(found) = check().await {
+                return found;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    found.await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
+}
+
+/// A process of the binary. Killed when it is dropped.
+pub(crate) struct Game {
+    child: Child,
+    /// Where it serves HTTP, such as `http://127.0.0.1:40123`.
+    pub(crate) url: String,
+    /// Everything that it has written to standard error so far.
+    pub(crate) log: PathBuf,
+    client: reqwest::Client,
+}
+
+/// A command of the binary with these settings, its data in this folder.
+pub(crate) fn command(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(args).env("BUTTONPARTY_DATA", data).env("BUTTONPARTY_LISTEN", "127.0.0.1:0");
+    for (name, value) in settings {
+        command.env(format!("BUTTONPARTY_{name}"), value);
+    }
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs a command that ends by itself, such as `verify`.
+pub(crate) async fn run(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Output {
+    let output = command(data, args, settings).output();
+    timeout(DEADLINE, output).await.expect("the command ends in time").unwrap()
+}
+
+impl Game {
+    /// Starts a role and waits until it says where it listens.
+    pub(crate) async fn start(data: &Path, role: &str, settings: &[(&str, &str)]) -> Self {
+        Self::spawn(command(data, &[role], settings), data, role).await
+    }
+
+    /// `all` with rounds that only operators open, in a new folder.
+    pub(crate) async fn by_hand() -> (TempDir, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let game = Self::start(folder.path(), "all", &with_auth(&BY_HAND)).await;
+        (folder, game)
+    }
+
+    /// Starts a command that has been prepared, and waits until it says where it listens.
+    pub(crate) async fn spawn(mut command: Command, data: &Path, name: &str) -> Self {
+        let log = data.join(format!("{name}.log"));
+        std::fs::create_dir_all(data).unwrap();
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = timeout(DEADLINE, lines.next_line()).await.expect("it starts in time").unwrap();
+        let first =
+            first.unwrap_or_else(|| panic!("it did not start: {}", std::fs::read_to_string(&log).unwrap()));
+        let url = first.split_whitespace().last().unwrap().to_owned();
+        assert!(url.starts_with("http://127.0.0.1:"), "{first}");
+        let client = reqwest::Client::builder().timeout(DEADLINE).build().unwrap();
+        Self { child, url, log, client }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Sends it a signal by name, such as `TERM` or `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = std::process::Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Ends it at once, as a power cut would, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        timeout(Duration::from_secs(15), self.child.wait()).await.expect("it stops in time").unwrap()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn wait(mut self) -> ExitStatus {
+        timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").unwrap()
+    }
+
+    /// Sends a body as it is; returns the status and the JSON of the answer.
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        answer(self.client.post(format!("{}{path}", self.url)).body(body)).await
+    }
+
+    /// Sends a prepared request.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Asks for a path; returns the status and the JSON of the answer.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.client.get(format!("{}{path}", self.url))).await
+    }
+
+    /// The metrics as text.
+    pub(crate) async fn metrics(&self) -> String {
+        self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// A player joins; done when it is durable.
+    pub(crate) async fn add(&self, username: &str) {
+        let (status, body) = self.post("/add", serde_json::json!({ "username": username }).to_string()).await;
+        assert_eq!(status, 202, "{body}");
+    }
+
+    /// A player presses; returns the answer of 202.
+    pub(crate) async fn press(&self, username: &str) -> Value {
+        let (status, body) =
+            self.post("/press", serde_json::json!({ "username": username }).to_string()).await;
+        assert_eq!(status, 202, "{body}");
+        body
+    }
+
+    /// An operator opens a round, the soonest that is allowed; returns it once it is open.
+    pub(crate) async fn open_round(&self) -> Value {
+        let round = self.announce_round(100).await;
+        self.wait_until(round["opens_at"].as_i64().unwrap()).await;
+        round
+    }
+
+    /// An operator announces a round, as soon as no other is in its way; it opens after the lead.
+    pub(crate) async fn announce_round(&self, lead_ms: i64) -> Value {
+        eventually("a round can be announced", || async {
+            let request =
+                self.request(reqwest::Method::POST, "/admin/rounds").bearer_auth("secret-of-operators");
+            let (status, body) = answer(request.json(&serde_json::json!({ "lead_ms": lead_ms }))).await;
+            assert!(matches!(status, 202 | 409), "{status} {body}");
+            (status == 202).then_some(body)
+        })
+        .await
+    }
+
+    /// Waits until the server's time is this, in Unix milliseconds: asked of the server, not of a timer.
+    pub(crate) async fn wait_until(&self, at_ms: i64) {
+        eventually("the time comes", || async move { (now_ms() >= at_ms).then_some(()) }).await;
+    }
+
+    /// What `/fetch/self` says of a player, as soon as `check` holds for it.
+    pub(crate) async fn player(&self, username: &str, check: impl Fn(&Value) -> bool) -> Value {
+        let check = &check;
+        eventually(&format!("the state of {username}"), || async move {
+            let (status, body) = self.get(&format!("/fetch/self?username={username}")).await;
+            (status == 200 && check(&body)).then_some(body)
+        })
+        .await
+    }
+
+    /// A press, and what became of it.
+    pub(crate) async fn press_and_see(&self, username: &str) -> Value {
+        let arrived_at = self.press(username).await["arrived_at"].as_i64().unwrap();
+        self.player(username, |body| body["last_press"]["arrived_at"].as_i64() >= Some(arrived_at)).await
+    }
+}
+
+/// Time on this machine, which is the server's too, in Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    server::clock::Clock::System.now_ms()
+}
+
+/// Adds the choice of AUTH that `all` and `ingest` demand.
+pub(crate) fn with_auth<'a>(settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    settings.iter().copied().chain([("AUTH", "open")]).collect()
+}
+
+/// The status and the JSON of an answer; `null` for an empty body.
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.bytes().await.unwrap();
+    (status, if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() })
+}
