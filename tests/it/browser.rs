@@ -27,12 +27,18 @@ async fn a_player_plays_a_round_in_the_browser() -> Step {
     let folder = tempfile::tempdir()?;
     let game = Game::start(folder.path(), "dev", &SETTINGS).await;
     let browser = Browser::start().await?;
-    browser.page.goto(&game.url).await?;
-    joins_by_keyboard(&browser).await?;
-    is_told_no_in_the_dark(&browser).await?;
-    presses_in_the_light(&browser).await?;
-    is_remembered(&browser).await?;
-    comes_too_late_under_an_evil_name(&browser).await
+    let told = plays(&browser, &game.url).await;
+    browser.close().await?;
+    told
+}
+
+async fn plays(browser: &Browser, url: &str) -> Step {
+    browser.page.goto(url).await?;
+    joins_by_keyboard(browser).await?;
+    is_told_no_in_the_dark(browser).await?;
+    presses_in_the_light(browser).await?;
+    is_remembered(browser).await?;
+    comes_too_late_under_an_evil_name(browser).await
 }
 
 async fn joins_by_keyboard(browser: &Browser) -> Step {
@@ -100,8 +106,9 @@ async fn comes_too_late_under_an_evil_name(browser: &Browser) -> Step {
     browser.shows("round-state", "The light is out").await?;
     browser.until_true(&format!("serverNow() > live.closes_at + {GRACE_MS}")).await?;
     browser.click("#leave").await?;
-    browser.page.find(Locator::Id("username")).await?.clear().await?;
-    browser.keys(EVIL).await?;
+    let username = browser.page.find(Locator::Id("username")).await?;
+    username.clear().await?;
+    username.send_keys(EVIL).await?;
     browser.click("#join").await?;
     browser.until(Locator::Css("#board .me")).await?;
     assert_eq!(browser.text("#me").await?, EVIL);

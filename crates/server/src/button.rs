@@ -39,9 +39,18 @@ pub struct ButtonBatch {
     outcomes: Vec<Outcome>,
 }
 
-const OUTCOMES: [&str; 12] = [
-    "added", "updated", "counted", "not_open", "already_pressed", "too_late", "bought", "higher_level_active",
-    "not_enough_points", "purchase_known", "unknown_player", "announced",
+const OUTCOMES: [&str; 11] = [
+    "added",
+    "updated",
+    "counted",
+    "not_open",
+    "already_pressed",
+    "too_late",
+    "bought",
+    "higher_level_active",
+    "not_enough_points",
+    "purchase_known",
+    "unknown_player",
 ];
 
 impl Button {
@@ -74,8 +83,8 @@ impl Button {
                 Outcome::Purchase(purchase) => PurchaseOutcome::code(*purchase),
                 Outcome::PurchaseKnown(_) => "purchase_known",
                 Outcome::UnknownPlayer => "unknown_player",
-                Outcome::Announced(_) => "announced",
-                Outcome::Ticked => continue,
+                // Nothing is shown of a round before it opens, not even a count.
+                Outcome::Announced(_) | Outcome::Ticked => continue,
             };
             if let Some((_, counter)) = self.outcomes.iter().find(|(known, _)| *known == name) {
                 counter.increment(1);
@@ -154,6 +163,11 @@ impl Crowd for Button {
         });
         let outbox: Vec<_> = outbox.collect();
         self.store.commit(Commit { partition, from, to, world: &batch.world, journal, outbox: &outbox }).await
+    }
+
+    /// A round is secret until it opens; a tick would tell that one is over for players with an extender.
+    fn is_secret(&self, command: &Action) -> bool {
+        matches!(command, Action::Announce(_) | Action::Tick { .. })
     }
 
     fn committed(&self, partition: u16, batch: ButtonBatch, from: Position, to: Position) {

@@ -67,6 +67,7 @@ pub fn command() -> Command {
     let ids = Arg::new("ids").num_args(0..).help("Ids of dead letters; without any, all of them");
     let lead = Arg::new("lead-ms").long("lead-ms").value_name("MS").help("How long from now it opens");
     let lead = lead.value_parser(clap::value_parser!(i64));
+    let dev = Arg::new("dev").long("dev").action(ArgAction::SetTrue).help("With the defaults of `dev`, not of `all`");
     let tools = [
         Command::new("migrate")
             .about("Bring the store up to date; safe to run twice")
@@ -75,9 +76,10 @@ pub fn command() -> Command {
             Command::new("list").about("Show them, one line of JSON each"),
             Command::new("redrive").about("Send them again").arg(ids),
         ]),
-        Command::new("round").about("Rounds").subcommand_required(true).subcommands([Command::new("open")
-            .about("Announce a round")
-            .arg(lead)]),
+        Command::new("round")
+            .about("Rounds")
+            .subcommand_required(true)
+            .subcommand(Command::new("open").about("Announce a round").arg(lead).arg(dev)),
         Command::new("verify").about("Replay the journal and compare with the store"),
         Command::new("config").about("Show every setting with its value").arg(
             Arg::new("role").value_parser(["all", "dev"]).default_value("all").help("Whose defaults to show"),
@@ -96,8 +98,11 @@ pub fn command() -> Command {
 /// [`CliError`], to be shown.
 pub async fn run(matches: ArgMatches) -> Result<(), CliError> {
     let (name, sub) = matches.subcommand().unwrap_or(("dev", &matches));
+    // Settings may stand before or after any subcommand; the innermost knows all of them.
+    let innermost = std::iter::successors(Some(&matches), |outer| outer.subcommand().map(|(_, inner)| inner)).last();
+    let innermost = innermost.unwrap_or(&matches);
     let given = |setting: &crate::config::Setting| {
-        sub.get_one::<String>(setting.name).cloned().or_else(|| environment(&setting.variable()))
+        innermost.get_one::<String>(setting.name).cloned().or_else(|| environment(&setting.variable()))
     };
     if let Some((_, role, _)) = ROLES.into_iter().find(|(role, _, _)| *role == name) {
         return serve(&Config::parse(role, given)?).await;
@@ -107,7 +112,9 @@ pub async fn run(matches: ArgMatches) -> Result<(), CliError> {
         let config = Config::parse(if dev { Role::Dev } else { Role::Tool }, given)?;
         return print(&config.table());
     }
-    let config = Config::parse(Role::Tool, given)?;
+    // A round that is opened by hand in a game that runs as `dev` must be one of that game's.
+    let dev = sub.subcommand().is_some_and(|(name, open)| name == "open" && open.get_flag("dev"));
+    let config = Config::parse(if dev { Role::Dev } else { Role::Tool }, given)?;
     logs(&config)?;
     tool(name, sub, &config).await
 }

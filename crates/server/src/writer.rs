@@ -55,6 +55,12 @@ pub trait Crowd: Send + Sync + 'static {
         journal: &[JournalRow<'_>],
     ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
 
+    /// Whether nothing may show yet that this command was applied, not even a count: batches of nothing else are not
+    /// measured.
+    fn is_secret(&self, _command: &Self::Command) -> bool {
+        false
+    }
+
     /// Told after a commit: for projections and live events, which may be lost.
     fn committed(&self, partition: u16, batch: Self::Batch, from: Position, to: Position);
 }
@@ -273,8 +279,7 @@ impl<C: Crowd> Writer<C> {
             if committed? == Committed::Fenced {
                 return Ok(None);
             }
-            self.metrics.commit_seconds.record(watch.seconds());
-            self.measure(works, applied);
+            self.measure(works, applied, watch.seconds());
             self.crowd.committed(partition, batch, from, to);
             return self.ack(lease, works.len(), applied, ahead.unwrap_or_default(), last).await.map(Some);
         }
@@ -319,13 +324,13 @@ impl<C: Crowd> Writer<C> {
         Ok(self.queue.bury(&letters).await?)
     }
 
-    fn measure(&self, works: &[Work<C::Command>], applied: usize) {
+    fn measure(&self, works: &[Work<C::Command>], applied: usize, commit_seconds: f64) {
+        let shown = works.iter().flat_map(|work| &work.commands).filter(|arrived| !self.crowd.is_secret(&arrived.command));
+        let Some(arrived_at_ms) = shown.map(|arrived| arrived.at_ms).min() else { return };
+        let lag_ms = self.clock.now_ms().saturating_sub(arrived_at_ms);
+        self.metrics.lag_seconds.record(lag_ms.max(0) as f64 / 1000.0);
         self.metrics.commands_size.record(applied as f64);
-        let arrived_at_ms = works.iter().flat_map(|work| &work.commands).map(|command| command.at_ms).min();
-        if let Some(arrived_at_ms) = arrived_at_ms {
-            let lag_ms = self.clock.now_ms().saturating_sub(arrived_at_ms);
-            self.metrics.lag_seconds.record(lag_ms.max(0) as f64 / 1000.0);
-        }
+        self.metrics.commit_seconds.record(commit_seconds);
     }
 }
 

@@ -54,6 +54,13 @@ impl Browser {
         Ok(Self { page, chromium, _driver: driver, _profile: profile })
     }
 
+    /// Ends the browser, and waits until it has, so that nothing writes into its profile any more.
+    pub(crate) async fn close(mut self) -> Step {
+        self.page.clone().close().await?;
+        self.chromium = None;
+        Ok(())
+    }
+
     /// Waits until the element with this id shows this text, among other text.
     pub(crate) async fn shows(&self, id: &str, text: &str) -> Step {
         self.until(Locator::XPath(&format!("//*[@id='{id}'][contains(., '{text}')]"))).await
@@ -108,7 +115,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver is killed with its handle and does not take the browser that it started along.
+        // After a failed assertion. The driver is killed with its handle and does not take along the browser that it
+        // started.
         if let Some(pid) = self.chromium {
             let _ = std::process::Command::new("kill").arg(pid.to_string()).status();
         }
