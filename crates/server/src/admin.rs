@@ -84,7 +84,8 @@ async fn lead_ms(admin: &Admin, request: Request) -> Result<i64, Problem> {
 
 /// Compares the whole token whatever its first wrong byte is, so that the time taken tells nothing of it.
 fn is_operator(headers: &HeaderMap, token: &str) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let given =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     given.is_some_and(|given| {
         let same_length = given.len() == token.len();
         let differences = given.iter().zip(token.as_bytes()).fold(0, |all, (a, b)| all | (a ^ b));

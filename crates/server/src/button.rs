@@ -105,7 +105,9 @@ pub fn decode_command(
 ) -> Result<Action, String> {
     let action = wire::decode_action(payload, id).map_err(|error| error.to_string())?;
     match action.username().map(|username| partition_of(username.as_str(), partitions)) {
-        Some(own) if own != partition => Err(format!("belongs to partition {own}, stands in partition {partition}")),
+        Some(own) if own != partition => {
+            Err(format!("belongs to partition {own}, stands in partition {partition}"))
+        }
         _ => Ok(action),
     }
 }
@@ -123,7 +125,8 @@ impl Crowd for Button {
         partition: u16,
         commands: &[&Arrived<Action>],
     ) -> Result<(Position, ButtonBatch), store::Error> {
-        let mut usernames: Vec<_> = commands.iter().filter_map(|arrived| arrived.command.username()).cloned().collect();
+        let mut usernames: Vec<_> =
+            commands.iter().filter_map(|arrived| arrived.command.username()).cloned().collect();
         usernames.sort_unstable();
         usernames.dedup();
         let purchases = commands.iter().filter_map(|arrived| match &arrived.command {
@@ -138,7 +141,8 @@ impl Crowd for Button {
     }
 
     fn apply(&self, batch: &mut ButtonBatch, arrived: &Arrived<Action>) -> Result<(), String> {
-        let outcome = batch.world.apply(arrived.at_ms, &arrived.command).map_err(|fault| fault.to_string())?;
+        let outcome =
+            batch.world.apply(arrived.at_ms, &arrived.command).map_err(|fault| fault.to_string())?;
         batch.outcomes.push(outcome);
         Ok(())
     }
@@ -173,12 +177,18 @@ impl Crowd for Button {
     fn committed(&self, partition: u16, batch: ButtonBatch, from: Position, to: Position) {
         let now_ms = self.clock.now_ms();
         for round in batch.world.changes.rounds.iter().filter(|round| round.opens_at_ms < now_ms) {
-            warn!(round = round.id, partition, late_ms = now_ms - round.opens_at_ms, "a round was announced late");
+            warn!(
+                round = round.id,
+                partition,
+                late_ms = now_ms - round.opens_at_ms,
+                "a round was announced late"
+            );
             self.late_announcements.increment(1);
         }
         self.count(&batch.outcomes);
         if let Some(board) = &self.board {
-            let changed = batch.world.changed().map(|(username, player)| Standing::of(username, player)).collect();
+            let changed =
+                batch.world.changed().map(|(username, player)| Standing::of(username, player)).collect();
             board.project(partition, from, to, changed);
         }
         self.live.notify_one();

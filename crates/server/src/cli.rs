@@ -38,7 +38,11 @@ pub enum CliError {
 }
 
 const ROLES: [(&str, Role, &str); 7] = [
-    ("dev", Role::Dev, "Everything in one process, with defaults for trying it out (this is what runs without a command)"),
+    (
+        "dev",
+        Role::Dev,
+        "Everything in one process, with defaults for trying it out (this is what runs without a command)",
+    ),
     ("all", Role::All, "Everything in one process, with production defaults"),
     ("ingest", Role::Ingest, "Only what takes players' commands"),
     ("handler", Role::Handler, "Only what applies them"),
@@ -52,14 +56,19 @@ pub fn command() -> Command {
     let with_settings = |command: Command| {
         SETTINGS.iter().fold(command, |command, setting| {
             let default = setting.default.unwrap_or("none");
-            let dev = setting.dev.filter(|_| !setting.secret).map(|dev| format!("; in dev: {dev}")).unwrap_or_default();
+            let dev = setting
+                .dev
+                .filter(|_| !setting.secret)
+                .map(|dev| format!("; in dev: {dev}"))
+                .unwrap_or_default();
             let help = format!(
                 "{} [{}; default: {default}{dev}; or {}]",
                 setting.meaning,
                 setting.unit,
                 setting.variable()
             );
-            command.arg(Arg::new(setting.name).long(setting.flag()).value_name("VALUE").help(help).global(true))
+            command
+                .arg(Arg::new(setting.name).long(setting.flag()).value_name("VALUE").help(help).global(true))
         })
     };
     let role = |(name, _, about): (&'static str, Role, &'static str)| Command::new(name).about(about);
@@ -67,11 +76,14 @@ pub fn command() -> Command {
     let ids = Arg::new("ids").num_args(0..).help("Ids of dead letters; without any, all of them");
     let lead = Arg::new("lead-ms").long("lead-ms").value_name("MS").help("How long from now it opens");
     let lead = lead.value_parser(clap::value_parser!(i64));
-    let dev = Arg::new("dev").long("dev").action(ArgAction::SetTrue).help("With the defaults of `dev`, not of `all`");
+    let dev = Arg::new("dev")
+        .long("dev")
+        .action(ArgAction::SetTrue)
+        .help("With the defaults of `dev`, not of `all`");
     let tools = [
-        Command::new("migrate")
-            .about("Bring the store up to date; safe to run twice")
-            .arg(adopt.help("Go on with an inbox that the store does not know: it begins with nothing applied")),
+        Command::new("migrate").about("Bring the store up to date; safe to run twice").arg(
+            adopt.help("Go on with an inbox that the store does not know: it begins with nothing applied"),
+        ),
         Command::new("dlq").about("Dead letters").subcommand_required(true).subcommands([
             Command::new("list").about("Show them, one line of JSON each"),
             Command::new("redrive").about("Send them again").arg(ids),
@@ -99,7 +111,8 @@ pub fn command() -> Command {
 pub async fn run(matches: ArgMatches) -> Result<(), CliError> {
     let (name, sub) = matches.subcommand().unwrap_or(("dev", &matches));
     // Settings may stand before or after any subcommand; the innermost knows all of them.
-    let innermost = std::iter::successors(Some(&matches), |outer| outer.subcommand().map(|(_, inner)| inner)).last();
+    let innermost =
+        std::iter::successors(Some(&matches), |outer| outer.subcommand().map(|(_, inner)| inner)).last();
     let innermost = innermost.unwrap_or(&matches);
     let given = |setting: &crate::config::Setting| {
         innermost.get_one::<String>(setting.name).cloned().or_else(|| environment(&setting.variable()))
@@ -137,13 +150,17 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
             queue.close().await;
             print(&format!("{total} dead letter(s) sent again\n"))
         }
-        ("round", Some(("open", sub))) => open_round(config, clock, sub.get_one::<i64>("lead-ms").copied()).await,
+        ("round", Some(("open", sub))) => {
+            open_round(config, clock, sub.get_one::<i64>("lead-ms").copied()).await
+        }
         ("verify", _) => {
             let reader = open_store(config).await?.reader().await.map_err(NodeError::from)?;
             let equal = verify::verify(&reader, &mut std::io::stdout().lock()).await?;
             if equal { Ok(()) } else { Err(CliError::Different) }
         }
-        ("openapi", _) => print(&crate::openapi::text().map_err(|error| CliError::Process(error.to_string()))?),
+        ("openapi", _) => {
+            print(&crate::openapi::text().map_err(|error| CliError::Process(error.to_string()))?)
+        }
         _ => Err(CliError::Process(format!("no such command: {name}"))),
     }
 }
@@ -182,7 +199,9 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 fn print(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| CliError::Process(error.to_string()))
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| CliError::Process(error.to_string()))
 }
 
 fn logs(config: &Config) -> Result<(), CliError> {

@@ -126,7 +126,8 @@ impl Config {
     /// [`ConfigErrors`] with every mistake, by the name of its variable.
     pub fn parse(role: Role, given: impl Fn(&Setting) -> Option<String>) -> Result<Self, ConfigErrors> {
         let dev = role == Role::Dev;
-        let value = |setting: &Setting| given(setting).or_else(|| setting.default_for(dev).map(str::to_owned));
+        let value =
+            |setting: &Setting| given(setting).or_else(|| setting.default_for(dev).map(str::to_owned));
         let values = SETTINGS.iter().map(|setting| (setting.name, value(setting))).collect();
         let mut parser = Parser { values: &values, errors: Vec::new() };
         let config = parser.config(role);
@@ -151,7 +152,8 @@ impl Config {
             };
             let (variable, unit, meaning) = (setting.variable(), setting.unit, setting.meaning);
             // Writing to a string cannot fail.
-            let _ = writeln!(table, "{variable} = {value}\n    {meaning}\n    unit: {unit}; default: {default}");
+            let _ =
+                writeln!(table, "{variable} = {value}\n    {meaning}\n    unit: {unit}; default: {default}");
         }
         table
     }
@@ -209,7 +211,9 @@ impl Parser<'_> {
 
     fn wrong<T>(&mut self, name: &str, reason: impl fmt::Display) -> Option<T> {
         let shown = match self.values.get(name).and_then(Option::as_deref) {
-            Some(_) if SETTINGS.iter().any(|setting| setting.name == name && setting.secret) => "=********".to_owned(),
+            Some(_) if SETTINGS.iter().any(|setting| setting.name == name && setting.secret) => {
+                "=********".to_owned()
+            }
             Some(value) => format!("={value}"),
             None => String::new(),
         };
@@ -261,7 +265,8 @@ impl Parser<'_> {
         match text.strip_prefix("sqlite:") {
             _ if text == "embedded" => Some(embedded),
             Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
-            _ => self.wrong(name, "must be `embedded` or `sqlite:PATH`: other backends are not in this version"),
+            _ => self
+                .wrong(name, "must be `embedded` or `sqlite:PATH`: other backends are not in this version"),
         }
     }
 
@@ -270,7 +275,8 @@ impl Parser<'_> {
             Some("open") => {}
             None | Some("") if !role.has(Role::Ingest) => {}
             None | Some("") => {
-                let _: Option<()> = self.wrong("AUTH", "must be chosen: `open` lets everybody play under any name");
+                let _: Option<()> =
+                    self.wrong("AUTH", "must be chosen: `open` lets everybody play under any name");
             }
             Some("firebase" | "google") => {
                 let _: Option<()> = self.wrong("AUTH", "must be `open`: signing in is not in this version");
@@ -313,11 +319,14 @@ impl Parser<'_> {
         let origins: Vec<_> = text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).collect();
         let is_origin = |origin: &&str| {
             let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            rest.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/'))
+            rest.is_some_and(|host| {
+                !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+            })
         };
         match origins.iter().find(|origin| !is_origin(origin)) {
             None => Some(origins.into_iter().map(str::to_owned).collect()),
-            Some(_) => self.wrong("CORS_ORIGINS", "each must be an origin such as https://game.example, without a path"),
+            Some(_) => self
+                .wrong("CORS_ORIGINS", "each must be an origin such as https://game.example, without a path"),
         }
     }
 }

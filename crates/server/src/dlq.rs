@@ -78,7 +78,8 @@ async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(
     let id = format!("redrive-{}", letter.id.replace('/', "-"));
     let body = match Entry::decode(&letter.body) {
         Ok(entry) => {
-            let mut builder = EnvelopeBuilder::new(queue.inbox_id(), partitions, &id, wire::ENVELOPE_BYTES_MAX);
+            let mut builder =
+                EnvelopeBuilder::new(queue.inbox_id(), partitions, &id, wire::ENVELOPE_BYTES_MAX);
             builder.push(Some(&entry.id(&id, 0)), entry.arrived_at_ms, entry.payload.as_bytes());
             builder.finish()
         }

@@ -59,7 +59,11 @@ async fn within<E: std::fmt::Display>(check: impl Future<Output = Result<(), E>>
     }
 }
 
-fn note(checks: &mut serde_json::Map<String, serde_json::Value>, name: &str, result: Result<(), String>) -> bool {
+fn note(
+    checks: &mut serde_json::Map<String, serde_json::Value>,
+    name: &str,
+    result: Result<(), String>,
+) -> bool {
     let ok = result.is_ok();
     checks.insert(name.to_owned(), result.map_or_else(|error| error, |()| "ok".to_owned()).into());
     ok

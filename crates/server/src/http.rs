@@ -80,14 +80,18 @@ pub struct Observer {
 impl Observer {
     /// An observer of these routes; `node` is random for each start of the process.
     pub fn new(node: u64, routes: &[&'static str]) -> Self {
-        let label = |route: &&'static str| (*route, histogram!("buttonparty_http_request_seconds", "route" => *route));
+        let label = |route: &&'static str| {
+            (*route, histogram!("buttonparty_http_request_seconds", "route" => *route))
+        };
         let kinds = ProblemKind::ALL.into_iter();
         Self {
             prefix: format!("{node:016x}"),
             next: AtomicU64::new(0),
             seconds: routes.iter().chain([&NO_ROUTE]).map(label).collect(),
             rejected: kinds
-                .map(|kind| (kind.slug(), counter!("buttonparty_requests_rejected_total", "reason" => kind.slug())))
+                .map(|kind| {
+                    (kind.slug(), counter!("buttonparty_requests_rejected_total", "reason" => kind.slug()))
+                })
                 .collect(),
         }
     }
@@ -97,14 +101,19 @@ impl Observer {
             (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
         });
         let made = || format!("{}-{:x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
-        given.cloned().unwrap_or_else(|| HeaderValue::try_from(made()).unwrap_or(HeaderValue::from_static("none")))
+        given
+            .cloned()
+            .unwrap_or_else(|| HeaderValue::try_from(made()).unwrap_or(HeaderValue::from_static("none")))
     }
 }
 
 async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let id = observer.request_id(&request);
-    let route = request.extensions().get::<MatchedPath>().and_then(|path| observer.seconds.get_key_value(path.as_str()));
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .and_then(|path| observer.seconds.get_key_value(path.as_str()));
     let route = route.map_or(NO_ROUTE, |(route, _)| *route);
     let span = debug_span!("request", id = id.to_str().unwrap_or_default(), route);
     let mut response = next.run(request).instrument(span).await;
@@ -159,12 +168,15 @@ pub fn accepted(body: Vec<u8>) -> Response {
 ///
 /// # Errors
 /// The field that is wrong: not 1 to 128 visible ASCII characters, or there twice.
-pub fn idempotency_key(headers: &axum::http::HeaderMap) -> Result<Option<game::PurchaseId>, wire::FieldError> {
+pub fn idempotency_key(
+    headers: &axum::http::HeaderMap,
+) -> Result<Option<game::PurchaseId>, wire::FieldError> {
     let mut all = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let (Some(key), None) = (all.next(), all.next()) else {
         let none = headers.get(&IDEMPOTENCY_KEY).is_none();
         return if none { Ok(None) } else { Err(field("Idempotency-Key", "must be given at most once")) };
     };
-    let text = key.to_str().map_err(|_| field("Idempotency-Key", "must consist of visible ASCII characters"))?;
+    let text =
+        key.to_str().map_err(|_| field("Idempotency-Key", "must consist of visible ASCII characters"))?;
     Ok(Some(game::PurchaseId::new(text)?))
 }

@@ -48,7 +48,8 @@ impl Ingest {
         // The whole request is here: from now on it has arrived. Earlier would let a phone claim a time by opening a
         // request long before it sends the rest of it.
         let arrived_at_ms = self.clock.now_ms();
-        let partition = partition_of(action.username().map_or("", |username| username.as_str()), self.partitions);
+        let partition =
+            partition_of(action.username().map_or("", |username| username.as_str()), self.partitions);
         let mut payload = Vec::with_capacity(64);
         if let Err(error) = wire::encode_action(action, id_given, &mut payload) {
             let mut response = problem(&Problem::new(ProblemKind::Internal));

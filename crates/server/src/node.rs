@@ -82,7 +82,11 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`], with what could not be opened.
-    pub async fn start(config: &Config, metrics: Option<PrometheusHandle>, clock: Clock) -> Result<Self, NodeError> {
+    pub async fn start(
+        config: &Config,
+        metrics: Option<PrometheusHandle>,
+        clock: Clock,
+    ) -> Result<Self, NodeError> {
         let stop = CancellationToken::new();
         let parts = Parts::open(config, metrics, clock.clone(), &stop).await?;
         let listener = TcpListener::bind(config.listen)
@@ -146,7 +150,8 @@ impl Node {
         }
         if let (Some(hub), Some(reader)) = (&self.parts.hub, &self.parts.reader) {
             let (hub, reader, board) = (Arc::clone(hub), reader.clone(), self.parts.board.clone());
-            let run = Feed { hub, reader, board, clock: clock.clone(), poke: Arc::clone(&self.parts.poke) }.run(stop.clone());
+            let run = Feed { hub, reader, board, clock: clock.clone(), poke: Arc::clone(&self.parts.poke) }
+                .run(stop.clone());
             self.tasks.spawn(async move {
                 run.await;
                 Ok(())
@@ -155,7 +160,11 @@ impl Node {
         let gauges = self.parts.gauges(clock);
         let stop = stop.clone();
         self.tasks.spawn(async move {
-            while stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(GAUGES_MS))).await.is_some() {
+            while stop
+                .run_until_cancelled(tokio::time::sleep(Duration::from_millis(GAUGES_MS)))
+                .await
+                .is_some()
+            {
                 gauges.update().await;
             }
             Ok(())

@@ -13,7 +13,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 /// The route of the page. `operator_token` is only given in `dev`.
 pub fn router(operator_token: Option<&str>) -> Router {
-    let escaped = operator_token.unwrap_or_default().replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let escaped =
+        operator_token.unwrap_or_default().replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
     let page = PAGE.replace(TOKEN, &escaped);
     let serve = || async {
         let headers = [

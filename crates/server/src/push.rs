@@ -95,7 +95,8 @@ impl Pusher {
                 }
                 Ok(false) => Duration::from_millis(PUSH_POLL_MS),
                 Err(error) => {
-                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    let source =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                     warn!(%error, source, failures, "the push worker tries again");
                     failures += 1;
                     backoff(failures)

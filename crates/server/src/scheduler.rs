@@ -12,8 +12,8 @@ use game::{Action, Round};
 pub use operator::OpenError;
 use parking_lot::Mutex;
 use queue::{Outgoing, Queue};
-use rand::rngs::StdRng;
 use rand::RngExt;
+use rand::rngs::StdRng;
 use store::{Schedule, Scheduled, Stage};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,13 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// A scheduler over this table and this inbox.
-    pub fn new(schedule: Schedule, queue: Queue, clock: Clock, rng: StdRng, options: SchedulerOptions) -> Arc<Self> {
+    pub fn new(
+        schedule: Schedule,
+        queue: Queue,
+        clock: Clock,
+        rng: StdRng,
+        options: SchedulerOptions,
+    ) -> Arc<Self> {
         let rng = Mutex::new(rng);
         Arc::new(Self { schedule, queue, clock, rng, options, changed: Notify::new() })
     }
@@ -84,7 +90,8 @@ impl Scheduler {
                     wake_ms.min(self.clock.now_ms().saturating_add(SCHEDULE_POLL_MS))
                 }
                 Err(error) => {
-                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    let source =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                     warn!(%error, source, failures, "the scheduler tries again");
                     failures += 1;
                     let pause_ms = i64::try_from(backoff(failures).as_millis()).unwrap_or(i64::MAX);
@@ -174,7 +181,8 @@ impl Scheduler {
     /// resend, so that an inbox that knows them takes the command once.
     async fn send_everywhere(&self, id: &str, action: &Action) -> Result<(), SchedulerError> {
         let mut payload = Vec::new();
-        wire::encode_action(action, false, &mut payload).map_err(|error| SchedulerError::Broken(error.to_string()))?;
+        wire::encode_action(action, false, &mut payload)
+            .map_err(|error| SchedulerError::Broken(error.to_string()))?;
         let (inbox, partitions) = (self.queue.inbox_id(), self.options.partitions);
         let now_ms = self.clock.now_ms();
         let envelope = |partition| {
@@ -196,7 +204,8 @@ impl Scheduler {
 
     fn round(&self, id: u64, opens_at_ms: i64) -> Result<Round, SchedulerError> {
         let Cadence { window_ms, grace_ms, .. } = self.options.cadence;
-        Round::new(id, opens_at_ms, window_ms, grace_ms).map_err(|invalid| SchedulerError::Broken(invalid.to_string()))
+        Round::new(id, opens_at_ms, window_ms, grace_ms)
+            .map_err(|invalid| SchedulerError::Broken(invalid.to_string()))
     }
 
     /// Draws the round after this one. The chance is the same each second, so after a long pause, or a restart without

@@ -62,7 +62,11 @@ pub async fn verify(reader: &Reader, out: &mut impl Write) -> Result<bool, Verif
         let (this, other) = (show(&difference.this), show(&difference.other));
         writeln!(out, "{} {}: stored {this}, replayed {other}", difference.table, difference.key)?;
     }
-    writeln!(out, "{messages} messages replayed: {}", if differences.is_empty() { "equal" } else { "DIFFERENT" })?;
+    writeln!(
+        out,
+        "{messages} messages replayed: {}",
+        if differences.is_empty() { "equal" } else { "DIFFERENT" }
+    )?;
     Ok(differences.is_empty())
 }
 
@@ -76,16 +80,19 @@ async fn replay(audit: &mut Audit, partition: u16, partitions: u16) -> Result<(W
         after = last.position;
         messages += page.len();
         for entry in &page {
-            replay_message(&mut world, partition, partitions, entry).map_err(|reason| VerifyError::Journal {
-                partition,
-                sequence: entry.position.sequence,
-                reason,
+            replay_message(&mut world, partition, partitions, entry).map_err(|reason| {
+                VerifyError::Journal { partition, sequence: entry.position.sequence, reason }
             })?;
         }
     }
 }
 
-fn replay_message(world: &mut World, partition: u16, partitions: u16, message: &JournalEntry) -> Result<(), String> {
+fn replay_message(
+    world: &mut World,
+    partition: u16,
+    partitions: u16,
+    message: &JournalEntry,
+) -> Result<(), String> {
     if message.buried.contains(&WHOLE) {
         return Ok(());
     }

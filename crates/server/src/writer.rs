@@ -30,7 +30,8 @@ pub trait Crowd: Send + Sync + 'static {
     ///
     /// # Errors
     /// The reason why it cannot be a command of this partition.
-    fn decode(&self, partition: u16, payload: &str, id: &dyn Fn() -> String) -> Result<Self::Command, String>;
+    fn decode(&self, partition: u16, payload: &str, id: &dyn Fn() -> String)
+    -> Result<Self::Command, String>;
 
     /// Reads what the commands need, and the position at which that was so.
     fn prefetch(
@@ -186,7 +187,8 @@ impl<C: Crowd> Writer<C> {
                 Ok(_) => failures = 0,
                 Err(error @ StepError::Foreign(_)) => return Err(error),
                 Err(error) => {
-                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    let source =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                     warn!(%error, source, failures, "the writer tries again");
                     let _ = stop.run_until_cancelled(tokio::time::sleep(backoff(failures))).await;
                     failures += 1;
@@ -205,20 +207,42 @@ impl<C: Crowd> Writer<C> {
         let partition = lease.partition();
         let mut works = Vec::with_capacity(messages.len());
         for message in messages {
-            works.push(batch::read(&*self.crowd, &self.identity, partition, message).map_err(StepError::Foreign)?);
+            works.push(
+                batch::read(&*self.crowd, &self.identity, partition, message).map_err(StepError::Foreign)?,
+            );
         }
-        let result = self.attempt(lease, &mut works).await;
-        // Only what the store refuses for what it is counts towards burying, never what it cannot do just now.
-        if !matches!(result, Err(StepError::Store(store::Error::Refused { .. }))) {
-            return result;
+        // Read once and kept over all attempts: what was read on comes after this batch and must neither be skipped nor
+        // lost. It is given up with the lease, or with an error, and then comes again.
+        let mut ahead = Vec::new();
+        let step = match self.attempt(lease, &mut works, &mut ahead).await {
+            // Only what the store refuses for what it is counts towards burying, never what it cannot do just now.
+            Err(StepError::Store(store::Error::Refused { .. })) => {
+                self.one_by_one(lease, works, &mut ahead).await?
+            }
+            result => result?,
+        };
+        if !ahead.is_empty() && matches!(step, Step::Applied { .. }) {
+            self.ahead = Some(Batch { lease: lease.clone(), messages: ahead });
         }
-        // Something in the batch cannot be committed. Each message alone, so that only that one is buried.
-        let mut step = Step::Idle;
+        Ok(step)
+    }
+
+    /// Something in the batch cannot be committed: each message alone, so that only that one is buried.
+    async fn one_by_one(
+        &self,
+        lease: &Lease,
+        works: Vec<Work<C::Command>>,
+        ahead: &mut Vec<Message>,
+    ) -> Result<Step, StepError> {
+        let partition = lease.partition();
+        let mut applied = (0, 0);
         for mut work in works {
             let mut tries = 1;
-            step = loop {
-                match self.attempt(lease, std::slice::from_mut(&mut work)).await {
-                    Err(StepError::Store(error @ store::Error::Refused { .. })) if tries <= POISON_TRIES_MAX => {
+            let step = loop {
+                match self.attempt(lease, std::slice::from_mut(&mut work), ahead).await {
+                    Err(StepError::Store(error @ store::Error::Refused { .. }))
+                        if tries <= POISON_TRIES_MAX =>
+                    {
                         error!(partition, sequence = %work.message.sequence, %error, tries, "a message cannot be committed");
                         if tries == POISON_TRIES_MAX {
                             work.bury_whole(format!("cannot be committed: {error}"));
@@ -228,18 +252,22 @@ impl<C: Crowd> Writer<C> {
                     result => break result?,
                 }
             };
+            let Step::Applied { messages, commands } = step else { return Ok(step) };
+            applied = (applied.0 + messages, applied.1 + commands);
         }
-        Ok(step)
+        Ok(Step::Applied { messages: applied.0, commands: applied.1 })
     }
 
     /// Prefetch, apply, commit and ack, again from the start when another writer moved the position meanwhile.
-    async fn attempt(&mut self, lease: &Lease, works: &mut [Work<C::Command>]) -> Result<Step, StepError> {
+    async fn attempt(
+        &self,
+        lease: &Lease,
+        works: &mut [Work<C::Command>],
+        ahead: &mut Vec<Message>,
+    ) -> Result<Step, StepError> {
         for _ in 0..FENCED_TRIES_MAX {
-            let kept_alive = keep_alive(&self.queue, lease, self.visibility_ms, self.once(lease, works)).await?;
-            if let Some((step, ahead)) = kept_alive {
-                if !ahead.is_empty() {
-                    self.ahead = Some(Batch { lease: lease.clone(), messages: ahead });
-                }
+            let once = self.once(lease, works, ahead);
+            if let Some(step) = keep_alive(&self.queue, lease, self.visibility_ms, once).await? {
                 return Ok(step);
             }
         }
@@ -252,16 +280,23 @@ impl<C: Crowd> Writer<C> {
         &self,
         lease: &Lease,
         works: &mut [Work<C::Command>],
-    ) -> Result<Option<(Step, Vec<Message>)>, StepError> {
+        ahead: &mut Vec<Message>,
+    ) -> Result<Option<Step>, StepError> {
         let partition = lease.partition();
-        let Some(last) = works.last().map(|work| work.message.sequence) else { return Ok(None) };
+        let Some(last) = works.last().map(|work| work.message.sequence) else { return Ok(Some(Step::Idle)) };
         let commands: Vec<_> = works.iter().flat_map(|work| &work.commands).collect();
         let (from, mut batch) = self.crowd.prefetch(partition, &commands).await?;
+        if from.inbox != self.identity.generation {
+            let found = from.inbox;
+            return Err(StepError::Foreign(format!(
+                "the game draws from its inbox number {found} now, not from this one"
+            )));
+        }
         let to = Position { inbox: self.identity.generation, sequence: last.0 };
         let new = works.partition_point(|work| work.message.sequence.0 <= from.sequence);
         let works = &mut works[new..];
+        let mut applied = 0;
         if !works.is_empty() {
-            let mut applied = 0;
             for work in works.iter_mut() {
                 applied += work.apply(&*self.crowd, &mut batch);
             }
@@ -275,45 +310,37 @@ impl<C: Crowd> Writer<C> {
             let journal: Vec<_> = journal.collect();
             let watch = Stopwatch::start();
             let commit = self.crowd.commit(partition, &batch, from, to, &journal);
-            let (committed, ahead) = tokio::join!(commit, self.read_on(lease));
+            let (committed, ()) = tokio::join!(commit, self.read_on(lease, ahead));
             if committed? == Committed::Fenced {
                 return Ok(None);
             }
             self.measure(works, applied, watch.seconds());
             self.crowd.committed(partition, batch, from, to);
-            return self.ack(lease, works.len(), applied, ahead.unwrap_or_default(), last).await.map(Some);
         }
-        self.ack(lease, 0, 0, Vec::new(), last).await.map(Some)
-    }
-
-    /// Reads on in the partition that is held, but not for ever while others wait.
-    async fn read_on(&self, lease: &Lease) -> Result<Vec<Message>, queue::Error> {
-        if self.identity.partitions > 1 && self.read_on >= READ_ON_MAX {
-            return Ok(Vec::new());
-        }
-        self.queue.read_on(lease, LIMIT).await
-    }
-
-    async fn ack(
-        &self,
-        lease: &Lease,
-        messages: usize,
-        commands: usize,
-        ahead: Vec<Message>,
-        through: queue::Sequence,
-    ) -> Result<(Step, Vec<Message>), StepError> {
-        match self.queue.ack(lease, through).await {
-            Ok(()) => Ok((Step::Applied { messages, commands }, ahead)),
+        match self.queue.ack(lease, last).await {
+            Ok(()) => Ok(Some(Step::Applied { messages: works.len(), commands: applied })),
             // Whoever has it now will find it applied.
-            Err(queue::Error::LeaseLost) => Ok((Step::Lost, Vec::new())),
+            Err(queue::Error::LeaseLost) => Ok(Some(Step::Lost)),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads on in the partition that is held, once for each batch, but not for ever while others wait.
+    async fn read_on(&self, lease: &Lease, ahead: &mut Vec<Message>) {
+        if !ahead.is_empty() || self.identity.partitions > 1 && self.read_on >= READ_ON_MAX {
+            return;
+        }
+        match self.queue.read_on(lease, LIMIT).await {
+            Ok(messages) => *ahead = messages,
+            Err(error) => debug!(%error, "cannot read on"),
         }
     }
 
     /// Dead letters are durable before the position passes them; their ids make a repetition harmless.
     async fn bury(&self, works: &[Work<C::Command>]) -> Result<(), StepError> {
         let now_ms = self.clock.now_ms();
-        let letters: Vec<_> = works.iter().flat_map(|work| work.letters(&self.identity.inbox_id, now_ms)).collect();
+        let letters: Vec<_> =
+            works.iter().flat_map(|work| work.letters(&self.identity.inbox_id, now_ms)).collect();
         if letters.is_empty() {
             return Ok(());
         }
@@ -325,7 +352,10 @@ impl<C: Crowd> Writer<C> {
     }
 
     fn measure(&self, works: &[Work<C::Command>], applied: usize, commit_seconds: f64) {
-        let shown = works.iter().flat_map(|work| &work.commands).filter(|arrived| !self.crowd.is_secret(&arrived.command));
+        let shown = works
+            .iter()
+            .flat_map(|work| &work.commands)
+            .filter(|arrived| !self.crowd.is_secret(&arrived.command));
         let Some(arrived_at_ms) = shown.map(|arrived| arrived.at_ms).min() else { return };
         let lag_ms = self.clock.now_ms().saturating_sub(arrived_at_ms);
         self.metrics.lag_seconds.record(lag_ms.max(0) as f64 / 1000.0);

@@ -18,7 +18,12 @@ pub struct Setting {
 }
 
 impl Setting {
-    const fn new(name: &'static str, default: Option<&'static str>, unit: &'static str, meaning: &'static str) -> Self {
+    const fn new(
+        name: &'static str,
+        default: Option<&'static str>,
+        unit: &'static str,
+        meaning: &'static str,
+    ) -> Self {
         Self { name, default, dev: None, unit, meaning, secret: false }
     }
 
@@ -64,10 +69,20 @@ pub const SETTINGS: &[Setting] = &[
         "count, 1 to 1024",
         "number of partitions of the inbox; a running game refuses another value",
     ),
-    Setting::new("WINDOW_MS", Some("100000"), "milliseconds", "how long the player is told that a round is lit")
-        .dev("8000"),
-    Setting::new("GRACE_MS", Some("10000"), "milliseconds", "how much longer a press still counts; never shown")
-        .dev("2000"),
+    Setting::new(
+        "WINDOW_MS",
+        Some("100000"),
+        "milliseconds",
+        "how long the player is told that a round is lit",
+    )
+    .dev("8000"),
+    Setting::new(
+        "GRACE_MS",
+        Some("10000"),
+        "milliseconds",
+        "how much longer a press still counts; never shown",
+    )
+    .dev("2000"),
     Setting::new(
         "ROUND_GAP_MS",
         Some("3600000"),
@@ -99,8 +114,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("OPERATOR_TOKEN", None, "text", "bearer token of operators; without one, /admin is off")
         .dev("dev")
         .secret(),
-    Setting::new("AUTH", None, "open", "how players sign in; must be chosen where players' commands are taken")
-        .dev("open"),
+    Setting::new(
+        "AUTH",
+        None,
+        "open",
+        "how players sign in; must be chosen where players' commands are taken",
+    )
+    .dev("open"),
     Setting::new(
         "CORS_ORIGINS",
         Some(""),
@@ -120,7 +140,12 @@ pub const SETTINGS: &[Setting] = &[
         "most bytes of one message of the inbox; a larger batch is split",
     ),
     Setting::new("INBOX_BYTES_MAX", Some("17179869184"), "bytes", "most bytes of the embedded inbox's file"),
-    Setting::new("PUSH_SINK", Some("log"), "log or record", "where pushes go; record appends them to pushes.jsonl in DATA"),
+    Setting::new(
+        "PUSH_SINK",
+        Some("log"),
+        "log or record",
+        "where pushes go; record appends them to pushes.jsonl in DATA",
+    ),
     Setting::new("LOG", Some("info"), "level or filter", "what is logged, as in tracing's EnvFilter"),
     Setting::new("LOG_FORMAT", Some("json"), "json or text", "how it is logged").dev("text"),
 ];

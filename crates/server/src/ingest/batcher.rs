@@ -126,7 +126,8 @@ impl Batcher {
         if pending.commands >= PENDING_COMMANDS_MAX || pending.bytes + payload.len() > PENDING_BYTES_MAX {
             return Err(Overloaded);
         }
-        let id = pending.push(&self.options, self.queue.inbox_id(), partition, arrived_at_ms, payload, told)?;
+        let id =
+            pending.push(&self.options, self.queue.inbox_id(), partition, arrived_at_ms, payload, told)?;
         pending.commands += 1;
         pending.bytes += payload.len();
         drop(pending);
@@ -144,10 +145,15 @@ impl Batcher {
             if in_flight.envelopes.is_empty() {
                 return Flushed::Nothing;
             }
-            in_flight.envelopes.iter().for_each(|envelope| self.envelope_size.record(envelope.waiters.len() as f64));
+            in_flight
+                .envelopes
+                .iter()
+                .for_each(|envelope| self.envelope_size.record(envelope.waiters.len() as f64));
         }
-        let (outgoing, waiters): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut in_flight.envelopes).into_iter().map(|closed| (closed.outgoing, closed.waiters)).unzip();
+        let (outgoing, waiters): (Vec<_>, Vec<_>) = std::mem::take(&mut in_flight.envelopes)
+            .into_iter()
+            .map(|closed| (closed.outgoing, closed.waiters))
+            .unzip();
         let watch = Stopwatch::start();
         let results = self.queue.send(&outgoing).await;
         self.send_seconds.record(watch.seconds());
@@ -161,7 +167,8 @@ impl Batcher {
                     in_flight.envelopes.push(Closed { outgoing, waiters });
                 }
                 Err(error) => {
-                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    let source =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                     error!(envelope = outgoing.id, commands = waiters.len(), %error, source, "the inbox does not take commands");
                     tell(waiters, false);
                 }
@@ -182,7 +189,9 @@ impl Batcher {
                 }
                 Flushed::Nothing => {
                     self.waiting.set(0.0);
-                    if stop.run_until_cancelled(self.wake.notified()).await.is_none() && self.pending.lock().is_empty() {
+                    if stop.run_until_cancelled(self.wake.notified()).await.is_none()
+                        && self.pending.lock().is_empty()
+                    {
                         return;
                     }
                     self.waiting.set(self.pending.lock().commands as f64);
@@ -219,7 +228,8 @@ impl Pending {
             let building = slot.get_or_insert_with(|| {
                 self.envelopes += 1;
                 let id = format!("{}-{:x}", options.node, self.envelopes);
-                let builder = EnvelopeBuilder::new(inbox, options.partitions, &id, options.envelope_bytes_max);
+                let builder =
+                    EnvelopeBuilder::new(inbox, options.partitions, &id, options.envelope_bytes_max);
                 Building { partition, id, builder, waiters: Vec::new() }
             });
             if let Some(index) = building.builder.push(None, arrived_at_ms, payload) {

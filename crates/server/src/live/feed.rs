@@ -118,7 +118,8 @@ fn closes_at_ms(round: &Round) -> i64 {
 
 fn round_event(round: &Round, now_ms: i64) -> Event {
     let state = if now_ms < closes_at_ms(round) { LiveState::Open } else { LiveState::Closed };
-    let event = RoundEvent { state, round: round.id, opens_at: round.opens_at_ms, closes_at: closes_at_ms(round) };
+    let event =
+        RoundEvent { state, round: round.id, opens_at: round.opens_at_ms, closes_at: closes_at_ms(round) };
     let data = serde_json::to_string(&event).unwrap_or_default(); // cannot fail: strings and numbers
     Event { topic: "round", data: data.into(), stamped: true }
 }

@@ -86,7 +86,8 @@ impl Parts {
     ) -> Result<Self, NodeError> {
         let role = config.role;
         let store = open_store(config).await?;
-        let uses_queue = [Role::Ingest, Role::Handler, Role::Scheduler].into_iter().any(|part| role.has(part));
+        let uses_queue =
+            [Role::Ingest, Role::Handler, Role::Scheduler].into_iter().any(|part| role.has(part));
         let queue = if uses_queue { Some(open_queue(config, &clock).await?) } else { None };
         let mut parts = Self {
             queue,
@@ -115,7 +116,12 @@ impl Parts {
         Ok(parts)
     }
 
-    async fn open_writing_roles(&mut self, config: &Config, store: &Store, queue: Queue) -> Result<(), NodeError> {
+    async fn open_writing_roles(
+        &mut self,
+        config: &Config,
+        store: &Store,
+        queue: Queue,
+    ) -> Result<(), NodeError> {
         let (role, clock, partitions) = (config.role, self.clock.clone(), config.partitions);
         let writer = store.writer().await?;
         self.generation = settle(&writer, &queue, partitions, &clock).await?;
@@ -155,14 +161,14 @@ impl Parts {
         let mut paths: Vec<&'static str> = api.paths.paths.keys().map(|path| &*path.clone().leak()).collect();
         paths.push("/");
         let page_token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
-        let router =
-            if self.hub.is_some() { router.merge(crate::page::router(page_token)) } else { router };
+        let router = if self.hub.is_some() { router.merge(crate::page::router(page_token)) } else { router };
         crate::http::finish(router, Observer::new(self.node, &paths), &config.cors_origins)
     }
 
     /// The documented routes of the role, and their description.
     fn routes(&self, config: &Config) -> (Router, OpenApi) {
-        let health = Health { queue: self.queue.clone(), reader: self.reader.clone(), metrics: self.metrics.clone() };
+        let health =
+            Health { queue: self.queue.clone(), reader: self.reader.clone(), metrics: self.metrics.clone() };
         let mut router: OpenApiRouter = crate::health::routes().with_state(Arc::new(health));
         if let Some(batcher) = &self.batcher {
             let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.partitions);
@@ -229,7 +235,12 @@ impl Parts {
 }
 
 /// Makes sure that inbox and store belong together, and returns the inbox's generation.
-async fn settle(writer: &store::Writer, queue: &Queue, partitions: u16, clock: &Clock) -> Result<u32, NodeError> {
+async fn settle(
+    writer: &store::Writer,
+    queue: &Queue,
+    partitions: u16,
+    clock: &Clock,
+) -> Result<u32, NodeError> {
     let identity = writer.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
     if let Some(given) = queue.highest_sequence().await? {
         let applied = writer.highest_position().await?;
@@ -259,7 +270,8 @@ impl Gauges {
         let Some(queue) = &self.queue else { return };
         match queue.backlog().await {
             Ok(backlog) => {
-                let age_ms = backlog.oldest_sent_at_ms.map_or(0, |sent_at_ms| self.clock.now_ms() - sent_at_ms);
+                let age_ms =
+                    backlog.oldest_sent_at_ms.map_or(0, |sent_at_ms| self.clock.now_ms() - sent_at_ms);
                 self.depth.set(backlog.messages as f64);
                 self.in_flight.set(backlog.in_flight as f64);
                 self.dead.set(backlog.dead as f64);
