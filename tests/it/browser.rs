@@ -80,7 +80,10 @@ async fn presses_in_the_light(browser: &Browser) -> Step {
     browser.keys(" ").await?;
     browser.shows("outcome", "Counted! +1 point").await?;
     browser.until(Locator::Css("body[data-light=pressed]")).await?;
-    assert_eq!((browser.text("#score").await?, browser.text("#streak").await?), ("1".to_owned(), "1".to_owned()));
+    assert_eq!(
+        (browser.text("#score").await?, browser.text("#streak").await?),
+        ("1".to_owned(), "1".to_owned())
+    );
     browser.shows("rank", "1").await?;
     browser.until(Locator::XPath("//*[@id='board']/li[@class='me'][.='1.Ada L.1']")).await?;
     browser.click("#button").await?;
@@ -89,7 +92,8 @@ async fn presses_in_the_light(browser: &Browser) -> Step {
     browser.click("#light-now").await?;
     browser.shows("light-outcome", "Wait ").await?;
     let told = browser.text("#light-outcome").await?;
-    let wait_s = told.split_once("Wait ").and_then(|(_, rest)| rest.split_once(" s more")?.0.parse::<u64>().ok());
+    let wait_s =
+        told.split_once("Wait ").and_then(|(_, rest)| rest.split_once(" s more")?.0.parse::<u64>().ok());
     assert!(wait_s.is_some_and(|wait_s| (1..=60).contains(&wait_s)), "{told}");
     Ok(())
 }
@@ -116,7 +120,8 @@ async fn comes_too_late_under_an_evil_name(browser: &Browser) -> Step {
     assert_eq!(browser.script("return document.images.length").await?, 0);
     browser.click("#button").await?;
     browser.shows("outcome", "Too late").await?;
-    let too_wide = browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    let too_wide =
+        browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert_eq!(too_wide.await?, 0, "the page scrolls sideways on a phone of 360 px");
     assert_eq!(browser.script("return document.documentElement.clientWidth").await?, 360);
     Ok(())

@@ -163,6 +163,13 @@ impl Game {
         self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
     }
 
+    /// The sum of all series whose line begins with this, such as `buttonparty_buried_total`.
+    pub(crate) async fn metric(&self, begins_with: &str) -> f64 {
+        let text = self.metrics().await;
+        let lines = text.lines().filter(|line| line.starts_with(begins_with));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
     /// A player joins; done when it is durable.
     pub(crate) async fn add(&self, username: &str) {
         let (status, body) = self.post("/add", serde_json::json!({ "username": username }).to_string()).await;
@@ -221,6 +228,22 @@ impl Game {
 /// Time on this machine, which is the server's too, in Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
     server::clock::Clock::System.now_ms()
+}
+
+/// The inbox of a data folder, opened beside the processes that use it.
+pub(crate) async fn inbox(data: &Path) -> queue::Queue {
+    let clock = server::clock::Clock::System.as_fn();
+    queue::Queue::open_sqlite(&data.join("inbox.sqlite"), queue::Options::default(), clock).await.unwrap()
+}
+
+/// The store of a data folder.
+pub(crate) fn store(data: &Path) -> store::Store {
+    store::Store::sqlite(&data.join("game.sqlite"), store::Options::default())
+}
+
+/// A text as it must stand in a query, every byte of it percent-encoded.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Adds the choice of AUTH that `all` and `ingest` demand.

@@ -40,7 +40,9 @@ impl Browser {
     pub(crate) async fn start() -> Step<Self> {
         for program in [CHROMIUM, CHROMEDRIVER] {
             if !std::path::Path::new(program).exists() {
-                return Err(format!("{program} is missing: apt-get install -y chromium chromium-driver").into());
+                return Err(
+                    format!("{program} is missing: apt-get install -y chromium chromium-driver").into()
+                );
             }
         }
         let profile = tempfile::tempdir()?;
@@ -139,7 +141,8 @@ async fn line_with(output: Option<ChildStdout>, mark: &str) -> Step<String> {
 
 fn capabilities(profile: &TempDir) -> Capabilities {
     let user_data = format!("--user-data-dir={}", profile.path().display());
-    let args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", &user_data];
+    let args =
+        ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", &user_data];
     let narrow = json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 1, "touch": false } });
     let options = json!({ "binary": CHROMIUM, "args": args, "mobileEmulation": narrow });
     Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])

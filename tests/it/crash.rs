@@ -1,0 +1,273 @@
+//! kill -9 under load: what was answered with 202 counts exactly once, a 4xx never, everything else at most once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use game::Action;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::crowd::{Address, Phone, Sent, Told, counts, named};
+use crate::files::{self, Applied, GAME, INBOX};
+use crate::support::{Game, alone, eventually, now_ms};
+
+/// How often the whole process is killed.
+const KILLS: usize = 20;
+/// How often the handler alone is killed.
+const HANDLER_KILLS: usize = 6;
+/// Phones at work at the same time; every fourth of them is of the same kind.
+const PHONES: usize = 32;
+/// Most commands that are taken between a start and the next kill.
+const TAKEN_MAX: usize = 400;
+/// Rounds that the buyers pressed in before the test begins: enough points for all that they will buy.
+const PAST_ROUNDS: u64 = 60;
+/// What a purchase of the cheapest level costs.
+const PRICE: i64 = 60;
+/// One round that is lit for as long as the test lasts.
+const SETTINGS: [(&str, &str); 8] = [
+    ("AUTH", "open"),
+    ("ROUND_ODDS", "0"),
+    ("WINDOW_MS", "600000"),
+    ("GRACE_MS", "1000"),
+    ("ROUND_GAP_MS", "3005001"),
+    ("OPERATOR_TOKEN", "secret-of-operators"),
+    ("VISIBILITY_MS", "1000"),
+    ("PARTITIONS", "4"),
+];
+const PARTITIONS: u16 = 4;
+/// A key that is refused whatever it names.
+const BAD_KEY: &str = "two words";
+
+#[tokio::test]
+async fn what_was_taken_counts_once_through_twenty_kills() {
+    let _alone = alone().await;
+    let mut dice = dice();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let points = files::put_past(folder, PARTITIONS, &buyers(), PAST_ROUNDS).await;
+    let mut game = Game::start(folder, "all", &SETTINGS).await;
+    game.open_round().await;
+    let load = Load::start(&game);
+    for _ in 0..KILLS {
+        load.work(&mut dice).await;
+        game.kill().await;
+        assert_intact_as_left(folder).await;
+        game = Game::start(folder, "all", &SETTINGS).await;
+        load.address.moved(&game.url);
+    }
+    let sent = load.stop().await;
+    files::drained(folder).await;
+    assert!(game.stop().await.success());
+    let counts = counts(&sent);
+    println!("{counts:?}");
+    assert!(counts["no answer"] >= KILLS, "each kill hit somebody: {counts:?}");
+    assert_settled(folder, &sent, points).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_is_killed_loses_and_doubles_nothing() {
+    let _alone = alone().await;
+    let mut dice = dice();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let points = files::put_past(folder, PARTITIONS, &buyers(), PAST_ROUNDS).await;
+    let game = Game::start(folder, "ingest", &SETTINGS).await;
+    let mut handler = Game::start(folder, "handler", &SETTINGS).await;
+    game.open_round().await;
+    let load = Load::start(&game);
+    for _ in 0..HANDLER_KILLS {
+        load.work(&mut dice).await;
+        handler.kill().await;
+        handler = Game::start(folder, "handler", &SETTINGS).await;
+    }
+    let sent = load.stop().await;
+    files::drained(folder).await;
+    assert!(game.stop().await.success() && handler.stop().await.success());
+    let counts = counts(&sent);
+    println!("{counts:?}");
+    assert!(!counts.contains_key("no answer") && !counts.contains_key("503"), "{counts:?}");
+    assert_settled(folder, &sent, points).await;
+}
+
+fn dice() -> StdRng {
+    let seed = now_ms().unsigned_abs();
+    println!("seed {seed}");
+    StdRng::seed_from_u64(seed)
+}
+
+fn buyers() -> Vec<String> {
+    (0..PHONES).map(|number| format!("buyer-{number}")).collect()
+}
+
+/// Phones at work.
+struct Load {
+    address: Address,
+    over: Arc<AtomicBool>,
+    phones: JoinSet<Phone>,
+}
+
+impl Load {
+    fn start(game: &Game) -> Self {
+        let (address, over) = (Address::new(&game.url), Arc::new(AtomicBool::new(false)));
+        let phones = (0..PHONES).map(|number| work(address.phone(), number, Arc::clone(&over))).collect();
+        Self { address, over, phones }
+    }
+
+    /// Lets the phones work until a moment that the dice choose.
+    async fn work(&self, dice: &mut StdRng) {
+        let until = self.address.taken() + dice.random_range(1..TAKEN_MAX);
+        eventually("the load goes on", || async { (self.address.taken() >= until).then_some(()) }).await;
+        sleep(Duration::from_micros(dice.random_range(0..20_000))).await;
+    }
+
+    /// Lets every phone end what it is at; everything that they sent.
+    async fn stop(self) -> Vec<Sent> {
+        self.over.store(true, Ordering::Relaxed);
+        self.phones.join_all().await.into_iter().flat_map(|phone| phone.sent).collect()
+    }
+}
+
+async fn work(mut phone: Phone, number: usize, over: Arc<AtomicBool>) -> Phone {
+    for turn in 0.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let (name, key) = (format!("{number}-{turn}"), format!("key-{turn}"));
+        let buy = json!({ "username": format!("buyer-{number}"), "powerUpType": "FREEZE", "quantity": 6 });
+        match number % 4 {
+            0 if turn % 8 == 7 => {
+                phone.until_taken("add", &named(&format!("never-{name}")), None).await;
+                phone.once("press", &named(&format!("never-{name}")), Some(BAD_KEY)).await;
+            }
+            0 => {
+                phone.until_taken("add", &named(&format!("once-{name}")), None).await;
+                phone.once("press", &named(&format!("once-{name}")), None).await;
+            }
+            1 => {
+                phone.until_taken("add", &named(&format!("firm-{name}")), None).await;
+                phone.until_taken("press", &named(&format!("firm-{name}")), None).await;
+            }
+            2 if turn % 8 == 7 => {
+                let mut wrong = buy;
+                wrong["quantity"] = "6".into();
+                phone.once("powerups", &wrong, Some(&format!("bad-{turn}"))).await;
+            }
+            2 => _ = phone.once("powerups", &buy, None).await,
+            _ => phone.until_taken("powerups", &buy, Some(&key)).await,
+        }
+    }
+    phone
+}
+
+/// What a killed process left is whole, before anybody has worked on it: looked at in a copy.
+async fn assert_intact_as_left(folder: &Path) {
+    let copy = tempfile::tempdir().unwrap();
+    for file in [INBOX, GAME] {
+        for file in [file.to_owned(), format!("{file}-wal")] {
+            if folder.join(&file).exists() {
+                std::fs::copy(folder.join(&file), copy.path().join(&file)).unwrap();
+            }
+        }
+    }
+    files::assert_intact(copy.path()).await;
+}
+
+/// Compares what the phones were told with what the game has made of it.
+async fn assert_settled(folder: &Path, sent: &[Sent], points: u64) {
+    files::assert_intact(folder).await;
+    files::assert_verified(folder, &SETTINGS).await;
+    let journal = files::journal(folder).await;
+    assert_told_is_true(sent, &journal);
+    assert_counts_are_bounded(sent, &journal);
+    assert_scores(folder, &journal, i64::try_from(points).unwrap()).await;
+}
+
+/// The command's player, its path, and the key that it came with.
+fn kind(applied: &Applied) -> (&str, &'static str, Option<&str>) {
+    match &applied.action {
+        Action::Add(add) => (add.username.as_str(), "add", None),
+        Action::Press { username } => (username.as_str(), "press", None),
+        Action::Buy { username, id, .. } => {
+            let key = Some(id.as_str()).filter(|id| *id != applied.id);
+            (username.as_str(), "powerups", key)
+        }
+        Action::Announce(_) | Action::Tick { .. } => ("", "", None),
+    }
+}
+
+/// Everything that was taken was applied under the id and the time that the phone was told.
+fn assert_told_is_true(sent: &[Sent], journal: &[Applied]) {
+    let journal: HashMap<_, _> = journal.iter().map(|applied| (&applied.id, applied)).collect();
+    for sent in sent {
+        if let Told::Taken { id, arrived_at_ms } = &sent.told {
+            let applied = journal.get(id).unwrap_or_else(|| panic!("lost: {sent:?}"));
+            assert_eq!(applied.arrived_at_ms, *arrived_at_ms, "{sent:?}");
+            assert_eq!(kind(applied), (sent.username.as_str(), sent.path, sent.key.as_deref()));
+        }
+    }
+}
+
+/// No command was applied more often than it was taken or left without an answer, and none that is malformed.
+fn assert_counts_are_bounded(sent: &[Sent], journal: &[Applied]) {
+    let mut bounds = BTreeMap::<_, (usize, usize)>::new();
+    for sent in sent {
+        let bound = bounds.entry((sent.username.as_str(), sent.path, sent.key.as_deref())).or_default();
+        bound.0 += usize::from(matches!(sent.told, Told::Taken { .. }));
+        let malformed = sent.key.as_deref().is_some_and(|key| key == BAD_KEY || key.starts_with("bad-"));
+        assert!(!(malformed && bound.0 > 0), "{sent:?}");
+        assert!(malformed || !matches!(sent.told, Told::Refused(_)), "{sent:?}");
+        bound.1 += usize::from(!matches!(sent.told, Told::Refused(_)) && !malformed);
+    }
+    let mut found = BTreeMap::<_, usize>::new();
+    for applied in journal.iter().filter(|applied| !applied.id.starts_with("past-")) {
+        *found.entry(kind(applied)).or_default() += 1;
+    }
+    found.retain(|(username, ..), _| !username.is_empty());
+    for (what, found) in &found {
+        assert!(bounds.contains_key(what), "nobody sent {what:?}, found {found} times");
+    }
+    for (what, (least, most)) in &bounds {
+        let found = found.get(what).copied().unwrap_or_default();
+        assert!((*least..=*most).contains(&found), "{what:?}: {found} times, not {least} to {most}");
+    }
+}
+
+/// A press in the journal is a point, a purchase is charged once; nothing else changes a score.
+async fn assert_scores(folder: &Path, journal: &[Applied], points: i64) {
+    let mut connection = files::open(&folder.join(GAME)).await;
+    let bought = "SELECT username, id FROM purchases WHERE outcome = 'bought'";
+    let bought: Vec<(String, String)> = sqlx::query_as(bought).fetch_all(&mut connection).await.unwrap();
+    let mut paid = HashMap::<_, i64>::new();
+    for (username, _) in &bought {
+        *paid.entry(username.as_str()).or_default() += PRICE;
+    }
+    let (mut pressed, mut wanted) = (HashSet::new(), HashSet::new());
+    for applied in journal {
+        match &applied.action {
+            Action::Press { username } => _ = pressed.insert(username.as_str()),
+            Action::Buy { username, id, .. } => _ = wanted.insert((username.as_str(), id.as_str())),
+            Action::Add(_) | Action::Announce(_) | Action::Tick { .. } => {}
+        }
+    }
+    let bought: HashSet<_> = bought.iter().map(|(username, id)| (username.as_str(), id.as_str())).collect();
+    assert_eq!(bought, wanted, "every purchase of the journal was bought once");
+    assert!(!bought.is_empty());
+    let players = "SELECT username, score, streak FROM players";
+    let players: Vec<(String, i64, i64)> = sqlx::query_as(players).fetch_all(&mut connection).await.unwrap();
+    for (username, score, streak) in &players {
+        let counted = i64::from(pressed.contains(username.as_str()));
+        let expected = match username.split('-').next() {
+            Some("buyer") => points - paid.get(username.as_str()).copied().unwrap_or_default(),
+            Some("never") => 0,
+            _ => counted,
+        };
+        assert_eq!(*score, expected, "{username}");
+        assert!(username.starts_with("buyer-") || *streak == counted, "{username}: streak {streak}");
+    }
+}

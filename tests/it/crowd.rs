@@ -1,0 +1,161 @@
+//! Phones that send commands to a running game, also while it is killed and restarted, and remember what each command
+//! was told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::support::DEADLINE;
+
+/// How long a phone that got no answer waits for another address before it tries the same one again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What a phone was told about one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// 202: it counts exactly once.
+    Taken {
+        /// The id that it was given.
+        id: String,
+        /// When it arrived, Unix milliseconds.
+        arrived_at_ms: i64,
+    },
+    /// 4xx: it never counts.
+    Refused(u16),
+    /// 503, or no answer at all (0): it counts at most once.
+    Unknown(u16),
+}
+
+/// One request, and what was told about it.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// Whose it is.
+    pub(crate) username: String,
+    /// What it was: `add`, `press`, `powerups`.
+    pub(crate) path: &'static str,
+    /// Its `Idempotency-Key`.
+    pub(crate) key: Option<String>,
+    /// What was told.
+    pub(crate) told: Told,
+}
+
+/// Where the game is at the moment; phones follow it.
+pub(crate) struct Address {
+    url: watch::Sender<String>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Address {
+    /// The address of a game.
+    pub(crate) fn new(url: &str) -> Self {
+        Self { url: watch::Sender::new(url.to_owned()), taken: Arc::default() }
+    }
+
+    /// The game was started again, at another address.
+    pub(crate) fn moved(&self, url: &str) {
+        self.url.send_replace(url.to_owned());
+    }
+
+    /// A phone that follows this address.
+    pub(crate) fn phone(&self) -> Phone {
+        let client = reqwest::Client::builder().timeout(DEADLINE).build().unwrap();
+        Phone { client, url: self.url.subscribe(), taken: Arc::clone(&self.taken), sent: Vec::new() }
+    }
+
+    /// How many commands of all phones were taken so far.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+/// A phone with a connection of its own.
+pub(crate) struct Phone {
+    client: reqwest::Client,
+    url: watch::Receiver<String>,
+    taken: Arc<AtomicUsize>,
+    /// Everything that it has sent, in order.
+    pub(crate) sent: Vec<Sent>,
+}
+
+/// The body of a request that names only a player.
+pub(crate) fn named(username: &str) -> Value {
+    json!({ "username": username })
+}
+
+impl Phone {
+    /// Sends a command once.
+    pub(crate) async fn once(&mut self, path: &'static str, body: &Value, key: Option<&str>) -> Told {
+        let url = self.url.borrow_and_update().clone();
+        let mut request = self.client.post(format!("{url}/{path}")).body(body.to_string());
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let told = told(request).await;
+        match told {
+            Told::Taken { .. } => _ = self.taken.fetch_add(1, Ordering::Relaxed),
+            // The game is gone: there will be another.
+            Told::Unknown(0) => _ = timeout(LOOK_AGAIN, self.url.wait_for(|now| *now != url)).await,
+            Told::Refused(_) | Told::Unknown(_) => {}
+        }
+        let username = body["username"].as_str().unwrap_or_default().to_owned();
+        self.sent.push(Sent { username, path, key: key.map(str::to_owned), told: told.clone() });
+        told
+    }
+
+    /// Sends a command until it is taken.
+    pub(crate) async fn until_taken(&mut self, path: &'static str, body: &Value, key: Option<&str>) {
+        let taken = async {
+            loop {
+                match self.once(path, body, key).await {
+                    Told::Taken { .. } => break,
+                    Told::Refused(status) => panic!("{status} to {path} {body}"),
+                    Told::Unknown(_) => {}
+                }
+            }
+        };
+        timeout(DEADLINE, taken).await.expect("it is taken in time");
+    }
+
+    /// Reads a path; the status and the JSON.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        let url = self.url.borrow().clone();
+        crate::support::answer(self.client.get(format!("{url}{path}"))).await
+    }
+}
+
+async fn told(request: reqwest::RequestBuilder) -> Told {
+    let Ok(response) = request.send().await else { return Told::Unknown(0) };
+    let status = response.status().as_u16();
+    // An answer that breaks off in its body was none.
+    let Ok(body) = response.bytes().await else { return Told::Unknown(0) };
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    match status {
+        202 => Told::Taken {
+            id: body["id"].as_str().unwrap().to_owned(),
+            arrived_at_ms: body["arrived_at"].as_i64().unwrap(),
+        },
+        503 => Told::Unknown(503),
+        400..=499 => Told::Refused(status),
+        _ => panic!("{status} {body}"),
+    }
+}
+
+/// How often each of `taken`, `refused`, `503` and `no answer` was told.
+pub(crate) fn counts(sent: &[Sent]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for sent in sent {
+        let kind = match sent.told {
+            Told::Taken { .. } => "taken",
+            Told::Refused(_) => "refused",
+            Told::Unknown(503) => "503",
+            Told::Unknown(_) => "no answer",
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+    counts
+}
