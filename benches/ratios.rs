@@ -1,1 +1,44 @@
-fn main() {}
+//! What the game reaches, as ratios against a named limit that is measured beside it in the same run: absolute figures
+//! move from machine to machine and from run to run. Nothing here fails for being slow.
+//!
+//! `cargo bench -p benches` runs both, `cargo bench -p benches -- ingest` or `-- apply` one of them.
+
+mod apply;
+mod ingest;
+mod load;
+mod report;
+
+use std::error::Error;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What any step of a benchmark may fail with.
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// How often each side is measured, in turn; medians are compared.
+const RUNS: usize = 5;
+
+/// A new folder for the files of one run, beside the build's: a temporary one may well be in memory only.
+fn folder() -> Outcome<tempfile::TempDir> {
+    Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
+}
+
+fn main() -> Outcome<()> {
+    let asked: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wants = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    // As in the real process, so that what is measured pays for its metrics and its log's filter.
+    server::telemetry::init_logs("warn", server::config::LogFormat::Text)?;
+    let metrics = server::telemetry::init_metrics()?;
+    let cores = std::thread::available_parallelism()?;
+    println!("Medians of {RUNS} runs in turn, on {cores} cores that everything shares.");
+    if wants("ingest") {
+        ingest::compare(&metrics)?;
+    }
+    if wants("apply") {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("apply").build()?;
+        runtime.block_on(apply::compare())?;
+    }
+    Ok(())
+}

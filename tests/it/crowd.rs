@@ -1,15 +1,17 @@
 //! Phones that send commands to a running game, also while it is killed and restarted, and remember what each command
 //! was told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use game::Action;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::files::Applied;
 use crate::support::DEADLINE;
 
 /// How long a phone that got no answer waits for another address before it tries the same one again.
@@ -42,6 +44,13 @@ pub(crate) struct Sent {
     pub(crate) key: Option<String>,
     /// What was told.
     pub(crate) told: Told,
+}
+
+impl Sent {
+    /// The key, where it names something: on other paths it changes nothing.
+    fn key(&self) -> Option<&str> {
+        self.key.as_deref().filter(|_| self.path == "powerups")
+    }
 }
 
 /// Where the game is at the moment; phones follow it.
@@ -158,4 +167,46 @@ pub(crate) fn counts(sent: &[Sent]) -> BTreeMap<&'static str, usize> {
         *counts.entry(kind).or_default() += 1;
     }
     counts
+}
+
+/// Whose a command of the journal is, its path, and the key that it came with.
+pub(crate) fn kind(applied: &Applied) -> (&str, &'static str, Option<&str>) {
+    match &applied.action {
+        Action::Add(add) => (add.username.as_str(), "add", None),
+        Action::Press { username } => (username.as_str(), "press", None),
+        // Without a key, the command's own id names the purchase.
+        Action::Buy { username, id, .. } => {
+            (username.as_str(), "powerups", Some(id.as_str()).filter(|id| *id != applied.id))
+        }
+        Action::Announce(_) | Action::Tick { .. } => ("", "round", None),
+    }
+}
+
+/// Compares what the phones were told with the journal: what was taken stands there under the id and the time that the
+/// phone was told; nothing stands there more often than it was taken or left without an answer.
+pub(crate) fn assert_kept(sent: &[Sent], journal: &[Applied]) {
+    let by_id: HashMap<_, _> = journal.iter().map(|applied| (&applied.id, applied)).collect();
+    let mut bounds = BTreeMap::<_, (usize, usize)>::new();
+    for sent in sent {
+        let bound = bounds.entry((sent.username.as_str(), sent.path, sent.key())).or_default();
+        match &sent.told {
+            Told::Taken { id, arrived_at_ms } => {
+                let applied = by_id.get(id).unwrap_or_else(|| panic!("lost: {sent:?}"));
+                assert_eq!(applied.arrived_at_ms, *arrived_at_ms, "{sent:?}");
+                assert_eq!(kind(applied), (sent.username.as_str(), sent.path, sent.key()));
+                *bound = (bound.0 + 1, bound.1 + 1);
+            }
+            Told::Unknown(_) => bound.1 += 1,
+            Told::Refused(_) => {}
+        }
+    }
+    let mut found = BTreeMap::<_, usize>::new();
+    for applied in journal.iter().filter(|applied| !applied.id.starts_with("past-")) {
+        *found.entry(kind(applied)).or_default() += 1;
+    }
+    for (what, found) in &found {
+        assert!(what.1 == "round" || bounds.contains_key(what), "nobody sent {what:?}");
+        let (least, most) = bounds.get(what).copied().unwrap_or((1, usize::MAX));
+        assert!((least..=most).contains(found), "{what:?}: {found} times, not {least} to {most}");
+    }
 }

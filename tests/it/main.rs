@@ -2,11 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
+mod api;
 mod browser;
 mod crash;
 mod crowd;
+mod dead_letters;
+mod disk;
 mod files;
 mod first_client;
 mod inputs;
+mod restore;
+mod operation;
+mod process;
 mod rounds;
+mod scheduler;
 mod support;

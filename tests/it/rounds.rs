@@ -35,8 +35,11 @@ async fn buy(game: &Game, username: &str, kind: &str, quantity: f64, key: Option
 async fn buy_five_times(game: &Game, username: &str, kind: &str, quantity: f64, key: &str) -> Value {
     let all = (0..5).map(|_| buy(game, username, kind, quantity, Some(key)));
     futures_util::future::join_all(all).await;
-    // What one player does is judged in order: once this press is, the purchases are.
-    game.press_and_see(username).await
+    // What one player does is applied in order: once the new name is there, the purchases have been judged.
+    let name = format!("{key} {kind}");
+    let (status, body) = game.post("/add", json!({ "username": username, "name": name }).to_string()).await;
+    assert_eq!(status, 202, "{body}");
+    game.player(username, |player| player["name"] == name).await
 }
 
 fn score(player: &Value) -> u64 {

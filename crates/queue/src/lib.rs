@@ -281,8 +281,8 @@ impl Queue {
         }
     }
 
-    /// The highest sequence that a message was ever stored under, also when it is gone. Lower than what was
-    /// applied: the inbox was restored from an older copy. `None`: nothing was ever sent, or the backend
+    /// The highest sequence that a message was ever stored under, also when it is gone; 0 when nothing was ever
+    /// sent. Lower than what was applied: the inbox was restored from an older copy. `None`: the backend
     /// cannot tell.
     ///
     /// # Errors

@@ -92,11 +92,8 @@ impl Sqlite {
     }
 
     pub(crate) async fn highest_sequence(&self) -> Result<Option<Sequence>, Error> {
-        query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
-            .fetch_optional(&self.0.readers)
-            .await?
-            .map(sequence)
-            .transpose()
+        let highest = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0)";
+        sequence(query_scalar(highest).fetch_one(&self.0.readers).await?).map(Some)
     }
 
     pub(crate) async fn check(&self) -> Result<(), Error> {

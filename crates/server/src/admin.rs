@@ -39,7 +39,9 @@ pub fn routes() -> OpenApiRouter<Arc<Admin>> {
         (status = 202, description = "Every partition has the announcement durably", body = RoundView),
         (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "No operator token, or a wrong one", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It would overlap another round for some player", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It may or may not open; look before you try again", body = Problem, content_type = "application/problem+json"),
     ),
     security(("operator" = []))

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Role, SETTINGS, environment};
-use crate::node::{Node, NodeError, Parts, open_queue, open_store};
+use crate::node::{Node, NodeError, Parts, check_age, open_queue, open_store};
 use crate::scheduler::OpenError;
 use crate::{dlq, telemetry, verify};
 
@@ -146,7 +146,8 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
         ("dlq", Some(("redrive", sub))) => {
             let queue = open_queue(config, &clock).await?;
             let ids: Vec<_> = sub.get_many::<String>("ids").into_iter().flatten().cloned().collect();
-            let total = dlq::redrive(&queue, config.partitions, &ids).await?;
+            let partitions = partitions_of_game(config).await?;
+            let total = dlq::redrive(&queue, partitions, &ids).await?;
             queue.close().await;
             print(&format!("{total} dead letter(s) sent again\n"))
         }
@@ -165,12 +166,22 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
     }
 }
 
+/// The number of partitions that the game was begun with: a message that counts with another would stop the handler.
+async fn partitions_of_game(config: &Config) -> Result<u16, CliError> {
+    let reader = open_store(config).await?.reader().await.map_err(NodeError::from)?;
+    let identity = reader.identity().await.map_err(NodeError::from)?;
+    reader.close().await;
+    Ok(identity.map_or(config.partitions, |identity| identity.partitions))
+}
+
 async fn migrate(config: &Config, clock: &Clock, adopt: bool) -> Result<(), CliError> {
     let store = open_store(config).await?;
     if adopt {
         let queue = open_queue(config, clock).await?;
         let writer = store.writer().await.map_err(NodeError::from)?;
         let identity = writer.adopt_inbox(queue.inbox_id(), clock.now_ms()).await.map_err(NodeError::from)?;
+        // One that the store knows is not adopted anew: an older copy of it stays refused.
+        check_age(&writer, &queue).await?;
         writer.close().await;
         queue.close().await;
         print(&format!("inbox {} is number {} of this game\n", identity.inbox_id, identity.inbox))?;
@@ -184,17 +195,6 @@ async fn open_round(config: &Config, clock: Clock, lead_ms: Option<i64>) -> Resu
     let round = scheduler.open_now(lead_ms.unwrap_or(config.round_lead_ms)).await?;
     parts.close().await;
     print(&format!("round {} opens at {}\n", round.id, round.opens_at_ms))
-}
-
-/// An error with everything that led to it, for people.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 fn print(text: &str) -> Result<(), CliError> {

@@ -93,6 +93,7 @@ pub fn routes() -> OpenApiRouter<Arc<Ingest>> {
     responses(
         (status = 202, description = "Durably in the inbox", body = Accepted),
         (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
     )
@@ -115,6 +116,7 @@ async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
     responses(
         (status = 202, description = "Durably in the inbox; the outcome shows in /fetch/self", body = Accepted),
         (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
     )
@@ -131,7 +133,8 @@ async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Response 
 #[utoipa::path(
     post, path = "/powerups", tag = "ingest",
     params(("Idempotency-Key" = Option<String>, Header,
-        description = "Names the purchase, so that a retry buys nothing twice: 1 to 128 visible ASCII characters")),
+        description = "Names the purchase, so that a retry buys nothing twice: 1 to 128 visible ASCII characters",
+        example = "6f9619ff-8b86-d011-b42d-00c04fc964ff")),
     request_body(content = PowerupBody, examples(
         ("new" = (value = json!({"username": "ada", "powerUpType": "MULTIPLIER", "quantity": 2}))),
         ("first_client" = (value = json!({"RequestBody": {"username": "grace", "powerUpType": "EXTENDER", "quantity": 1.5}}))),
@@ -139,6 +142,7 @@ async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Response 
     responses(
         (status = 202, description = "Durably in the inbox; the outcome shows in /fetch/self", body = Accepted),
         (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
     )

@@ -3,7 +3,7 @@
 
 pub mod feed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use fetch::problem;
 use futures_util::{Stream, StreamExt, stream};
 use metrics::{Gauge, gauge};
 use parking_lot::Mutex;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
-use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -72,17 +72,30 @@ impl Hub {
     /// The latest event of each topic, then what happens from now on; a listener that is too slow is brought up to
     /// date with the latest of each topic instead of what it missed.
     fn subscribe(self: &Arc<Self>) -> impl Stream<Item = Event> + use<> {
-        // Under the lock nothing is published, so nothing is missed or seen twice between the two.
-        let (events, latest) = {
-            let latest = self.latest.lock();
-            (self.sender.subscribe(), latest.values().cloned().collect::<Vec<_>>())
-        };
         let hub = Arc::clone(self);
-        let events = BroadcastStream::new(events).flat_map(move |event| {
-            let behind = |_| hub.latest.lock().values().cloned().collect();
-            stream::iter(event.map_or_else(behind, |event| vec![event]))
-        });
-        stream::iter(latest).chain(events)
+        stream::unfold(self.up_to_date(), move |(mut latest, mut events)| {
+            let hub = Arc::clone(&hub);
+            async move {
+                loop {
+                    if let Some(event) = latest.pop_front() {
+                        return Some((event, (latest, events)));
+                    }
+                    match events.recv().await {
+                        Ok(event) => return Some((event, (latest, events))),
+                        // What is still held for it is older than the latest: it begins anew behind that.
+                        Err(RecvError::Lagged(_)) => (latest, events) = hub.up_to_date(),
+                        Err(RecvError::Closed) => return None,
+                    }
+                }
+            }
+        })
+    }
+
+    /// The latest event of each topic, and all that come after them.
+    fn up_to_date(&self) -> (VecDeque<Event>, broadcast::Receiver<Event>) {
+        // Under the lock nothing is published, so nothing is missed or seen twice between the two.
+        let latest = self.latest.lock();
+        (latest.values().cloned().collect(), self.sender.subscribe())
     }
 
     fn render(&self, event: &Event) -> SseEvent {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+pub(crate) use parts::check_age;
 pub use parts::{Parts, open_queue, open_store};
 use rand::RngExt;
 use tokio::net::TcpListener;
@@ -33,17 +34,27 @@ pub enum NodeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file that cannot be opened, or not by this version.
+    #[error("cannot open the {what} {file}")]
+    Open {
+        /// What it is.
+        what: &'static str,
+        /// Where it is.
+        file: String,
+        /// What was wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The inbox.
-    #[error("cannot open the inbox")]
+    #[error("cannot use the inbox")]
     Queue(#[from] queue::Error),
     /// The store.
-    #[error("cannot open the store")]
+    #[error("cannot use the store")]
     Store(#[from] store::Error),
     /// The inbox is older than what was applied from it.
     #[error(
         "the inbox is older than the store: the store has applied message {applied}, the inbox has only given out \
-         {given}. It was restored from a backup, or replaced; restore the store with it, or adopt the inbox as a new \
-         one (buttonparty migrate --adopt-inbox)"
+         {given}. It was restored from a backup; restore the store that belongs to it, or move the inbox's files away \
+         and adopt a new one (buttonparty migrate --adopt-inbox)"
     )]
     InboxOlder {
         /// The highest sequence that the store has applied.

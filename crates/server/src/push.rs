@@ -96,7 +96,7 @@ impl Pusher {
                 Ok(false) => Duration::from_millis(PUSH_POLL_MS),
                 Err(error) => {
                     let source =
-                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                        std::error::Error::source(&error).map(crate::telemetry::chain).unwrap_or_default();
                     warn!(%error, source, failures, "the push worker tries again");
                     failures += 1;
                     backoff(failures)

@@ -91,7 +91,7 @@ impl Scheduler {
                 }
                 Err(error) => {
                     let source =
-                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                        std::error::Error::source(&error).map(crate::telemetry::chain).unwrap_or_default();
                     warn!(%error, source, failures, "the scheduler tries again");
                     failures += 1;
                     let pause_ms = i64::try_from(backoff(failures).as_millis()).unwrap_or(i64::MAX);

@@ -168,7 +168,7 @@ impl Batcher {
                 }
                 Err(error) => {
                     let source =
-                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                        std::error::Error::source(&error).map(crate::telemetry::chain).unwrap_or_default();
                     error!(envelope = outgoing.id, commands = waiters.len(), %error, source, "the inbox does not take commands");
                     tell(waiters, false);
                 }

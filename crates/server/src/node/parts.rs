@@ -1,5 +1,6 @@
 //! What a role is made of: opened from the configuration, and put together into routes.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -57,7 +58,8 @@ pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeErr
         file_bytes_max: config.inbox_bytes_max,
         ..queue::Options::default()
     };
-    Ok(Queue::open_sqlite(&config.queue_path, options, clock.as_fn()).await?)
+    let opened = Queue::open_sqlite(&config.queue_path, options, clock.as_fn()).await;
+    opened.map_err(|source| cannot_open("inbox", &config.queue_path, source))
 }
 
 /// Brings the store that the configuration names up to date, and makes it if there is none.
@@ -69,8 +71,16 @@ pub async fn open_store(config: &Config) -> Result<Store, NodeError> {
         make_folder(folder).await?;
     }
     let store = Store::sqlite(&config.store_path, store::Options::default());
-    store.migrate().await?;
+    store.migrate().await.map_err(|source| cannot_open("store", &config.store_path, source))?;
     Ok(store)
+}
+
+fn cannot_open(
+    what: &'static str,
+    file: &Path,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> NodeError {
+    NodeError::Open { what, file: file.display().to_string(), source: Box::new(source) }
 }
 
 impl Parts {
@@ -242,13 +252,19 @@ async fn settle(
     clock: &Clock,
 ) -> Result<u32, NodeError> {
     let identity = writer.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
-    if let Some(given) = queue.highest_sequence().await? {
-        let applied = writer.highest_position().await?;
-        if applied > given.0 {
-            return Err(NodeError::InboxOlder { applied, given: given.0 });
-        }
+    check_age(writer, queue).await?;
+    // A file that may not be written is opened for reading without a word. One that is full may start all the same.
+    if let Err(refused @ queue::Error::Refused { .. }) = queue.check().await {
+        return Err(refused.into());
     }
     Ok(identity.inbox)
+}
+
+/// Makes sure that the inbox is not older than what was applied from it.
+pub(crate) async fn check_age(writer: &store::Writer, queue: &Queue) -> Result<(), NodeError> {
+    let Some(given) = queue.highest_sequence().await? else { return Ok(()) };
+    let applied = writer.highest_position().await?;
+    if applied > given.0 { Err(NodeError::InboxOlder { applied, given: given.0 }) } else { Ok(()) }
 }
 
 /// Gauges that are read off the inbox now and then.

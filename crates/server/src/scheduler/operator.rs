@@ -43,6 +43,7 @@ impl Scheduler {
                 latest => self.append(latest.map(|row| row.round), opens_at_ms).await?,
             };
             if let Some(round) = round {
+                self.announce_before(round.id).await?;
                 self.announce(&round).await?;
                 self.changed.notify_one();
                 return Ok(round);
@@ -51,14 +52,26 @@ impl Scheduler {
         Err(SchedulerError::Broken("another scheduler changes it all the time".to_owned()).into())
     }
 
+    /// No announcement overtakes an earlier one, also where whoever began with that one died half-way.
+    async fn announce_before(&self, id: u64) -> Result<(), SchedulerError> {
+        let rows = self.schedule.unfinished().await?;
+        for row in rows.iter().filter(|row| row.round.id < id && row.stage == Stage::Announcing) {
+            self.announce(&row.round).await?;
+        }
+        Ok(())
+    }
+
     async fn replace(&self, drawn: &Scheduled, opens_at_ms: i64) -> Result<Option<Round>, OpenError> {
         let id = drawn.round.id;
         let before = self.schedule.get(id.saturating_sub(1)).await?;
         free(before.map(|row| row.round), opens_at_ms)?;
         let round = self.round(id, opens_at_ms)?;
-        self.schedule.redraw(id, drawn.round.opens_at_ms, round, true).await?;
+        if !self.schedule.redraw(id, drawn.round.opens_at_ms, round, true).await? {
+            return Ok(None); // it is not what it was; freezing it now would fix somebody else's time
+        }
+        // Another scheduler may have frozen and even announced it by now: it is this round all the same.
         let frozen = self.schedule.freeze(id).await?;
-        Ok(frozen.filter(|row| row.round == round && row.stage == Stage::Announcing).map(|row| row.round))
+        Ok(frozen.filter(|row| row.round == round).map(|row| row.round))
     }
 
     async fn append(&self, latest: Option<Round>, opens_at_ms: i64) -> Result<Option<Round>, OpenError> {

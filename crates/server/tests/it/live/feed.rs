@@ -1,0 +1,139 @@
+//! The feed: what the store knows becomes events, to the millisecond.
+
+use fetch::Board;
+use game::Round;
+use serde_json::json;
+use server::live::feed::Feed;
+use store::{Commit, Committed, Position, Prefetched, Scheduled, Stage, Writer};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::support::{NOW_MS, Site, add};
+
+struct Bench {
+    site: Site,
+    writer: Writer,
+    hub: Arc<Hub>,
+    board: Arc<Board>,
+    poke: Arc<Notify>,
+    stop: CancellationToken,
+}
+
+impl Bench {
+    /// A feed that runs over a table with these rounds, all of them announced.
+    async fn new(rounds: &[Round]) -> Self {
+        let site = Site::new().await;
+        let (store, writer) = site.game(1).await;
+        let table = store.schedule().await.unwrap();
+        for round in rounds {
+            let row =
+                Scheduled { round: *round, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
+            table.insert_if_absent(&row).await.unwrap();
+            assert!(table.announced(round.id).await.unwrap());
+        }
+        let stop = CancellationToken::new();
+        let hub = Hub::new(site.clock.clone(), stop.clone());
+        let (board, poke) = (Arc::new(Board::new(1)), Arc::new(Notify::new()));
+        let feed = Feed {
+            hub: Arc::clone(&hub),
+            reader: store.reader().await.unwrap(),
+            board: Some(Arc::clone(&board)),
+            clock: site.clock.clone(),
+            poke: Arc::clone(&poke),
+        };
+        tokio::spawn(feed.run(stop.clone()));
+        Self { site, writer, hub, board, poke, stop }
+    }
+
+    /// A player joins, as the handler of the same process has it.
+    async fn join(&self, name: &str) {
+        let Prefetched { from, mut world } = self.writer.prefetch(0, &[], &[]).await.unwrap();
+        world.apply(NOW_MS, &add(name, None)).unwrap();
+        let to = Position { sequence: from.sequence + 1, ..from };
+        let commit = Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
+        assert_eq!(self.writer.commit(commit).await.unwrap(), Committed::Done);
+        self.poke.notify_one();
+    }
+}
+
+fn round(id: u64, opens_at_ms: i64) -> Round {
+    Round::new(id, opens_at_ms, 100_000, 10_000).unwrap()
+}
+
+/// What the page is told of a round.
+fn told(state: &str, round: &Round, now_ms: i64) -> (String, Value) {
+    let (opens_at, closes_at) = (round.opens_at_ms, round.opens_at_ms + 100_000);
+    let data = json!({"now": now_ms, "state": state, "round": round.id, "opens_at": opens_at, "closes_at": closes_at});
+    ("round".to_owned(), data)
+}
+
+/// The usernames of a `board` event.
+fn names((topic, data): (String, Value)) -> Vec<String> {
+    assert_eq!(topic, "board");
+    data.as_array().unwrap().iter().map(|row| row["username"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_round_shows_at_the_very_millisecond_and_not_before() {
+    let first = round(1, NOW_MS + 1_000);
+    let bench = Bench::new(&[first, round(2, NOW_MS + 3_600_000)]).await;
+    let mut page = Page::open(&bench.hub).await;
+    assert!(names(page.next().await.unwrap()).is_empty());
+    // The feed has looked one millisecond before when the page shows what was committed then.
+    bench.site.clock.advance(999);
+    bench.join("ada").await;
+    assert_eq!(names(page.next().await.unwrap()), ["ada"]);
+    bench.site.clock.advance(1);
+    assert_eq!(page.next().await.unwrap(), told("open", &first, first.opens_at_ms));
+    // The same at its end, which is that of the window: the grace is not shown.
+    let closes_at_ms = first.opens_at_ms + 100_000;
+    bench.site.clock.advance(99_999);
+    bench.join("bob").await;
+    assert_eq!(names(page.next().await.unwrap()), ["ada", "bob"]);
+    bench.site.clock.advance(1);
+    assert_eq!(page.next().await.unwrap(), told("closed", &first, closes_at_ms));
+    // Whoever comes later gets the same, with the time at which they came.
+    bench.site.clock.advance(5);
+    let mut late = Page::open(&bench.hub).await;
+    assert_eq!(names(late.next().await.unwrap()), ["ada", "bob"]);
+    assert_eq!(late.next().await.unwrap(), told("closed", &first, closes_at_ms + 5));
+    bench.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_board_that_missed_something_is_rebuilt() {
+    let bench = Bench::new(&[]).await;
+    let current = || async {
+        while !bench.board.stale().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(current()).await;
+    // Commits that this board is never told of, as by a handler of another process.
+    bench.join("ada").await;
+    bench.join("bob").await;
+    let (_, standings) = {
+        let store = store::Store::sqlite(&bench.site.path("game.sqlite"), store::Options::default());
+        store.reader().await.unwrap().standings(0).await.unwrap()
+    };
+    let mut standings = standings;
+    standings.sort_unstable();
+    let positions = bench.writer.positions().await.unwrap();
+    let caught_up = async {
+        loop {
+            bench.site.clock.advance(250);
+            bench.poke.notify_one();
+            let now_ms = bench.site.clock.now_ms();
+            let ranks: Vec<_> =
+                standings.iter().map(|standing| bench.board.rank(standing, &positions, now_ms)).collect();
+            if ranks == [Some(1), Some(2)] {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(caught_up).await;
+    assert!(bench.board.stale().is_empty());
+    bench.stop.cancel();
+}

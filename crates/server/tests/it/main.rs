@@ -1,0 +1,16 @@
+//! The server's loops, stepped without timers: the clock is moved by hand, inbox and store are real files.
+
+#[cfg(test)]
+mod batcher;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod push;
+#[cfg(test)]
+mod scheduler;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod writer;

@@ -1,0 +1,115 @@
+//! Operators' rounds.
+
+use server::scheduler::OpenError;
+
+use super::*;
+
+/// Who stands in the way, and for how long.
+async fn overlap(scheduler: &Scheduler, lead_ms: i64) -> (u64, i64) {
+    match scheduler.open_now(lead_ms).await {
+        Err(OpenError::Overlaps { other, wait_ms }) => (other, wait_ms),
+        other => panic!("this overlaps: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn it_opens_after_its_lead_and_is_everywhere_by_then() {
+    let bench = Bench::new().await;
+    let round = bench.scheduler(1).open_now(700).await.unwrap();
+    assert_eq!(round, Round::new(1, NOW_MS + 700, 100_000, 10_000).unwrap());
+    let sent = bench.sent().await;
+    assert_eq!((announced(&sent, 0), announced(&sent, 1)), (vec![round], vec![round]));
+    let row = bench.latest().await;
+    assert_eq!((row.round, row.by_operator, row.stage), (round, true, Stage::Announced));
+}
+
+#[tokio::test]
+async fn it_replaces_the_round_that_was_drawn_and_the_buffer_begins_anew() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler(1);
+    scheduler.step().await.unwrap();
+    let drawn = bench.latest().await.round;
+    bench.clock.advance(1_000);
+    let round = scheduler.open_now(LEAD_MS).await.unwrap();
+    assert_eq!((round.id, round.opens_at_ms), (1, NOW_MS + 1_000 + LEAD_MS));
+    assert_ne!(drawn, round);
+    assert_eq!(announced(&bench.sent().await, 0), [round], "the drawn one was never heard of");
+    scheduler.step().await.unwrap();
+    let next = bench.latest().await;
+    assert_eq!((next.round.id, next.stage, next.by_operator), (2, Stage::Drawn, false));
+    assert!(next.round.opens_at_ms >= round.opens_at_ms + GAP_MS + 1_000);
+}
+
+#[tokio::test]
+async fn the_wait_is_exact() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler(1);
+    let first = scheduler.open_now(LEAD_MS).await.unwrap();
+    for drawn_after in [false, true] {
+        if drawn_after {
+            scheduler.step().await.unwrap(); // what stands in the way is the one before the drawn one
+            assert_eq!(bench.latest().await.round.id, 2);
+        }
+        let (other, wait_ms) = overlap(&scheduler, 500).await;
+        assert_eq!((other, wait_ms), (1, first.cutoff_max_ms() + 1 - bench.clock.now_ms() - 500));
+        bench.clock.advance(wait_ms / 2);
+    }
+    let (_, wait_ms) = overlap(&scheduler, 500).await;
+    bench.clock.advance(wait_ms - 1);
+    assert_eq!(overlap(&scheduler, 500).await, (1, 1));
+    bench.clock.advance(1);
+    let second = scheduler.open_now(500).await.unwrap();
+    assert_eq!((second.id, second.opens_at_ms), (2, first.cutoff_max_ms() + 1));
+}
+
+#[tokio::test]
+async fn an_overlap_changes_nothing() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler(1);
+    scheduler.open_now(LEAD_MS).await.unwrap();
+    scheduler.step().await.unwrap();
+    bench.sent().await;
+    let before = bench.latest().await;
+    overlap(&scheduler, LEAD_MS).await;
+    assert_eq!((bench.latest().await, bench.left().await), (before, 0));
+}
+
+#[tokio::test]
+async fn two_at_once_open_one_round() {
+    for seed in 0..20 {
+        let bench = Bench::new().await;
+        let (one, two) = (bench.scheduler(seed), bench.another(seed + 100).await);
+        if seed % 2 == 0 {
+            one.step().await.unwrap(); // with a drawn round to replace, and without
+        }
+        let lead_ms = if seed % 3 == 0 { LEAD_MS } else { LEAD_MS + 1 };
+        let (first, second) = tokio::join!(one.open_now(LEAD_MS), two.open_now(lead_ms));
+        let opened: Vec<_> = [&first, &second].into_iter().filter_map(|open| open.as_ref().ok()).collect();
+        assert!(!opened.is_empty(), "{first:?} {second:?}");
+        assert!(opened.iter().all(|round| *round == opened[0]), "{first:?} {second:?}");
+        for refused in [&first, &second].into_iter().filter_map(|open| open.as_ref().err()) {
+            assert!(matches!(refused, OpenError::Overlaps { other: 1, .. }), "{refused}");
+        }
+        let sent = bench.sent().await;
+        for partition in 0..PARTITIONS {
+            assert_eq!(announced(&sent, partition), [*opened[0]], "seed {seed}");
+        }
+        assert_eq!(bench.latest().await.round, *opened[0]);
+    }
+}
+
+#[tokio::test]
+async fn it_never_overtakes_an_earlier_announcement() {
+    let bench = Bench::new().await;
+    let earlier = bench.half_announced(1, NOW_MS + 1_000).await;
+    let scheduler = bench.scheduler(1);
+    let lead_ms = earlier.cutoff_max_ms() + 1 - NOW_MS;
+    let round = scheduler.open_now(lead_ms).await.unwrap();
+    let sent = bench.sent().await;
+    for partition in 0..PARTITIONS {
+        assert_eq!(announced(&sent, partition), [earlier, round]);
+    }
+    for id in [1, 2] {
+        assert_eq!(bench.table.get(id).await.unwrap().unwrap().stage, Stage::Announced);
+    }
+}

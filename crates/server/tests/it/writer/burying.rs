@@ -1,0 +1,147 @@
+//! What is buried, with which reason, and that its neighbours go on.
+
+use proptest::prelude::*;
+use server::bounds::POISON_TRIES_MAX;
+use server::writer::WHOLE;
+
+use super::steps::cut_off_in_commit;
+use super::{Bench, applied};
+use crate::support::tally::{POISON, Seen, Trouble};
+use crate::support::{NOW, VISIBILITY_MS};
+
+#[tokio::test]
+async fn only_the_message_that_is_refused_is_buried() {
+    let bench = Bench::new(1).await;
+    bench.send_numbers(0, [1, 2, POISON, 4, 5]).await;
+    let mut writer = bench.writer();
+    bench.drain(&mut writer).await;
+    assert_eq!((bench.tally.numbers(0), bench.left().await), (vec![1, 2, 4, 5], 0));
+    let journal: Vec<_> =
+        (1..=5).map(|sequence| (sequence, if sequence == 3 { vec![WHOLE] } else { vec![] })).collect();
+    assert_eq!(bench.tally.kept(0).journal, journal);
+    let dead = bench.dead().await;
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].id, format!("{}/0/3/all", bench.queue.inbox_id()));
+    assert_eq!(dead[0].body, bench.envelope(1, &format!("0-{POISON}"), &["13"]));
+    assert!(dead[0].reason.starts_with("cannot be committed: "), "{}", dead[0].reason);
+    // In the batch once, then alone until it is given up.
+    let poison = bench.tally.seen.lock().iter().filter(|seen| **seen == Seen::Applied(POISON)).count();
+    assert_eq!(poison, 1 + POISON_TRIES_MAX as usize);
+}
+
+#[tokio::test]
+async fn a_poisoned_batch_loses_nothing_that_stood_behind_it() {
+    let bench = Bench::new(1).await;
+    // More than one batch, so that the rest is read on while the commit is refused.
+    bench.send_numbers(0, 1..=600).await;
+    let mut writer = bench.writer();
+    bench.drain(&mut writer).await;
+    let expected: Vec<_> = (1..=600).filter(|number| *number != POISON).collect();
+    assert_eq!((bench.tally.numbers(0), bench.left().await), (expected, 0));
+    assert_eq!(bench.dead().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_envelope_is_buried_whole() {
+    let bench = Bench::new(1).await;
+    bench.send_numbers(0, [1]).await;
+    let newer = bench.envelope(1, "newer", &["7"]).replace("\"v\":1", "\"v\":2");
+    let bodies = ["", "not json", "[]", "{\"v\":1}", &newer];
+    for (index, body) in bodies.iter().enumerate() {
+        bench.send_body(0, &format!("bad-{index}"), body).await;
+    }
+    bench.send_numbers(0, [2]).await;
+    assert_eq!(bench.writer().step(NOW).await.unwrap(), applied(7, 2));
+    assert_eq!((bench.tally.numbers(0), bench.left().await), (vec![1, 2], 0));
+    let dead = bench.dead().await;
+    assert_eq!(dead.iter().map(|letter| letter.body.as_str()).collect::<Vec<_>>(), bodies);
+    let ids: Vec<_> =
+        (2..=6).map(|sequence| format!("{}/0/{sequence}/all", bench.queue.inbox_id())).collect();
+    assert_eq!(dead.iter().map(|letter| letter.id.clone()).collect::<Vec<_>>(), ids);
+    assert!(dead[1].reason.starts_with("not an envelope: "), "{}", dead[1].reason);
+    assert!(dead[4].reason.starts_with("envelope version 2 is unknown"), "{}", dead[4].reason);
+    let buried: Vec<_> = bench.tally.kept(0).journal.into_iter().map(|(_, buried)| buried.len()).collect();
+    assert_eq!(buried, [0, 1, 1, 1, 1, 1, 0]);
+}
+
+#[tokio::test]
+async fn within_an_envelope_only_the_command_is_buried() {
+    let bench = Bench::new(1).await;
+    bench.send(0, "mixed", &["1", "\"x\"", "-1", "2"]).await;
+    assert_eq!(bench.writer().step(NOW).await.unwrap(), applied(1, 2));
+    assert_eq!(bench.tally.numbers(0), [1, 2]);
+    assert_eq!(bench.tally.kept(0).journal, [(1, vec![1, 2])]);
+    let dead = bench.dead().await;
+    let inbox = bench.queue.inbox_id();
+    let ids: Vec<_> = dead.iter().map(|letter| letter.id.as_str()).collect();
+    assert_eq!(ids, [format!("{inbox}/0/1/1"), format!("{inbox}/0/1/2")]);
+    assert_eq!(dead[0].reason, "mixed.1 is no number: \"x\"");
+    assert_eq!(dead[1].reason, "is negative");
+    // A command keeps its id when it is sent again.
+    let entry = wire::Entry::decode(&dead[1].body).unwrap();
+    assert_eq!((entry.id("another", 7), entry.payload), ("mixed.2".to_owned(), "-1"));
+}
+
+#[tokio::test]
+async fn dead_letters_are_kept_before_the_position_moves() {
+    let bench = Bench::new(1).await;
+    bench.send(0, "mixed", &["1", "-1"]).await;
+    bench.send_body(0, "bad", "bad").await;
+    bench.tally.trouble([Trouble::Hangs]);
+    let mut writer = bench.writer();
+    cut_off_in_commit(&bench, &mut writer).await;
+    assert_eq!(bench.tally.seen.lock().last(), Some(&Seen::Commits { unacked: 2, dead: 2 }));
+    assert_eq!(bench.tally.kept(0).position.sequence, 0);
+    let before = bench.dead().await;
+    drop(writer);
+    bench.clock.advance(VISIBILITY_MS);
+    assert_eq!(bench.writer().step(NOW).await.unwrap(), applied(2, 1));
+    assert_eq!(bench.dead().await, before, "the same letters, once");
+    assert_eq!((bench.tally.numbers(0), bench.left().await), (vec![1], 0));
+}
+
+#[tokio::test]
+async fn a_reason_is_cut_short() {
+    let bench = Bench::new(1).await;
+    let long = format!("\"{}\"", "é".repeat(5_000));
+    bench.send(0, "long", &[&long]).await;
+    bench.writer().step(NOW).await.unwrap();
+    let dead = bench.dead().await;
+    assert_eq!(dead[0].reason.chars().count(), server::bounds::REASON_CHARS_MAX);
+    assert!(dead[0].body.contains(&long), "the body is whole");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// However commands are packed into messages and messages into batches, the end is the same.
+    #[test]
+    fn packing_and_batching_change_nothing(
+        numbers in prop::collection::vec(prop_oneof![9 => 100_i64..1000, 1 => Just(-1)], 1..60),
+        sizes in prop::collection::vec((1_usize..7, any::<bool>()), 60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::new(1).await;
+            let mut writer = bench.writer();
+            let mut rest = numbers.as_slice();
+            for (index, (size, step)) in sizes.into_iter().enumerate() {
+                let (packed, after) = rest.split_at(size.min(rest.len()));
+                rest = after;
+                let packed: Vec<_> = packed.iter().map(i64::to_string).collect();
+                let packed: Vec<_> = packed.iter().map(String::as_str).collect();
+                if !packed.is_empty() {
+                    bench.send(0, &index.to_string(), &packed).await;
+                }
+                if step {
+                    writer.step(NOW).await.unwrap();
+                }
+            }
+            bench.drain(&mut writer).await;
+            let good: Vec<_> = numbers.iter().copied().filter(|number| *number >= 0).collect();
+            assert_eq!(bench.dead().await.len(), numbers.len() - good.len());
+            assert_eq!(bench.tally.numbers(0), good);
+            assert_eq!(bench.left().await, 0);
+        });
+    }
+}

@@ -1,0 +1,86 @@
+//! Everything that can go wrong, at random, while messages keep arriving: at the end each one was applied once, in
+//! order, or buried once.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use server::writer::Step;
+
+use super::Bench;
+use crate::support::tally::{POISON, Trouble};
+use crate::support::{NOW, VISIBILITY_MS};
+
+const TROUBLES: [Trouble; 7] = [
+    Trouble::None,
+    Trouble::None,
+    Trouble::Prefetch,
+    Trouble::Commit,
+    Trouble::Ambiguous,
+    Trouble::Fenced,
+    Trouble::LeaseLost,
+];
+
+async fn play(seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let bench = Bench::new(2).await;
+    let mut writers = [bench.writer(), bench.writer()];
+    let mut sent = [Vec::new(), Vec::new()];
+    for turn in 0..60 {
+        let index = rng.random_range(0..2);
+        match rng.random_range(0..10) {
+            0 => bench.clock.advance(VISIBILITY_MS),
+            1..5 => {
+                for more in 0..rng.random_range(1..4) {
+                    let number = if rng.random_ratio(1, 8) { POISON } else { turn + 100 };
+                    let partition = u16::try_from(index).unwrap();
+                    bench.send(partition, &format!("{turn}-{more}"), &[&number.to_string()]).await;
+                    sent[index].push(number);
+                }
+            }
+            5..7 => bench.tally.trouble([TROUBLES[rng.random_range(0..TROUBLES.len())]]),
+            // A message that arrives in the middle of a step is what read-ahead must not lose.
+            _ => {
+                let number = turn + 500;
+                let id = format!("late-{turn}");
+                let late = async {
+                    for _ in 0..rng.random_range(0..40) {
+                        tokio::task::yield_now().await;
+                    }
+                    bench.send(0, &id, &[&number.to_string()]).await;
+                };
+                let (_, ()) = tokio::join!(writers[index].step(NOW), late);
+                sent[0].push(number);
+            }
+        }
+    }
+    bench.tally.troubles.lock().clear();
+    let mut idle = 0;
+    while idle < 4 {
+        for writer in &mut writers {
+            match writer.step(NOW).await {
+                Ok(Step::Idle) => idle += 1,
+                _ => idle = 0,
+            }
+        }
+        bench.clock.advance(VISIBILITY_MS);
+    }
+    let mut poisoned = 0;
+    for (partition, sent) in (0..).zip(&sent) {
+        let good: Vec<_> = sent.iter().copied().filter(|number| *number != POISON).collect();
+        assert_eq!(bench.tally.numbers(partition), good, "seed {seed}, partition {partition}");
+        assert_eq!(
+            bench.tally.kept(partition).journal.len(),
+            sent.len(),
+            "seed {seed}, partition {partition}"
+        );
+        poisoned += sent.len() - good.len();
+    }
+    assert_eq!(bench.left().await, 0, "seed {seed}");
+    assert_eq!(bench.dead().await.len(), poisoned, "seed {seed}");
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_each_message_is_applied_once_and_in_order() {
+    for seed in 0..40 {
+        crate::support::in_time(play(seed)).await;
+    }
+}

@@ -1,0 +1,86 @@
+//! Reading on in a partition that is held: in order, and not for ever while others wait.
+
+use queue::Outgoing;
+use server::bounds::{BATCH_MESSAGES_MAX, READ_ON_MAX};
+
+use super::{Bench, applied};
+use crate::support::NOW;
+use crate::support::tally::Trouble;
+
+impl Bench {
+    /// Sends so many messages at once.
+    async fn send_many(&self, partition: u16, numbers: impl IntoIterator<Item = i64>) {
+        let outgoing = |number: i64| {
+            let id = format!("{partition}-{number}");
+            let body = self.site.envelope(self.partitions, &id, &[&(number + 100).to_string()]);
+            Outgoing { partition, id, body }
+        };
+        let all: Vec<_> = numbers.into_iter().map(outgoing).collect();
+        for result in self.queue.send(&all).await {
+            result.unwrap();
+        }
+    }
+}
+
+const BATCH: i64 = BATCH_MESSAGES_MAX as i64;
+
+#[tokio::test]
+async fn the_next_batch_is_read_while_the_one_before_is_committed() {
+    let bench = Bench::new(1).await;
+    bench.send_many(0, 0..3 * BATCH).await;
+    let mut writer = bench.writer();
+    assert_eq!(bench.drain(&mut writer).await, vec![applied(BATCH_MESSAGES_MAX, BATCH_MESSAGES_MAX); 3]);
+    assert_eq!(bench.tally.numbers(0), (100..100 + 3 * BATCH).collect::<Vec<_>>());
+    assert_eq!(bench.left().await, 0);
+}
+
+#[tokio::test]
+async fn other_partitions_get_their_turn() {
+    let bench = Bench::new(2).await;
+    let turns = i64::from(READ_ON_MAX) + 1;
+    bench.send_many(0, 0..BATCH).await;
+    bench.send_many(1, [0]).await;
+    bench.send_many(0, BATCH..BATCH * (turns + 4)).await;
+    let mut writer = bench.writer();
+    let mut steps = 0;
+    while bench.tally.numbers(1).is_empty() {
+        writer.step(NOW).await.unwrap();
+        steps += 1;
+        assert!(steps <= turns + 1, "partition 1 starves");
+    }
+    assert_eq!(
+        bench.tally.numbers(0).len(),
+        usize::try_from(BATCH * turns).unwrap(),
+        "it did read on until then"
+    );
+    bench.drain(&mut writer).await;
+    assert_eq!(
+        bench.tally.numbers(0),
+        (100..100 + BATCH * (turns + 4)).collect::<Vec<_>>(),
+        "in order all the same"
+    );
+    assert_eq!(bench.left().await, 0);
+}
+
+#[tokio::test]
+async fn what_was_read_on_comes_again_in_order_after_a_failure() {
+    for troubles in [
+        vec![Trouble::Commit],
+        vec![Trouble::Ambiguous],
+        vec![Trouble::Fenced],
+        vec![Trouble::Fenced; 3],
+        vec![Trouble::None, Trouble::Commit],
+        vec![Trouble::None, Trouble::Fenced, Trouble::Commit, Trouble::Fenced],
+    ] {
+        let bench = Bench::new(1).await;
+        bench.send_many(0, 0..3 * BATCH).await;
+        bench.tally.trouble(troubles.clone());
+        let mut writer = bench.writer();
+        // The clock stands still: nothing may wait for a lease to run out.
+        for _ in 0..12 {
+            let _ = writer.step(NOW).await;
+        }
+        assert_eq!(bench.tally.numbers(0), (100..100 + 3 * BATCH).collect::<Vec<_>>(), "{troubles:?}");
+        assert_eq!(bench.left().await, 0, "{troubles:?}");
+    }
+}

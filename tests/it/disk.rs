@@ -1,0 +1,295 @@
+//! No room, or no right to write, as an unprivileged user: 503 and a clear line in the log, never a 202 that does not
+//! count; afterwards the game goes on.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use reqwest::Method;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::crowd::{Address, Phone, Told, assert_kept, counts, named};
+use crate::files;
+use crate::support::{BY_HAND, Game, alone, answer, beside_others, binary, command, eventually, with_auth};
+
+/// A user without any rights of its own; nobody, by custom.
+const NOBODY: u32 = 65_534;
+/// Commands that are sent at most until there is no more room.
+const COMMANDS_MAX: usize = 20_000;
+/// What the log says when the inbox takes nothing.
+const NOT_TAKEN: &str = "the inbox does not take commands";
+
+/// What makes the rest of a command line run as the unprivileged user; nothing for who is that already.
+fn unprivileged() -> &'static [&'static str] {
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if root { &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] } else { &[] }
+}
+
+/// A folder that everybody may look into, with the binary in it, and a folder for data that nobody owns.
+struct Home {
+    folder: TempDir,
+    data: PathBuf,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::copy(binary(), folder.path().join("buttonparty")).unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let home = Self { folder, data };
+        home.give(&home.data);
+        home
+    }
+
+    /// Gives a file or folder to the unprivileged user.
+    fn give(&self, path: &Path) {
+        if !unprivileged().is_empty() {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+
+    /// A command of the binary that runs without privileges, and that lives on when a file may not grow.
+    fn command(&self, data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Command {
+        let line = [&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], unprivileged()].concat();
+        let plain = command(data, args, settings);
+        let mut wrapped = Command::new(line[0]);
+        wrapped.args(&line[1..]).arg(self.folder.path().join("buttonparty")).args(plain.as_std().get_args());
+        for (name, value) in plain.as_std().get_envs() {
+            wrapped.env(name, value.unwrap());
+        }
+        wrapped.stdin(std::process::Stdio::null()).kill_on_drop(true);
+        wrapped
+    }
+
+    async fn start(&self, data: &Path, role: &str, settings: &[(&str, &str)]) -> Game {
+        // The log stands beside the data, where there is room.
+        Game::spawn(self.command(data, &[role], settings), self.folder.path(), role).await
+    }
+}
+
+/// What `BY_HAND` says, with leases that do not hold anything up.
+fn settings() -> Vec<(&'static str, &'static str)> {
+    with_auth(&BY_HAND).into_iter().chain([("VISIBILITY_MS", "1000")]).collect()
+}
+
+/// Long adds, one after the other, until one is not taken.
+async fn fill(phone: &mut Phone, prefix: &str) {
+    let token = "t".repeat(4_000);
+    for number in 0..COMMANDS_MAX {
+        let username = format!("{prefix}-{number}");
+        let add = json!({ "username": username, "token": format!("{token}{username}") });
+        match phone.once("add", &add, None).await {
+            Told::Taken { .. } => {}
+            Told::Unknown(503) => return,
+            told => panic!("{told:?}"),
+        }
+    }
+    panic!("{COMMANDS_MAX} commands were taken where there is no room");
+}
+
+/// What a phone is told that is turned away.
+async fn assert_turned_away(game: &Game) {
+    let add = json!({ "username": "turned-away", "token": "t".repeat(4_096) });
+    let request = game.request(Method::POST, "/add").body(add.to_string());
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let retry_after_s: u32 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!(retry_after_s >= 1);
+    let problem: serde_json::Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(problem["status"], 503, "{problem}");
+    assert!(!problem.to_string().contains("sqlite"), "the cause goes to the log only: {problem}");
+}
+
+/// The lines of the log with which the game says that it takes nothing; each names the cause.
+fn assert_log_says(game: &Game, cause: &str) {
+    let log = fs::read_to_string(&game.log).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(NOT_TAKEN)).collect();
+    assert!(!lines.is_empty(), "{log}");
+    for line in lines {
+        assert!(line.contains(r#""level":"ERROR""#) && line.contains(cause), "{line}");
+    }
+}
+
+/// After there is room again: everything goes on, and what was taken counts.
+async fn assert_goes_on(game: Game, data: &Path, mut phone: Phone, settings: &[(&str, &str)]) {
+    phone.until_taken("add", &named("afterwards"), None).await;
+    game.player("afterwards", |player| player["score"] == 0).await;
+    let (status, ready) = eventually("it is ready", || async {
+        Some(answer(game.request(Method::GET, "/readyz")).await).filter(|(status, _)| *status == 200)
+    })
+    .await;
+    assert_eq!((status, &ready["ready"]), (200, &true.into()));
+    files::drained(data).await;
+    assert!(game.stop().await.success());
+    files::assert_verified(data, settings).await;
+    files::assert_intact(data).await;
+    println!("{:?}", counts(&phone.sent));
+    assert_kept(&phone.sent, &files::journal(data).await);
+}
+
+/// A small disk in memory, for as long as this lives.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`, with the reason printed, where nobody may mount one.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        let mut mount = std::process::Command::new("mount");
+        let mount = mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
+        match mount {
+            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
+            Ok(output) => {
+                println!("skipped: cannot mount a tmpfs: {}", String::from_utf8_lossy(&output.stderr));
+                None
+            }
+            Err(error) => {
+                println!("skipped: cannot run mount: {error}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a process that is being killed may still have files open there.
+        let unmounted = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_answered_with_503_until_there_is_room() {
+    let _alone = alone().await;
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount(&home.data, "24m") else { return };
+    home.give(&disk.0);
+    let settings = settings();
+    let game = home.start(&home.data, "all", &settings).await;
+    let mut phone = Address::new(&game.url).phone();
+    phone.until_taken("add", &named("before"), None).await;
+    game.player("before", |player| player["score"] == 0).await;
+
+    let ballast = home.data.join("ballast");
+    let full = fs::write(&ballast, vec![1; 64 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    fill(&mut phone, "full").await;
+    assert_turned_away(&game).await;
+    assert_log_says(&game, "full");
+    assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
+
+    fs::remove_file(&ballast).unwrap();
+    assert_goes_on(game, &home.data, phone, &settings).await;
+}
+
+#[tokio::test]
+async fn files_that_may_not_grow_are_answered_with_503_until_they_may() {
+    let _alone = alone().await;
+    let home = Home::new();
+    let settings = settings();
+    let game = home.start(&home.data, "all", &settings).await;
+    let mut phone = Address::new(&game.url).phone();
+    phone.until_taken("add", &named("before"), None).await;
+    game.player("before", |player| player["score"] == 0).await;
+
+    let largest = fs::read_dir(&home.data).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).max();
+    limit_files(&game, &largest.unwrap().to_string());
+    fill(&mut phone, "limited").await;
+    assert_turned_away(&game).await;
+    assert_log_says(&game, "disk I/O error");
+    assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
+
+    limit_files(&game, "unlimited");
+    assert_goes_on(game, &home.data, phone, &settings).await;
+}
+
+/// Sets how large a file the process may write, in bytes.
+fn limit_files(game: &Game, bytes: &str) {
+    // As the same user: not every root may do this to others.
+    let (pid, limit) = (game.pid().to_string(), format!("--fsize={bytes}:"));
+    let line = [unprivileged(), &["prlimit", "--pid", &pid, &limit]].concat();
+    let status = std::process::Command::new(line[0]).args(&line[1..]).status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test]
+async fn an_inbox_that_has_used_its_room_is_answered_with_503_until_it_is_emptied() {
+    let _alone = alone().await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let settings: Vec<_> = settings().into_iter().chain([("INBOX_BYTES_MAX", "1048576")]).collect();
+    let ingest = Game::start(data, "ingest", &settings).await;
+    let mut phone = Address::new(&ingest.url).phone();
+    fill(&mut phone, "inbox").await;
+    assert_turned_away(&ingest).await;
+    assert_log_says(&ingest, "the inbox is full");
+
+    let handler = Game::start(data, "handler", &settings).await;
+    phone.until_taken("add", &named("afterwards"), None).await;
+    files::drained(data).await;
+    assert!(ingest.stop().await.success() && handler.stop().await.success());
+    files::assert_verified(data, &settings).await;
+    assert_kept(&phone.sent, &files::journal(data).await);
+}
+
+/// A start that must fail says why, on standard error, and nothing on standard output.
+async fn assert_refused(home: &Home, data: &Path, role: &str, reasons: &[&str]) {
+    let output = home.command(data, &[role], &settings()).output();
+    let output = tokio::time::timeout(crate::support::DEADLINE, output).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
+    for reason in reasons {
+        assert!(said.contains(reason), "{role} must name {reason:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_without_the_right_to_write_is_refused_at_start() {
+    let _beside = beside_others().await;
+    let home = Home::new();
+    let locked = home.folder.path().join("locked");
+    fs::create_dir(&locked).unwrap();
+    home.give(&locked);
+    fs::set_permissions(&locked, Permissions::from_mode(0o555)).unwrap();
+    for role in ["all", "ingest", "handler", "scheduler"] {
+        assert_refused(&home, &locked, role, &["cannot open the store", locked.to_str().unwrap()]).await;
+        let below = locked.join("data");
+        assert_refused(&home, &below, role, &["cannot use the data folder", below.to_str().unwrap()]).await;
+    }
+    assert_eq!(fs::read_dir(&locked).unwrap().count(), 0, "nothing was made");
+}
+
+#[tokio::test]
+async fn a_game_whose_files_are_locked_meanwhile_loses_nothing() {
+    let _beside = beside_others().await;
+    let home = Home::new();
+    let settings = settings();
+    let game = home.start(&home.data, "all", &settings).await;
+    let mut phone = Address::new(&game.url).phone();
+    phone.until_taken("add", &named("before"), None).await;
+    let chmod = |file_mode, folder_mode| {
+        for file in fs::read_dir(&home.data).unwrap() {
+            fs::set_permissions(file.unwrap().path(), Permissions::from_mode(file_mode)).unwrap();
+        }
+        fs::set_permissions(&home.data, Permissions::from_mode(folder_mode)).unwrap();
+    };
+    chmod(0o444, 0o555);
+    // Its files are open: it may go on or turn phones away, but not forget what it took.
+    for number in 0..20 {
+        phone.once("add", &named(&format!("locked-{number}")), None).await;
+    }
+    assert!(game.stop().await.success());
+    assert_refused(&home, &home.data, "all", &["cannot use the inbox", "readonly"]).await;
+
+    chmod(0o644, 0o755);
+    let game = home.start(&home.data, "all", &settings).await;
+    let address = Address::new(&game.url);
+    let mut after = address.phone();
+    after.sent = phone.sent;
+    assert_goes_on(game, &home.data, after, &settings).await;
+}

@@ -1,0 +1,178 @@
+//! Files that do not belong together, or are of another time: refused at start with the reason, and left as they are.
+
+use std::fs;
+use std::path::Path;
+
+use crate::files::{self, GAME, INBOX};
+use crate::support::{BY_HAND, Game, beside_others, run, with_auth};
+
+/// What stands beside a file of SQLite while it is in use.
+const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// A game in which these players joined and pressed in one round, stopped again.
+async fn played(folder: &Path, players: &[&str]) {
+    let game = Game::start(folder, "all", &with_auth(&BY_HAND)).await;
+    play(&game, players).await;
+    files::drained(folder).await;
+    assert!(game.stop().await.success());
+}
+
+async fn play(game: &Game, players: &[&str]) {
+    for player in players {
+        game.add(player).await;
+    }
+    game.open_round().await;
+    for player in players {
+        let seen = game.press_and_see(player).await;
+        assert_eq!(seen["last_press"]["outcome"], "counted", "{seen}");
+    }
+}
+
+/// Moves a file, with what stands beside it, to another folder; whatever was there is gone.
+fn carry(file: &str, from: &Path, to: &Path) {
+    for companion in COMPANIONS {
+        let (from, to) = (from.join(format!("{file}{companion}")), to.join(format!("{file}{companion}")));
+        let _ = fs::remove_file(&to);
+        if from.exists() {
+            fs::rename(from, to).unwrap();
+        }
+    }
+}
+
+fn copy(file: &str, from: &Path, to: &Path) {
+    fs::copy(from.join(file), to.join(file)).unwrap();
+    assert!(!from.join(format!("{file}-wal")).exists(), "a stop leaves everything in the file itself");
+}
+
+/// Starting says all of this and ends, whichever role; the files stay as they are.
+async fn assert_refused(folder: &Path, roles: &[&str], settings: &[(&str, &str)], reasons: &[&str]) {
+    let content = || [INBOX, GAME].map(|file| fs::read(folder.join(file)).unwrap());
+    let before = content();
+    for role in roles {
+        let output = run(folder, &[role], settings).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{role}: {said}");
+        assert!(output.stdout.is_empty(), "{role} printed an address");
+        for reason in reasons {
+            assert!(said.contains(reason), "{role} must say {reason:?}: {said}");
+        }
+        assert!(content() == before, "{role} changed a file");
+    }
+}
+
+/// Every role that uses the inbox.
+const ROLES: [&str; 4] = ["all", "ingest", "handler", "scheduler"];
+
+#[tokio::test]
+async fn an_inbox_older_than_the_store_is_refused() {
+    let _beside = beside_others().await;
+    let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, aside) = (folder.path(), aside.path());
+    let settings = with_auth(&BY_HAND);
+    played(folder, &["ada"]).await;
+    copy(INBOX, folder, aside);
+    played(folder, &["grace"]).await;
+    let newer = tempfile::tempdir().unwrap();
+    carry(INBOX, folder, newer.path());
+    carry(INBOX, aside, folder);
+    let reason = ["the inbox is older than the store", "migrate --adopt-inbox"];
+    assert_refused(folder, &ROLES, &settings, &reason).await;
+    // It is the inbox that the store knows, so there is nothing to adopt; that does not make it any newer.
+    let output = run(folder, &["migrate", "--adopt-inbox"], &settings).await;
+    assert!(!output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(reason[0]), "{output:?}");
+    assert_refused(folder, &["all"], &settings, &reason).await;
+
+    carry(INBOX, newer.path(), folder);
+    let game = Game::start(folder, "all", &settings).await;
+    for player in ["ada", "grace"] {
+        assert_eq!(game.player(player, |_| true).await["score"], 1);
+    }
+    assert!(game.stop().await.success());
+}
+
+#[tokio::test]
+async fn an_inbox_from_before_its_first_message_is_refused() {
+    let _beside = beside_others().await;
+    let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, aside) = (folder.path(), aside.path());
+    let settings = with_auth(&BY_HAND);
+    let game = Game::start(folder, "all", &settings).await;
+    assert!(game.stop().await.success());
+    copy(INBOX, folder, aside);
+    played(folder, &["ada"]).await;
+    carry(INBOX, aside, folder);
+    assert_refused(folder, &ROLES, &settings, &["the inbox is older than the store"]).await;
+}
+
+#[tokio::test]
+async fn another_inbox_is_refused_until_it_is_adopted() {
+    let _beside = beside_others().await;
+    let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, aside) = (folder.path(), aside.path());
+    let settings = with_auth(&BY_HAND);
+    played(folder, &["ada", "grace"]).await;
+    carry(INBOX, folder, aside);
+    // The first refusal comes from a start that made an inbox where there was none.
+    let output = run(folder, &["all"], &settings).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_refused(folder, &ROLES, &settings, &["the game draws from inbox", "not from"]).await;
+
+    let output = run(folder, &["migrate", "--adopt-inbox"], &settings).await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("is number 2 of this game"), "{output:?}");
+    let game = Game::start(folder, "all", &settings).await;
+    assert_eq!(game.player("ada", |_| true).await["score"], 1);
+    play(&game, &["ada", "edsger"]).await;
+    let ada = game.player("ada", |ada| ada["rank"].is_u64()).await;
+    assert_eq!((&ada["score"], &ada["streak"], &ada["rank"]), (&3.into(), &2.into(), &1.into()));
+    files::drained(folder).await;
+    assert!(game.stop().await.success());
+    files::assert_verified(folder, &settings).await;
+    files::assert_intact(folder).await;
+    files::journal(folder).await;
+
+    // What comes back after all is a stranger by now.
+    carry(INBOX, aside, folder);
+    assert_refused(folder, &ROLES, &settings, &["the game draws from inbox"]).await;
+}
+
+#[tokio::test]
+async fn files_of_a_newer_version_are_refused() {
+    let _beside = beside_others().await;
+    for (file, what) in [(INBOX, "the inbox has schema 2"), (GAME, "the database has schema 2")] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        played(folder, &["ada"]).await;
+        let mut connection = files::open(&folder.join(file)).await;
+        let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES (2, 'of the future', 1, x'00', 0)";
+        sqlx::query(newer).execute(&mut connection).await.unwrap();
+        sqlx::Connection::close(connection).await.unwrap();
+        let path = folder.join(file);
+        let reasons = [what, "this program knows", path.to_str().unwrap()];
+        let roles = if file == GAME { &["all", "ingest", "handler", "scheduler", "fetch", "push"][..] } else { &ROLES };
+        assert_refused(folder, roles, &with_auth(&BY_HAND), &reasons).await;
+
+        let mut connection = files::open(&path).await;
+        let back = "DELETE FROM _sqlx_migrations WHERE version = 2";
+        sqlx::query(back).execute(&mut connection).await.unwrap();
+        sqlx::Connection::close(connection).await.unwrap();
+        let game = Game::start(folder, "all", &with_auth(&BY_HAND)).await;
+        assert_eq!(game.player("ada", |_| true).await["score"], 1);
+        assert!(game.stop().await.success());
+    }
+}
+
+#[tokio::test]
+async fn another_number_of_partitions_is_refused() {
+    let _beside = beside_others().await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = with_auth(&BY_HAND);
+    played(folder.path(), &["ada"]).await;
+    let four: Vec<_> = settings.iter().copied().chain([("PARTITIONS", "4")]).collect();
+    assert_refused(folder.path(), &ROLES, &four, &["the game has 1 partitions, not 4"]).await;
+    let game = Game::start(folder.path(), "all", &settings).await;
+    assert_eq!(game.player("ada", |_| true).await["score"], 1);
+    assert!(game.stop().await.success());
+}
