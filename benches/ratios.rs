@@ -10,6 +10,9 @@ mod report;
 
 use std::error::Error;
 
+use report::Processors;
+use tokio::runtime::Builder;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -33,12 +36,21 @@ fn main() -> Outcome<()> {
     let cores = std::thread::available_parallelism()?;
     println!("Medians of {RUNS} runs in turn, on {cores} cores that everything shares.");
     if wants("ingest") {
-        ingest::compare(&metrics)?;
+        beside_others(|| ingest::compare(&metrics))?;
     }
     if wants("apply") {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("apply").build()?;
-        runtime.block_on(apply::compare())?;
+        let runtime = Builder::new_multi_thread().enable_all().thread_name("apply").build()?;
+        beside_others(|| runtime.block_on(apply::compare()))?;
+    }
+    Ok(())
+}
+
+/// Measures, and says how much others disturbed it.
+fn beside_others(measure: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
+    let before = Processors::read();
+    measure()?;
+    if let (Some(before), Some(after)) = (before, Processors::read()) {
+        after.print_others_since(&before);
     }
     Ok(())
 }

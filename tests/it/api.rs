@@ -72,7 +72,10 @@ fn bodies(operation: &Value) -> Vec<(String, Value)> {
         (_, Value::Null) => panic!("{} has no example of its body", operation["operationId"]),
         (_, example) => vec![example.clone()],
     };
-    content.iter().flat_map(|(media, content)| one(content).into_iter().map(|value| (media.clone(), value))).collect()
+    content
+        .iter()
+        .flat_map(|(media, content)| one(content).into_iter().map(|value| (media.clone(), value)))
+        .collect()
 }
 
 /// Every example of every operation: commands first, so that reads have something to show.
@@ -129,7 +132,10 @@ fn the_file_is_what_the_code_says() {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mobile-api-spec/openapi.json");
     let stored = std::fs::read_to_string(file).unwrap();
     let write = "write it anew: cargo run -q -p server -- openapi > mobile-api-spec/openapi.json";
-    assert!(stored == server::openapi::text().unwrap(), "mobile-api-spec/openapi.json is out of date; {write}");
+    assert!(
+        stored == server::openapi::text().unwrap(),
+        "mobile-api-spec/openapi.json is out of date; {write}"
+    );
 }
 
 #[test]

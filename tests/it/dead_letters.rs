@@ -67,7 +67,9 @@ fn poison(round: &Value) -> Vec<(String, &'static str)> {
     let now = now_ms();
     let entry = |command: Value| json!({ "at": now, "c": command }).to_string();
     let announce = |id: u64, opens_at_ms: i64| {
-        entry(json!({ "announce": { "round": id, "opens_at_ms": opens_at_ms, "window_ms": 1000, "grace_ms": 1000 } }))
+        entry(
+            json!({ "announce": { "round": id, "opens_at_ms": opens_at_ms, "window_ms": 1000, "grace_ms": 1000 } }),
+        )
     };
     let opens_at_ms = round["opens_at"].as_i64().unwrap();
     let press = json!({ "press": { "username": player_of(0, 0) } });
@@ -83,8 +85,14 @@ fn poison(round: &Value) -> Vec<(String, &'static str)> {
         (entry(json!({ "dance": {} })), "not a command: unknown variant `dance`"),
         (entry(json!({ "press": { "username": "" } })), "username: must not be empty"),
         (entry(json!({ "press": {} })), "missing field `username`"),
-        (entry(json!({ "buy": { "username": player_of(0, 0), "powerup": "FREEZE", "level": 9 } })), "level: must be one of"),
-        (entry(json!({ "press": { "username": player_of(1, 0) } })), "belongs to partition 1, stands in partition 0"),
+        (
+            entry(json!({ "buy": { "username": player_of(0, 0), "powerup": "FREEZE", "level": 9 } })),
+            "level: must be one of",
+        ),
+        (
+            entry(json!({ "press": { "username": player_of(1, 0) } })),
+            "belongs to partition 1, stands in partition 0",
+        ),
         (entry(json!({ "tick": { "through_ms": -1 } })), "through_ms: must be from 0"),
         (announce(1, opens_at_ms + 1), "round 1 was announced before with other times"),
         (announce(2, opens_at_ms + 1_000), "round 2 overlaps round 1"),
@@ -112,15 +120,14 @@ async fn poison_is_buried_with_its_reason_and_its_neighbours_are_applied() {
     ];
     for (number, (body, _)) in whole.into_iter().enumerate() {
         send(&queue, 0, &format!("whole-{number}"), body.to_owned()).await;
-        let good = envelope(&inbox_id, PARTITIONS, &format!("good-{number}"), &[add(&player_of(0, 100 + number))]);
+        let good =
+            envelope(&inbox_id, PARTITIONS, &format!("good-{number}"), &[add(&player_of(0, 100 + number))]);
         send(&queue, 0, &format!("good-{number}"), good).await;
     }
     // One message in which every other entry is bad.
     let poison = poison(&round);
-    let entries: Vec<_> = (0..)
-        .zip(&poison)
-        .flat_map(|(number, (bad, _))| [bad.clone(), add(&player_of(0, number))])
-        .collect();
+    let entries: Vec<_> =
+        (0..).zip(&poison).flat_map(|(number, (bad, _))| [bad.clone(), add(&player_of(0, number))]).collect();
     send(&queue, 0, "mixed", envelope(&inbox_id, PARTITIONS, "mixed", &entries)).await;
     settled(&queue).await;
 
@@ -133,7 +140,9 @@ async fn poison_is_buried_with_its_reason_and_its_neighbours_are_applied() {
     assert_eq!(letters.len(), whole.len() + poison.len());
     let find = |place: &str, body: &str| {
         let ends = format!("/{place}");
-        let found = letters.iter().find(|letter| letter["id"].as_str().unwrap().ends_with(&ends) && letter["body"] == body);
+        let found = letters
+            .iter()
+            .find(|letter| letter["id"].as_str().unwrap().ends_with(&ends) && letter["body"] == body);
         found.unwrap_or_else(|| panic!("no dead letter {ends} with {body}: {letters:?}"))
     };
     for (body, reason) in whole {
@@ -187,7 +196,14 @@ async fn redriven_letters_are_judged_as_they_came() {
     let press = json!({ "id": "old.3", "at": pressed_at, "c": { "press": { "username": presser } } });
     let buy = json!({ "id": "old.4", "at": bought_at, "c": { "buy": { "username": buyer, "powerup": "FREEZE", "level": 1 } } });
     let poison = json!({ "id": "old.5", "at": pressed_at, "c": { "dance": {} } });
-    queue.bury(&[letter("by/hand/1", 0, &press), letter("by/hand/2", 1, &buy), letter("by/hand/3", 0, &poison)]).await.unwrap();
+    queue
+        .bury(&[
+            letter("by/hand/1", 0, &press),
+            letter("by/hand/2", 1, &buy),
+            letter("by/hand/3", 0, &poison),
+        ])
+        .await
+        .unwrap();
     assert_eq!(listed(data).await.len(), 3);
 
     let unknown = run(data, &["dlq", "redrive", "no/such/letter"], &settings()).await;
@@ -198,7 +214,10 @@ async fn redriven_letters_are_judged_as_they_came() {
     let redriven = run(data, &["dlq", "redrive", "by/hand/1"], &settings()).await;
     assert_eq!(String::from_utf8_lossy(&redriven.stdout), "1 dead letter(s) sent again\n", "{redriven:?}");
     let player = game.player(&presser, |player| player["last_press"].is_object()).await;
-    assert_eq!(player["last_press"], json!({ "round": 1, "outcome": "counted", "points": 1, "arrived_at": pressed_at }));
+    assert_eq!(
+        player["last_press"],
+        json!({ "round": 1, "outcome": "counted", "points": 1, "arrived_at": pressed_at })
+    );
     assert_eq!(player["score"], 1);
     let left: Vec<_> = listed(data).await.into_iter().map(|letter| letter["id"].clone()).collect();
     assert_eq!(left, ["by/hand/2", "by/hand/3"]);
@@ -229,7 +248,10 @@ async fn redriving_under_another_number_of_partitions_harms_nobody() {
     let queue = inbox(data).await;
     let entry = json!({ "id": "old.1", "at": now_ms(), "c": { "add": { "username": username } } });
     queue.bury(&[letter("by/hand/1", 1, &entry)]).await.unwrap();
-    let others: Vec<_> = settings().into_iter().map(|(name, value)| (name, if name == "PARTITIONS" { "7" } else { value })).collect();
+    let others: Vec<_> = settings()
+        .into_iter()
+        .map(|(name, value)| (name, if name == "PARTITIONS" { "7" } else { value }))
+        .collect();
     let redriven = run(data, &["dlq", "redrive"], &others).await;
     assert!(redriven.status.success(), "{redriven:?}");
     game.player(&username, |_| true).await;

@@ -11,11 +11,13 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::crowd::{Address, Phone, Told, assert_kept, counts, named};
-use crate::files;
-use crate::support::{BY_HAND, Game, alone, answer, beside_others, binary, command, eventually, with_auth};
+use crate::files::{self, GAME};
+use crate::support::{BY_HAND, DEADLINE, Game, alone, answer, beside_others, binary, command, eventually, with_auth};
 
 /// A user without any rights of its own; nobody, by custom.
 const NOBODY: u32 = 65_534;
+/// Room that is left for the last commands, in bytes.
+const ROOM_BYTES: u64 = 1 << 20;
 /// Commands that are sent at most until there is no more room.
 const COMMANDS_MAX: usize = 20_000;
 /// What the log says when the inbox takes nothing.
@@ -71,6 +73,17 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        for file in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
+            let log = file.path();
+            if std::thread::panicking() && log.extension().is_some_and(|extension| extension == "log") {
+                println!("{}", fs::read_to_string(&log).unwrap_or_default());
+            }
+        }
+    }
+}
+
 /// What `BY_HAND` says, with leases that do not hold anything up.
 fn settings() -> Vec<(&'static str, &'static str)> {
     with_auth(&BY_HAND).into_iter().chain([("VISIBILITY_MS", "1000")]).collect()
@@ -113,6 +126,12 @@ fn assert_log_says(game: &Game, cause: &str) {
     for line in lines {
         assert!(line.contains(r#""level":"ERROR""#) && line.contains(cause), "{line}");
     }
+}
+
+/// Whether a line of the log has both.
+fn log_says(game: &Game, what: &str, cause: &str) -> bool {
+    let log = fs::read_to_string(&game.log).unwrap();
+    log.lines().any(|line| line.contains(what) && line.contains(cause))
 }
 
 /// After there is room again: everything goes on, and what was taken counts.
@@ -177,6 +196,8 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room() {
     let ballast = home.data.join("ballast");
     let full = fs::write(&ballast, vec![1; 64 << 20]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let ballast_bytes = fs::metadata(&ballast).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&ballast).unwrap().set_len(ballast_bytes - ROOM_BYTES).unwrap();
     fill(&mut phone, "full").await;
     assert_turned_away(&game).await;
     assert_log_says(&game, "full");
@@ -197,13 +218,48 @@ async fn files_that_may_not_grow_are_answered_with_503_until_they_may() {
     game.player("before", |player| player["score"] == 0).await;
 
     let largest = fs::read_dir(&home.data).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).max();
-    limit_files(&game, &largest.unwrap().to_string());
+    limit_files(&game, &(largest.unwrap() + ROOM_BYTES).to_string());
     fill(&mut phone, "limited").await;
     assert_turned_away(&game).await;
     assert_log_says(&game, "disk I/O error");
     assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
 
     limit_files(&game, "unlimited");
+    assert_goes_on(game, &home.data, phone, &settings).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_of_the_store_holds_up_what_was_taken_and_loses_none_of_it() {
+    let _alone = alone().await;
+    let home = Home::new();
+    let below = home.folder.path().join("store");
+    fs::create_dir(&below).unwrap();
+    let Some(disk) = SmallDisk::mount(&below, "8m") else { return };
+    home.give(&disk.0);
+    let store = disk.0.join(GAME);
+    let address = format!("sqlite:{}", store.display());
+    let settings: Vec<_> = settings().into_iter().chain([("STORE_URL", address.as_str())]).collect();
+    // For those who look past the game.
+    std::os::unix::fs::symlink(&store, home.data.join(GAME)).unwrap();
+    let game = home.start(&home.data, "all", &settings).await;
+    let mut phone = Address::new(&game.url).phone();
+    phone.until_taken("add", &named("before"), None).await;
+    game.player("before", |player| player["score"] == 0).await;
+
+    let ballast = disk.0.join("ballast");
+    assert_eq!(fs::write(&ballast, vec![1; 16 << 20]).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    let mut number = 0;
+    let held_up = async {
+        while !log_says(&game, "the writer tries again", "full") {
+            number += 1;
+            let told = phone.once("add", &named(&format!("waiting-{number}")), None).await;
+            assert!(matches!(told, Told::Taken { .. }), "the inbox has room: {told:?}");
+        }
+    };
+    tokio::time::timeout(DEADLINE, held_up).await.expect("the store's disk is full");
+
+    fs::remove_file(&ballast).unwrap();
+    game.player(&format!("waiting-{number}"), |player| player["score"] == 0).await;
     assert_goes_on(game, &home.data, phone, &settings).await;
 }
 
@@ -239,7 +295,7 @@ async fn an_inbox_that_has_used_its_room_is_answered_with_503_until_it_is_emptie
 /// A start that must fail says why, on standard error, and nothing on standard output.
 async fn assert_refused(home: &Home, data: &Path, role: &str, reasons: &[&str]) {
     let output = home.command(data, &[role], &settings()).output();
-    let output = tokio::time::timeout(crate::support::DEADLINE, output).await.unwrap().unwrap();
+    let output = tokio::time::timeout(DEADLINE, output).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));

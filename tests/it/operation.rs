@@ -24,12 +24,19 @@ async fn health_names_what_does_not_answer() {
     let mut holder = options.connect().await.unwrap();
     let held = holder.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let (status, told) = game.get("/readyz").await;
-    assert_eq!((status, &told["ready"], &told["checks"]["store"]), (503, &json!(false), &json!("ok")), "{told}");
+    assert_eq!(
+        (status, &told["ready"], &told["checks"]["store"]),
+        (503, &json!(false), &json!("ok")),
+        "{told}"
+    );
     assert_ne!(told["checks"]["inbox"], "ok", "{told}");
     assert_eq!(game.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
     held.rollback().await.unwrap();
     holder.close().await.unwrap();
-    eventually("it is ready again", || async { (game.get("/readyz").await == (200, ready.clone())).then_some(()) }).await;
+    eventually("it is ready again", || async {
+        (game.get("/readyz").await == (200, ready.clone())).then_some(())
+    })
+    .await;
 
     // A process is asked only for what it uses.
     let fetch = Game::start(folder.path(), "fetch", &BY_HAND).await;
@@ -60,20 +67,37 @@ async fn metrics_count_what_happened() {
         let series = format!("buttonparty_requests_accepted_total{{kind=\"{kind}\"}}");
         assert_eq!(game.metric(&series).await, number, "{kind}");
     }
-    for (reason, number) in [("invalid-request", 1.0), ("not-found", 1.0), ("body-too-large", 1.0), ("unavailable", 0.0)] {
+    for (reason, number) in
+        [("invalid-request", 1.0), ("not-found", 1.0), ("body-too-large", 1.0), ("unavailable", 0.0)]
+    {
         let series = format!("buttonparty_requests_rejected_total{{reason=\"{reason}\"}}");
         assert_eq!(game.metric(&series).await, number, "{reason}");
     }
     assert!(game.metric("buttonparty_requests_rejected_total{reason=\"unknown-player\"}").await >= 1.0);
-    let outcomes = [("added", 1.0), ("updated", 1.0), ("not_open", 1.0), ("counted", 1.0), ("already_pressed", 1.0),
-        ("unknown_player", 1.0), ("not_enough_points", 1.0), ("too_late", 0.0), ("bought", 0.0)];
+    let outcomes = [
+        ("added", 1.0),
+        ("updated", 1.0),
+        ("not_open", 1.0),
+        ("counted", 1.0),
+        ("already_pressed", 1.0),
+        ("unknown_player", 1.0),
+        ("not_enough_points", 1.0),
+        ("too_late", 0.0),
+        ("bought", 0.0),
+    ];
     for (outcome, number) in outcomes {
         let series = format!("buttonparty_outcomes_total{{outcome=\"{outcome}\"}}");
         eventually(&series, || async { (game.metric(&series).await == number).then_some(()) }).await;
     }
     let text = game.metrics().await;
-    for histogram in ["buttonparty_apply_lag_seconds", "buttonparty_commit_seconds", "buttonparty_send_seconds",
-        "buttonparty_apply_commands_size", "buttonparty_envelope_commands_size", "buttonparty_send_envelopes_size"] {
+    for histogram in [
+        "buttonparty_apply_lag_seconds",
+        "buttonparty_commit_seconds",
+        "buttonparty_send_seconds",
+        "buttonparty_apply_commands_size",
+        "buttonparty_envelope_commands_size",
+        "buttonparty_send_envelopes_size",
+    ] {
         assert!(text.contains(&format!("# TYPE {histogram} histogram")), "{histogram}: {text}");
         assert!(text.contains(&format!("{histogram}_bucket{{le=\"+Inf\"}}")), "{histogram}: {text}");
         assert!(game.metric(&format!("{histogram}_count")).await >= 1.0, "{histogram}");
@@ -136,8 +160,17 @@ async fn logs_name_no_player_and_no_device() {
     assert_eq!(game.get("/fetch/self?username=zanzibar2").await.0, 404);
     // Poison that quotes a player in its reason.
     let queue = inbox(data).await;
-    let poison = [r#""zanzibar""#, r#"{"zanzibar":1}"#, r#"{"at":1,"c":{"press":"zanzibar"}}"#, r#"{"at":1,"c":{"zanzibar":{}}}"#];
-    let body = format!(r#"{{"v":1,"inbox":"{}","partitions":1,"id":"zanzibar","entries":[{}]}}"#, queue.inbox_id(), poison.join(","));
+    let poison = [
+        r#""zanzibar""#,
+        r#"{"zanzibar":1}"#,
+        r#"{"at":1,"c":{"press":"zanzibar"}}"#,
+        r#"{"at":1,"c":{"zanzibar":{}}}"#,
+    ];
+    let body = format!(
+        r#"{{"v":1,"inbox":"{}","partitions":1,"id":"zanzibar","entries":[{}]}}"#,
+        queue.inbox_id(),
+        poison.join(",")
+    );
     assert!(queue.send(&[Outgoing { partition: 0, id: "poison".to_owned(), body }]).await[0].is_ok());
     eventually("it is buried", || async { (queue.backlog().await.unwrap().dead == 4).then_some(()) }).await;
     let letter = queue.dead_letters(None, 10).await.unwrap().remove(0);
@@ -155,8 +188,12 @@ async fn logs_name_no_player_and_no_device() {
 
     // The inbox fills up: nobody empties it.
     let ingest = Game::start(data, "ingest", &settings).await;
-    let body = json!({ "username": "zanzibar", "token": format!("zanzibar{}", "t".repeat(4_000)) }).to_string();
-    eventually("the inbox is full", || async { (ingest.post("/add", body.clone()).await.0 == 503).then_some(()) }).await;
+    let body =
+        json!({ "username": "zanzibar", "token": format!("zanzibar{}", "t".repeat(4_000)) }).to_string();
+    eventually("the inbox is full", || async {
+        (ingest.post("/add", body.clone()).await.0 == 503).then_some(())
+    })
+    .await;
     let told = eventually("the log says so", || async {
         let log = std::fs::read_to_string(&ingest.log).unwrap();
         (log.contains("the inbox is full") && log.contains("request failed")).then_some(log)
@@ -182,8 +219,15 @@ async fn every_answer_has_a_request_id() {
         assert_eq!(ids.len(), 1, "{path}");
         ids[0].to_str().unwrap().to_owned()
     };
-    let requests = [(Method::GET, "/healthz"), (Method::GET, "/"), (Method::GET, "/nothing"), (Method::GET, "/add"),
-        (Method::POST, "/press"), (Method::GET, "/fetch/lb"), (Method::POST, "/admin/rounds")];
+    let requests = [
+        (Method::GET, "/healthz"),
+        (Method::GET, "/"),
+        (Method::GET, "/nothing"),
+        (Method::GET, "/add"),
+        (Method::POST, "/press"),
+        (Method::GET, "/fetch/lb"),
+        (Method::POST, "/admin/rounds"),
+    ];
     let mut made = BTreeSet::new();
     let longest = "x".repeat(64);
     for (method, path) in &requests {
@@ -216,7 +260,8 @@ async fn only_configured_origins_may_call() {
             .send()
     };
     let (_folder, closed) = Game::by_hand().await;
-    let answer = closed.request(Method::GET, "/fetch/lb").header("origin", "https://a.example").send().await.unwrap();
+    let answer =
+        closed.request(Method::GET, "/fetch/lb").header("origin", "https://a.example").send().await.unwrap();
     assert!(cors(answer.headers()).is_empty(), "{answer:?}");
     let answer = preflight(&closed, "https://a.example").await.unwrap();
     assert!(answer.status() == 405 && cors(answer.headers()).is_empty(), "{answer:?}");
@@ -227,7 +272,8 @@ async fn only_configured_origins_may_call() {
     let open = Game::start(folder.path(), "all", &settings).await;
     for origin in ["https://a.example", "http://localhost:3000"] {
         let answer = preflight(&open, origin).await.unwrap();
-        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_lowercase());
+        let header =
+            |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_lowercase());
         assert_eq!(header("access-control-allow-origin").as_deref(), Some(origin));
         assert!(header("access-control-allow-methods").unwrap().contains("post"));
         let allowed = header("access-control-allow-headers").unwrap();
@@ -241,7 +287,13 @@ async fn only_configured_origins_may_call() {
             assert!(shown.contains("retry-after") && shown.contains("x-request-id"), "{shown}");
         }
     }
-    for origin in ["https://b.example", "http://a.example", "https://a.example:8443", "https://a.example.evil.example", "null"] {
+    for origin in [
+        "https://b.example",
+        "http://a.example",
+        "https://a.example:8443",
+        "https://a.example.evil.example",
+        "null",
+    ] {
         let answer = preflight(&open, origin).await.unwrap();
         assert!(answer.headers().get("access-control-allow-origin").is_none(), "{origin}: {answer:?}");
     }

@@ -10,7 +10,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{BY_HAND, DEADLINE, Game, alone, beside_others, command, eventually, inbox, run, store, with_auth};
+use crate::support::{
+    BY_HAND, DEADLINE, Game, alone, beside_others, command, eventually, inbox, run, store, with_auth,
+};
 
 /// A text with every run of white space as one space: help is wrapped to the terminal's width.
 fn unwrapped(text: &[u8]) -> String {
@@ -32,7 +34,20 @@ async fn help_explains_every_setting_and_every_role() {
         }
     }
     let help = unwrapped(&run(folder.path(), &["--help"], &[]).await.stdout);
-    let commands = ["dev", "all", "ingest", "handler", "scheduler", "fetch", "push", "migrate", "dlq", "round", "verify", "config"];
+    let commands = [
+        "dev",
+        "all",
+        "ingest",
+        "handler",
+        "scheduler",
+        "fetch",
+        "push",
+        "migrate",
+        "dlq",
+        "round",
+        "verify",
+        "config",
+    ];
     for name in commands {
         assert!(help.contains(&format!(" {name} ")), "{name} is missing: {help}");
     }
@@ -42,8 +57,12 @@ async fn help_explains_every_setting_and_every_role() {
 #[tokio::test]
 async fn config_shows_every_setting_and_masks_secrets() {
     let folder = tempfile::tempdir().unwrap();
-    for (role, window_ms, auth, token) in [("all", "100000", "(none)", "(none)"), ("dev", "8000", "open", "********")] {
-        let output = run(folder.path(), &["config", role, "--log", "warn"], &[("LOG", "error"), ("GRACE_MS", "1234")]).await;
+    for (role, window_ms, auth, token) in
+        [("all", "100000", "(none)", "(none)"), ("dev", "8000", "open", "********")]
+    {
+        let output =
+            run(folder.path(), &["config", role, "--log", "warn"], &[("LOG", "error"), ("GRACE_MS", "1234")])
+                .await;
         assert!(output.status.success(), "{output:?}");
         let shown = String::from_utf8(output.stdout).unwrap();
         for setting in SETTINGS {
@@ -59,7 +78,10 @@ async fn config_shows_every_setting_and_masks_secrets() {
                 "GRACE_MS" => "1234",
                 _ => default,
             };
-            let block = format!("{} = {value}\n    {meaning}\n    unit: {unit}; default: {default}\n", setting.variable());
+            let block = format!(
+                "{} = {value}\n    {meaning}\n    unit: {unit}; default: {default}\n",
+                setting.variable()
+            );
             assert!(shown.contains(&block), "{role}: {block} is not in\n{shown}");
         }
         for (name, value) in [("WINDOW_MS", window_ms), ("AUTH", auth), ("OPERATOR_TOKEN", token)] {
@@ -68,7 +90,10 @@ async fn config_shows_every_setting_and_masks_secrets() {
     }
     let output = run(folder.path(), &["config"], &[("OPERATOR_TOKEN", "very-secret")]).await;
     let shown = format!("{output:?}");
-    assert!(shown.contains("BUTTONPARTY_OPERATOR_TOKEN = ********") && !shown.contains("very-secret"), "{shown}");
+    assert!(
+        shown.contains("BUTTONPARTY_OPERATOR_TOKEN = ********") && !shown.contains("very-secret"),
+        "{shown}"
+    );
 }
 
 /// Starts a role that must refuse its configuration; returns what it says.
@@ -124,7 +149,11 @@ async fn what_this_version_cannot_do_is_refused_with_the_reason() {
         assert!(refused(role, &[]).await.contains("BUTTONPARTY_AUTH: must be chosen"));
         for auth in ["firebase", "google"] {
             let told = refused(role, &[("AUTH", auth)]).await;
-            assert!(told.contains(&format!("BUTTONPARTY_AUTH={auth}: must be `open`")) && told.contains("not in this version"), "{told}");
+            assert!(
+                told.contains(&format!("BUTTONPARTY_AUTH={auth}: must be `open`"))
+                    && told.contains("not in this version"),
+                "{told}"
+            );
         }
         assert!(refused(role, &[("AUTH", "yes")]).await.contains("BUTTONPARTY_AUTH=yes: must be `open`"));
     }
@@ -142,11 +171,13 @@ async fn what_this_version_cannot_do_is_refused_with_the_reason() {
 async fn the_first_line_says_where_it_listens() {
     let _beside = beside_others().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut child = command(folder.path(), &["all", "--listen", "127.0.0.1:0"], &with_auth(&[("LISTEN", "127.0.0.1:1")]));
+    let mut child =
+        command(folder.path(), &["all", "--listen", "127.0.0.1:0"], &with_auth(&[("LISTEN", "127.0.0.1:1")]));
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = timeout(DEADLINE, lines.next_line()).await.unwrap().unwrap().unwrap();
-    let address = first.strip_prefix("ButtonParty is listening on http://").unwrap_or_else(|| panic!("{first}"));
+    let address =
+        first.strip_prefix("ButtonParty is listening on http://").unwrap_or_else(|| panic!("{first}"));
     let port: u16 = address.strip_prefix("127.0.0.1:").unwrap().parse().unwrap();
     assert!(port > 1);
     TcpStream::connect(address).await.unwrap();
@@ -155,7 +186,10 @@ async fn the_first_line_says_where_it_listens() {
     let other = tempfile::tempdir().unwrap();
     let output = run(other.path(), &["all"], &with_auth(&[("LISTEN", address)])).await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && told.contains(&format!("cannot listen on {address}")), "{told}");
+    assert!(
+        output.status.code() == Some(1) && told.contains(&format!("cannot listen on {address}")),
+        "{told}"
+    );
     child.kill().await.unwrap();
 }
 
@@ -249,7 +283,8 @@ async fn a_graceful_stop_under_load_keeps_every_202() {
     let mut accepted = BTreeSet::new();
     for turn in 0..3 {
         let game = Game::start(folder.path(), "all", &with_auth(&BY_HAND)).await;
-        let load = futures_util::future::join_all((0..32).map(|worker| join_until_gone(&game, 100 * turn + worker)));
+        let load =
+            futures_util::future::join_all((0..32).map(|worker| join_until_gone(&game, 100 * turn + worker)));
         let stop = async {
             eventually("it is busy", || async {
                 (game.metric("buttonparty_requests_accepted_total").await > 300.0).then_some(())
@@ -264,7 +299,10 @@ async fn a_graceful_stop_under_load_keeps_every_202() {
     }
     let game = Game::start(folder.path(), "all", &with_auth(&BY_HAND)).await;
     let queue = inbox(folder.path()).await;
-    eventually("the inbox is empty", || async { (queue.backlog().await.unwrap().messages == 0).then_some(()) }).await;
+    eventually("the inbox is empty", || async {
+        (queue.backlog().await.unwrap().messages == 0).then_some(())
+    })
+    .await;
     queue.close().await;
     let reader = store(folder.path()).reader().await.unwrap();
     let (_, standings) = reader.standings(0).await.unwrap();

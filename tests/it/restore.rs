@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use sqlx::Connection;
+
 use crate::files::{self, GAME, INBOX};
 use crate::support::{BY_HAND, Game, beside_others, run, with_auth};
 
@@ -15,6 +17,14 @@ async fn played(folder: &Path, players: &[&str]) {
     play(&game, players).await;
     files::drained(folder).await;
     assert!(game.stop().await.success());
+    assert_in_one_file(folder);
+}
+
+/// A stop leaves everything in the files themselves.
+fn assert_in_one_file(folder: &Path) {
+    for file in [INBOX, GAME] {
+        assert!(!folder.join(format!("{file}-wal")).exists(), "{file}");
+    }
 }
 
 async fn play(game: &Game, players: &[&str]) {
@@ -40,14 +50,25 @@ fn carry(file: &str, from: &Path, to: &Path) {
 }
 
 fn copy(file: &str, from: &Path, to: &Path) {
+    assert_in_one_file(from);
     fs::copy(from.join(file), to.join(file)).unwrap();
-    assert!(!from.join(format!("{file}-wal")).exists(), "a stop leaves everything in the file itself");
+}
+
+/// What both files hold, byte by byte, with what a process that ended early has left in the logs.
+async fn content(folder: &Path) -> Vec<Vec<u8>> {
+    let mut content = Vec::new();
+    for file in [INBOX, GAME] {
+        let mut connection = files::open(&folder.join(file)).await;
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        content.push(fs::read(folder.join(file)).unwrap());
+    }
+    content
 }
 
 /// Starting says all of this and ends, whichever role; the files stay as they are.
 async fn assert_refused(folder: &Path, roles: &[&str], settings: &[(&str, &str)], reasons: &[&str]) {
-    let content = || [INBOX, GAME].map(|file| fs::read(folder.join(file)).unwrap());
-    let before = content();
+    let before = content(folder).await;
     for role in roles {
         let output = run(folder, &[role], settings).await;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -56,7 +77,7 @@ async fn assert_refused(folder: &Path, roles: &[&str], settings: &[(&str, &str)]
         for reason in reasons {
             assert!(said.contains(reason), "{role} must say {reason:?}: {said}");
         }
-        assert!(content() == before, "{role} changed a file");
+        assert!(content(folder).await == before, "{role} changed a file");
     }
 }
 
@@ -113,7 +134,7 @@ async fn another_inbox_is_refused_until_it_is_adopted() {
     let settings = with_auth(&BY_HAND);
     played(folder, &["ada", "grace"]).await;
     carry(INBOX, folder, aside);
-    // The first refusal comes from a start that made an inbox where there was none.
+    // The first start makes an inbox where there is none.
     let output = run(folder, &["all"], &settings).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_refused(folder, &ROLES, &settings, &["the game draws from inbox", "not from"]).await;
@@ -148,7 +169,7 @@ async fn files_of_a_newer_version_are_refused() {
         let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
             VALUES (2, 'of the future', 1, x'00', 0)";
         sqlx::query(newer).execute(&mut connection).await.unwrap();
-        sqlx::Connection::close(connection).await.unwrap();
+        connection.close().await.unwrap();
         let path = folder.join(file);
         let reasons = [what, "this program knows", path.to_str().unwrap()];
         let roles = if file == GAME { &["all", "ingest", "handler", "scheduler", "fetch", "push"][..] } else { &ROLES };
@@ -157,7 +178,7 @@ async fn files_of_a_newer_version_are_refused() {
         let mut connection = files::open(&path).await;
         let back = "DELETE FROM _sqlx_migrations WHERE version = 2";
         sqlx::query(back).execute(&mut connection).await.unwrap();
-        sqlx::Connection::close(connection).await.unwrap();
+        connection.close().await.unwrap();
         let game = Game::start(folder, "all", &with_auth(&BY_HAND)).await;
         assert_eq!(game.player("ada", |_| true).await["score"], 1);
         assert!(game.stop().await.success());

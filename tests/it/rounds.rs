@@ -57,12 +57,19 @@ async fn twelve_rounds_in_a_row_pay_for_powerups() {
     for (round, points) in (1..).zip(SCORES) {
         assert_eq!(game.open_round().await["round"], round);
         let ada = game.press_and_see("ada").await;
-        assert_eq!((score(&ada), &ada["streak"], &ada["pressed"]), (points, &json!(round), &json!(true)), "{ada}");
+        assert_eq!(
+            (score(&ada), &ada["streak"], &ada["pressed"]),
+            (points, &json!(round), &json!(true)),
+            "{ada}"
+        );
     }
 
     let ada = buy_five_times(&game, "ada", "MULTIPLIER", 2.0, "first").await;
     assert_eq!((score(&ada), &ada["last_purchase"]["outcome"]), (350, &json!("bought")), "{ada}");
-    assert_eq!((&ada["last_purchase"]["id"], &ada["powerups"]["MULTIPLIER"]["quantity"]), (&json!("first"), &json!(2.0)));
+    assert_eq!(
+        (&ada["last_purchase"]["id"], &ada["powerups"]["MULTIPLIER"]["quantity"]),
+        (&json!("first"), &json!(2.0))
+    );
     // The first outcome of a key stands, whatever it is asked for again.
     let ada = buy_five_times(&game, "ada", "FREEZE", 12.0, "first").await;
     assert_eq!((score(&ada), &ada["powerups"]["FREEZE"]), (350, &Value::Null), "{ada}");
@@ -93,7 +100,10 @@ async fn extended_press_counts(game: &Game) {
     game.wait_until(opens_at + QUICK_LIT_MS + 1).await;
     let (ada, bob) = tokio::join!(game.press_and_see("ada"), game.press_and_see("bob"));
     let after_ms = ada["last_press"]["arrived_at"].as_i64().unwrap() - opens_at;
-    assert!((QUICK_LIT_MS + 1..=3 * QUICK_LIT_MS).contains(&after_ms), "pressed {after_ms} ms after the opening");
+    assert!(
+        (QUICK_LIT_MS + 1..=3 * QUICK_LIT_MS).contains(&after_ms),
+        "pressed {after_ms} ms after the opening"
+    );
     assert_eq!(ada["last_press"]["outcome"], "counted", "{ada}");
     assert_eq!((score(&ada), &ada["streak"]), (298 + 14 * 14 * 2, &json!(14)), "{ada}");
     assert_eq!(bob["last_press"]["outcome"], "too_late", "{bob}");
@@ -137,7 +147,10 @@ async fn presses_count_though_the_handler_starts_after_the_cutoff() {
     let arrived =
         each(&players, async |username| ingest.press(username).await["arrived_at"].as_i64().unwrap()).await;
     let cutoff = opens_at + 8_000;
-    assert!(arrived.iter().all(|at_ms| (opens_at..=cutoff).contains(at_ms)), "the machine is too slow: {round}");
+    assert!(
+        arrived.iter().all(|at_ms| (opens_at..=cutoff).contains(at_ms)),
+        "the machine is too slow: {round}"
+    );
     ingest.wait_until(cutoff + 1).await;
     ingest.press("late").await;
     assert_eq!(fetch.get("/fetch/lb").await, (200, json!([])));
@@ -185,9 +198,9 @@ async fn sixteen_partitions_play_a_round() {
         let player = game.player(username, |player| player["rank"] == rank && player["score"] == 1).await;
         assert_eq!((&player["pressed"], &player["streak"]), (&json!(true), &json!(1)), "{player}");
     }
-    let rows = (1..).zip(&arrived).map(|(rank, (_, username))| {
-        json!({ "rank": rank, "username": username, "name": null, "score": 1 })
-    });
+    let rows = (1..)
+        .zip(&arrived)
+        .map(|(rank, (_, username))| json!({ "rank": rank, "username": username, "name": null, "score": 1 }));
     assert_eq!(game.get("/fetch/lb?limit=100").await, (200, rows.collect()));
 
     let reader = store(folder.path()).reader().await.unwrap();
@@ -203,7 +216,8 @@ async fn sixteen_partitions_play_a_round() {
         let state = reader.audit().await.unwrap().state().await.unwrap();
         reader.close().await;
         let cutoff = state.rounds[&(0, 1)].cutoff_ms(game::Round::BASE_HALVES);
-        (state.applied_through_ms.len() == 16 && state.applied_through_ms.values().all(|at| *at >= cutoff)).then_some(())
+        (state.applied_through_ms.len() == 16 && state.applied_through_ms.values().all(|at| *at >= cutoff))
+            .then_some(())
     })
     .await;
     assert!(run(folder.path(), &["verify"], &settings).await.status.success());

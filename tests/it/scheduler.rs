@@ -30,9 +30,10 @@ async fn start(data: &Path) -> Game {
 /// A round, as soon as `check` holds for it.
 async fn round(schedule: &Schedule, id: u64, what: &str, check: impl Fn(&Scheduled) -> bool) -> Scheduled {
     let check = &check;
-    eventually(&format!("round {id} is {what}"), || async move {
-        schedule.get(id).await.unwrap().filter(check)
-    })
+    eventually(
+        &format!("round {id} is {what}"),
+        || async move { schedule.get(id).await.unwrap().filter(check) },
+    )
     .await
 }
 
@@ -48,8 +49,13 @@ async fn announced(schedule: &Schedule, id: u64) -> Round {
 
 /// Changes a file that no process uses meanwhile, so that it is as a crash at a certain moment leaves it.
 async fn change(file: &Path, statement: &'static str) {
-    let mut connection: SqliteConnection = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
-    assert_ne!(sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected(), 0, "{statement}");
+    let mut connection: SqliteConnection =
+        SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    assert_ne!(
+        sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected(),
+        0,
+        "{statement}"
+    );
     sqlx::Connection::close(connection).await.unwrap();
 }
 
@@ -120,8 +126,10 @@ type Announcements = BTreeMap<(u16, u64, i64), usize>;
 async fn applied(data: &Path) -> (Vec<Scheduled>, State, Announcements) {
     let handler = Game::start(data, "handler", &BUSY).await;
     let queue = inbox(data).await;
-    eventually("the inbox is empty", || async { (queue.backlog().await.unwrap().messages == 0).then_some(()) })
-        .await;
+    eventually("the inbox is empty", || async {
+        (queue.backlog().await.unwrap().messages == 0).then_some(())
+    })
+    .await;
     assert_eq!(queue.backlog().await.unwrap().dead, 0);
     queue.close().await;
     assert!(handler.stop().await.success());
@@ -164,12 +172,15 @@ fn check(rounds: &[Scheduled], state: &State, announcements: &Announcements) {
     assert!(told.len() >= 6, "{rounds:?}");
     assert!(rounds.len() - told.len() <= 1, "only the latest round may be secret: {rounds:?}");
     for partition in 0..PARTITIONS {
-        let known: Vec<_> = state.rounds.range((partition, 0)..=(partition, u64::MAX)).map(|(_, round)| *round).collect();
+        let known: Vec<_> =
+            state.rounds.range((partition, 0)..=(partition, u64::MAX)).map(|(_, round)| *round).collect();
         assert_eq!(known, told, "partition {partition}");
     }
     let expected: Announcements = (0..PARTITIONS)
         .flat_map(|partition| told.iter().map(move |round| (partition, round)))
-        .map(|(partition, round)| ((partition, round.id, round.opens_at_ms), if round.id == 2 { 2 } else { 1 }))
+        .map(|(partition, round)| {
+            ((partition, round.id, round.opens_at_ms), if round.id == 2 { 2 } else { 1 })
+        })
         .collect();
     assert_eq!(*announcements, expected);
 }

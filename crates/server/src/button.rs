@@ -74,6 +74,11 @@ impl Button {
         }
     }
 
+    /// Closes its side of the store.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
     fn count(&self, outcomes: &[Outcome]) {
         for outcome in outcomes {
             let name = match outcome {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use queue::{DeadLetter, Outgoing, Queue};
 use serde_json::json;
-use wire::{Entry, EnvelopeBuilder};
+use wire::EnvelopeBuilder;
 
 use crate::bounds::DEAD_PAGE;
 
@@ -76,15 +76,12 @@ pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<u
 async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(), DlqError> {
     // The same id each time: a redrive that is repeated after a crash is one message while the inbox remembers it.
     let id = format!("redrive-{}", letter.id.replace('/', "-"));
-    let body = match Entry::decode(&letter.body) {
-        Ok(entry) => {
-            let mut builder =
-                EnvelopeBuilder::new(queue.inbox_id(), partitions, &id, wire::ENVELOPE_BYTES_MAX);
-            builder.push(Some(&entry.id(&id, 0)), entry.arrived_at_ms, entry.payload.as_bytes());
-            builder.finish()
-        }
-        // Nothing that can be read: it goes as it came, for a handler that may know it.
-        Err(_) => letter.body.clone(),
+    let body = if crate::writer::is_whole(&letter.id) {
+        letter.body.clone()
+    } else {
+        let mut builder = EnvelopeBuilder::new(queue.inbox_id(), partitions, &id, wire::ENVELOPE_BYTES_MAX);
+        builder.push_text(&letter.body);
+        builder.finish()
     };
     let sent = queue.send(&[Outgoing { partition: letter.partition, id, body }]).await;
     sent.into_iter().collect::<Result<(), _>>()?;

@@ -74,6 +74,11 @@ impl Scheduler {
         Arc::new(Self { schedule, queue, clock, rng, options, changed: Notify::new() })
     }
 
+    /// Closes its side of the store.
+    pub async fn close(&self) {
+        self.schedule.close().await;
+    }
+
     /// Steps until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut failures = 0;

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use batch::is_whole;
 pub use batch::{Arrived, WHOLE, Work};
 use metrics::{Counter, Histogram, counter, histogram};
 use queue::{Batch, Lease, Limit, Message, Queue};
@@ -345,7 +346,9 @@ impl<C: Crowd> Writer<C> {
             return Ok(());
         }
         for letter in &letters {
-            warn!(id = letter.id, reason = letter.reason, "burying");
+            // The reason may quote what it is about, a player too; the dead letter has it.
+            warn!(id = letter.id, "burying");
+            debug!(id = letter.id, reason = letter.reason, "burying");
         }
         self.metrics.buried.increment(letters.len() as u64);
         Ok(self.queue.bury(&letters).await?)

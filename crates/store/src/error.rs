@@ -105,9 +105,9 @@ impl From<sqlx::Error> for Error {
                 Some(11 | 26) => Self::corrupt(database.message()), // CORRUPT, NOTADB
                 _ => Self::Refused { source },
             },
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => {
-                Self::Unavailable { source }
-            }
+            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed => Self::Unavailable { source },
+            // The connection's, whatever the statement is.
+            E::WorkerCrashed | E::BeginFailed | E::InvalidSavePointStatement => Self::Unavailable { source },
             E::ColumnDecode { .. } | E::Decode(_) | E::RowNotFound => Self::corrupt(source.to_string()),
             _ => Self::Refused { source },
         }

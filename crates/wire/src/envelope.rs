@@ -183,21 +183,32 @@ impl EnvelopeBuilder {
     ///
     /// `payload` is the JSON of the command; `id` is only given for a command that is sent again.
     pub fn push(&mut self, id: Option<&str>, arrived_at_ms: i64, payload: &[u8]) -> Option<usize> {
+        self.append(|text| {
+            text.push(b'{');
+            if let Some(id) = id {
+                text.extend_from_slice(b"\"id\":");
+                text.extend_from_slice(serde_json::Value::from(id).to_string().as_bytes());
+                text.push(b',');
+            }
+            text.extend_from_slice(b"\"at\":");
+            text.extend_from_slice(arrived_at_ms.to_string().as_bytes());
+            text.extend_from_slice(b",\"c\":");
+            text.extend_from_slice(payload);
+            text.push(b'}');
+        })
+    }
+
+    /// Appends an entry as it was written before, also one that this program cannot read: a newer one may.
+    pub fn push_text(&mut self, entry: &str) -> Option<usize> {
+        self.append(|text| text.extend_from_slice(entry.as_bytes()))
+    }
+
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<usize> {
         let before = self.text.len();
         if self.entries > 0 {
             self.text.push(b',');
         }
-        self.text.push(b'{');
-        if let Some(id) = id {
-            self.text.extend_from_slice(b"\"id\":");
-            self.text.extend_from_slice(serde_json::Value::from(id).to_string().as_bytes());
-            self.text.push(b',');
-        }
-        self.text.extend_from_slice(b"\"at\":");
-        self.text.extend_from_slice(arrived_at_ms.to_string().as_bytes());
-        self.text.extend_from_slice(b",\"c\":");
-        self.text.extend_from_slice(payload);
-        self.text.push(b'}');
+        write(&mut self.text);
         if self.entries > 0 && self.bytes() > self.bytes_max {
             self.text.truncate(before);
             return None;

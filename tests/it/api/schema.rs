@@ -53,7 +53,14 @@ impl Spec {
         }
     }
 
-    fn check_properties(&self, schema: &Value, value: &Value, closed: bool, at: &str, mistakes: &mut Vec<String>) {
+    fn check_properties(
+        &self,
+        schema: &Value,
+        value: &Value,
+        closed: bool,
+        at: &str,
+        mistakes: &mut Vec<String>,
+    ) {
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if value.get(name).is_none() {
                 mistakes.push(format!("{at}: {name} is missing"));
@@ -94,10 +101,14 @@ fn the_check_finds_what_is_wrong() {
     let rows = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Row" } });
     let wrong = |value: Value| spec.mistakes(&rows, &value, true).len();
     assert_eq!(wrong(json!([{ "id": 1 }, { "id": 2, "of": { "id": 1, "of": null }, "state": "open" }])), 0);
-    for value in [json!({}), json!([{}]), json!([{ "id": 0 }]), json!([{ "id": 1.5 }]), json!([{ "id": "1" }])] {
+    for value in
+        [json!({}), json!([{}]), json!([{ "id": 0 }]), json!([{ "id": 1.5 }]), json!([{ "id": "1" }])]
+    {
         assert_eq!(wrong(value.clone()), 1, "{value}");
     }
-    for row in [json!({ "id": 1, "of": {} }), json!({ "id": 1, "state": "shut" }), json!({ "id": 1, "new": 1 })] {
+    for row in
+        [json!({ "id": 1, "of": {} }), json!({ "id": 1, "state": "shut" }), json!({ "id": 1, "new": 1 })]
+    {
         assert_eq!(wrong(json!([row])), 1, "{row}");
     }
     assert_eq!(spec.mistakes(&rows, &json!([{ "id": 1, "new": 1 }]), false).len(), 0);

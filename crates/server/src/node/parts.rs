@@ -233,13 +233,22 @@ impl Parts {
         }
     }
 
-    /// Closes the files.
+    /// Closes the files: readers first, so that whoever is last can empty the log into the file.
     pub async fn close(&self) {
         if let Some(queue) = &self.queue {
             queue.close().await;
         }
         if let Some(reader) = &self.reader {
             reader.close().await;
+        }
+        if let Some(outbox) = &self.outbox {
+            outbox.close().await;
+        }
+        if let Some(scheduler) = &self.scheduler {
+            scheduler.close().await;
+        }
+        if let Some(button) = &self.button {
+            button.close().await;
         }
     }
 }

@@ -11,6 +11,15 @@ use crate::bounds::REASON_CHARS_MAX;
 /// Stands in the journal for "the whole message was buried".
 pub const WHOLE: u32 = u32::MAX;
 
+/// Stands in the id of a dead letter for the same.
+const WHOLE_PLACE: &str = "all";
+
+/// Whether the dead letter with this id is a whole message, not one entry of it: the writer buried it as one, or the
+/// inbox gave it up by itself (then its id is not one of the writer's).
+pub(crate) fn is_whole(id: &str) -> bool {
+    id.rsplit_once('/').is_none_or(|(_, place)| place == WHOLE_PLACE)
+}
+
 /// A command, and when it arrived.
 #[derive(Debug)]
 pub struct Arrived<T> {
@@ -130,7 +139,7 @@ impl<T> Work<T> {
             buried_at_ms: now_ms,
         };
         if let Some(reason) = &self.whole {
-            return vec![letter("all".to_owned(), body.clone(), reason)];
+            return vec![letter(WHOLE_PLACE.to_owned(), body.clone(), reason)];
         }
         if self.unreadable.is_empty() && self.impossible.is_empty() {
             return Vec::new();

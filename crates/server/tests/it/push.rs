@@ -1,6 +1,8 @@
 //! The push worker: every device once, under a lease and with a cursor, and not before it is due.
 
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 
 use serde_json::Value;
 use server::bounds::{PUSH_LEASE_MS, PUSH_PAGE};
@@ -121,35 +123,63 @@ async fn another_worker_goes_on_where_a_dead_one_stood() {
     assert_eq!(bench.outbox.pending().await.unwrap(), 0);
 }
 
+/// Ready when a worker has handed over so many devices; it is looked at whenever the worker has moved.
+async fn handed_over(sink: &Path, devices: u32) {
+    let devices = devices as usize;
+    let look =
+        |_: &mut Context<'_>| if records(sink).len() < devices { Poll::Pending } else { Poll::Ready(()) };
+    poll_fn(look).await;
+}
+
+fn distinct(mut tokens: Vec<String>) -> Vec<String> {
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens
+}
+
 #[tokio::test]
 async fn a_worker_that_dies_between_pages_repeats_one_page_at_most() {
     let bench = Bench::new().await;
-    let devices = 4 * PUSH_PAGE;
+    let devices = 6 * PUSH_PAGE;
     bench.fill(0, devices, NOW_MS).await;
     let sink = bench.sink();
     let first = bench.pusher(&sink, "a").await;
-    // It is looked at whenever the worker has moved, and then it is gone.
-    let has_pushed = std::future::poll_fn(|_| {
-        if records(&sink).is_empty() { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    });
     tokio::select! {
         biased;
-        () = has_pushed => {}
+        () = handed_over(&sink, 3 * PUSH_PAGE) => {}
         stepped = first.step() => panic!("it should have been cut off: {stepped:?}"),
     }
-    // A write that was under way may still come in.
     drop(first);
     assert_eq!(bench.outbox.pending().await.unwrap(), 1);
     bench.site.clock.advance(PUSH_LEASE_MS);
     assert!(in_time(bench.pusher(&sink, "b").await.step()).await.unwrap());
-    let pushed = bench.pushed();
-    let all = tokens(0, 0..devices);
+    let (pushed, all) = (bench.pushed(), tokens(0, 0..devices));
     let repeated = pushed.len() - all.len();
     assert!(repeated <= PUSH_PAGE as usize, "{repeated} devices were pushed to again");
-    let mut distinct = pushed.clone();
-    distinct.sort_unstable();
-    distinct.dedup();
-    assert_eq!(distinct, all, "nobody is left out");
+    assert_eq!(distinct(pushed), all, "nobody is left out");
+    assert_eq!(bench.outbox.pending().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_succeeded_stops() {
+    let bench = Bench::new().await;
+    let devices = 6 * PUSH_PAGE;
+    bench.fill(0, devices, NOW_MS).await;
+    let (path_a, path_b) = (bench.site.path("a.jsonl"), bench.site.path("b.jsonl"));
+    let (slow, fast) = (bench.pusher(&path_a, "a").await, bench.pusher(&path_b, "b").await);
+    let mut slow = Box::pin(slow.step());
+    tokio::select! {
+        biased;
+        () = handed_over(&path_a, 1) => {}
+        stepped = &mut slow => panic!("it should be in the middle of it: {stepped:?}"),
+    }
+    bench.site.clock.advance(PUSH_LEASE_MS);
+    assert!(in_time(fast.step()).await.unwrap());
+    assert!(in_time(slow).await.unwrap());
+    let (pushed_a, pushed_b) = (records(&path_a), records(&path_b));
+    assert!(pushed_a.len() <= 2 * PUSH_PAGE as usize, "it went on for {} devices", pushed_a.len());
+    let both = pushed_a.iter().chain(&pushed_b).map(|record| record["token"].as_str().unwrap().to_owned());
+    assert_eq!(distinct(both.collect()), tokens(0, 0..devices));
     assert_eq!(bench.outbox.pending().await.unwrap(), 0);
 }
 

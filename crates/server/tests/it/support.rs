@@ -115,9 +115,10 @@ pub(crate) async fn unlock(connection: SqliteConnection) {
     connection.close().await.unwrap();
 }
 
-/// Fails when this takes longer than any test may.
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, work).await.expect("this does not end")
+/// Fails when this takes longer than any test may. Boxed, because loops over a database are large futures.
+pub(crate) fn in_time<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let work = Box::pin(work);
+    async move { tokio::time::timeout(LONG, work).await.expect("this does not end") }
 }
 
 pub(crate) fn user(name: &str) -> Username {

@@ -14,6 +14,9 @@ use super::json::{self, Rows};
 use super::player::{self, player_columns};
 use crate::{Error, Position, Prefetched};
 
+/// A plain `BEGIN` that reads first could find at its first write that somebody else has written since.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
 /// One connection, and what need not be read again for each batch.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -45,7 +48,15 @@ impl Writer {
 
     /// Begins a transaction that holds the write lock from the start, so that it never fails half-way for want of it.
     pub(super) async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+        match self.pool.begin_with(BEGIN).await {
+            // SQLite itself has rolled back the transaction before this one, because of a full disk for example; the
+            // driver has not noticed and would never begin again on this connection.
+            Err(sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement) => {
+                self.pool.acquire().await?.close().await?;
+                Ok(self.pool.begin_with(BEGIN).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// Takes out what is remembered of a partition. Who ends well puts it back; after an error, or when the future is

@@ -2,6 +2,7 @@
 
 use server::scheduler::OpenError;
 
+use super::restarts::cut_off;
 use super::*;
 
 /// Who stands in the way, and for how long.
@@ -111,5 +112,36 @@ async fn it_never_overtakes_an_earlier_announcement() {
     }
     for id in [1, 2] {
         assert_eq!(bench.table.get(id).await.unwrap().unwrap().stage, Stage::Announced);
+    }
+}
+
+/// Whatever another scheduler does in the middle of it, an operator's round that nothing stands in the way of opens.
+#[tokio::test]
+async fn another_scheduler_in_the_middle_of_it_is_no_harm() {
+    for overdue in [false, true] {
+        for polls in 0..40 {
+            let bench = Bench::new().await;
+            let (one, other) = (bench.scheduler(1), bench.another(2).await);
+            one.step().await.unwrap();
+            if overdue {
+                // Nobody announced the drawn round in time: the other one is about to draw it anew.
+                bench.go_to(bench.latest().await.round.opens_at_ms);
+            }
+            let mut opening = Box::pin(one.open_now(LEAD_MS));
+            let opened = cut_off(opening.as_mut(), polls).await;
+            other.step().await.unwrap();
+            let opened = match opened {
+                Some(opened) => opened,
+                None => opening.await,
+            };
+            let round =
+                opened.unwrap_or_else(|error| panic!("overdue {overdue}, after {polls} polls: {error}"));
+            let row = bench.table.get(1).await.unwrap().unwrap();
+            assert_eq!((row.round, row.by_operator, row.stage), (round, true, Stage::Announced));
+            let sent = bench.sent().await;
+            for partition in 0..PARTITIONS {
+                assert_eq!(announced(&sent, partition), [round], "overdue {overdue}, after {polls} polls");
+            }
+        }
     }
 }

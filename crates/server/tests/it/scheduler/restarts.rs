@@ -51,8 +51,8 @@ async fn check(bench: &Bench, sent: &[Sent], exact: bool) -> u64 {
     finished.len() as u64
 }
 
-/// Polls so many times at most; then whoever was at work is gone.
-async fn cut_off<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
+/// Polls so many times at most; `None`: it was not done by then.
+pub(super) async fn cut_off<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut work = pin!(work);
     let mut left = polls;
     poll_fn(|context| {

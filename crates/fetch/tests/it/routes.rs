@@ -1,0 +1,169 @@
+//! `/fetch/self` and `/fetch/lb` over a real store.
+
+mod boards;
+mod players;
+mod refusals;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use fetch::{Board, FetchState};
+use game::{
+    Action, Add, DisplayName, Level, Player, Powerup, PowerupKind, PurchaseId, Round, Standing, Username,
+    partition_of,
+};
+use serde_json::Value;
+use store::{
+    Commit, Committed, Options, Position, Prefetched, Reader, Schedule, Scheduled, Stage, Store, Writer,
+};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+const NOW_MS: i64 = 1_800_000_000_000;
+const PARTITIONS: u16 = 2;
+
+/// A game with its read routes, and the clock by which they answer.
+struct Bench {
+    writer: Writer,
+    reader: Reader,
+    schedule: Schedule,
+    board: Arc<Board>,
+    now_ms: Arc<AtomicI64>,
+    _folder: TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::sqlite(&folder.path().join("game.sqlite"), Options::default());
+        store.migrate().await.unwrap();
+        let writer = store.writer().await.unwrap();
+        writer.settle_identity("inbox", PARTITIONS, NOW_MS).await.unwrap();
+        Self {
+            writer,
+            reader: store.reader().await.unwrap(),
+            schedule: store.schedule().await.unwrap(),
+            board: Arc::new(Board::new(PARTITIONS)),
+            now_ms: Arc::new(AtomicI64::new(NOW_MS)),
+            _folder: folder,
+        }
+    }
+
+    fn go_to(&self, at_ms: i64) {
+        self.now_ms.store(at_ms, Ordering::SeqCst);
+    }
+
+    fn state(&self, board: Option<Arc<Board>>) -> FetchState {
+        let now_ms = Arc::clone(&self.now_ms);
+        let now_ms = Arc::new(move || now_ms.load(Ordering::SeqCst));
+        FetchState { reader: self.reader.clone(), board, partitions: PARTITIONS, now_ms }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.get_with(Some(Arc::clone(&self.board)), path).await
+    }
+
+    async fn get_with(&self, board: Option<Arc<Board>>, path: &str) -> Answer {
+        let router: Router = fetch::routes().with_state(self.state(board)).split_for_parts().0;
+        let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        Answer { status, headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// What a player sees of themselves.
+    async fn me(&self, name: &str) -> Value {
+        let answer = self.get(&format!("/fetch/self?username={name}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        assert_eq!(answer.headers["content-type"], "application/json");
+        answer.json()
+    }
+
+    /// Applies commands in one partition; the board is told, as by the handler of the same process.
+    async fn apply_in(&self, partition: u16, commands: &[(i64, Action)], prepare: impl Fn(&mut Player)) {
+        let names: Vec<_> = commands.iter().filter_map(|(_, action)| action.username().cloned()).collect();
+        let Prefetched { from, mut world } = self.writer.prefetch(partition, &names, &[]).await.unwrap();
+        for (at_ms, action) in commands {
+            world.apply(*at_ms, action).unwrap();
+        }
+        world.players.values_mut().for_each(prepare);
+        let to = Position { sequence: from.sequence + 1, ..from };
+        let commit = Commit { partition, from, to, world: &world, journal: &[], outbox: &[] };
+        assert_eq!(self.writer.commit(commit).await.unwrap(), Committed::Done);
+        let changed = world.changed().map(|(username, player)| Standing::of(username, player)).collect();
+        self.board.project(partition, from, to, changed);
+    }
+
+    /// Applies a command of a player, in the player's partition.
+    async fn apply(&self, at_ms: i64, action: Action) {
+        let partition = partition_of(action.username().unwrap().as_str(), PARTITIONS);
+        self.apply_in(partition, &[(at_ms, action)], |_| {}).await;
+    }
+
+    async fn everywhere(&self, action: &Action) {
+        for partition in 0..PARTITIONS {
+            self.apply_in(partition, &[(NOW_MS, action.clone())], |_| {}).await;
+        }
+    }
+
+    /// A player with so many points.
+    async fn join(&self, name: &str, score: u64) {
+        let partition = partition_of(name, PARTITIONS);
+        self.apply_in(partition, &[(NOW_MS, add(name, None))], |player| player.score = score).await;
+    }
+
+    /// A round that every partition has heard of.
+    async fn announce(&self, round: Round) {
+        self.everywhere(&Action::Announce(round)).await;
+        let row = Scheduled { round, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
+        self.schedule.insert_if_absent(&row).await.unwrap();
+        assert!(self.schedule.announced(round.id).await.unwrap());
+    }
+
+    /// Makes ranks exact.
+    async fn rebuild(&self) {
+        for partition in 0..PARTITIONS {
+            let (at, all) = self.reader.standings(partition).await.unwrap();
+            assert!(self.board.rebuild(partition, at, all));
+        }
+    }
+}
+
+fn user(name: &str) -> Username {
+    Username::new(name).unwrap()
+}
+
+fn add(name: &str, shown: Option<&str>) -> Action {
+    let shown = shown.map(|shown| DisplayName::new(shown).unwrap());
+    Action::Add(Add { username: user(name), name: shown, platform: None, token: None })
+}
+
+fn press(name: &str) -> Action {
+    Action::Press { username: user(name) }
+}
+
+fn buy(name: &str, id: &str, kind: PowerupKind, level: Level) -> Action {
+    Action::Buy { username: user(name), id: PurchaseId::new(id).unwrap(), powerup: Powerup { kind, level } }
+}
+
+/// A round of 100 s with 10 s of grace.
+fn round(id: u64, opens_at_ms: i64) -> Round {
+    Round::new(id, opens_at_ms, 100_000, 10_000).unwrap()
+}
