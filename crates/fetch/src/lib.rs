@@ -8,5 +8,5 @@ mod reply;
 mod routes;
 
 pub use board::Board;
-pub use reply::{Cause, json, problem, store_problem};
+pub use reply::{Cause, chain, json, problem, store_problem};
 pub use routes::{FetchState, board_rows, routes};

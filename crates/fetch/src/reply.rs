@@ -36,7 +36,8 @@ pub fn store_problem(error: &store::Error) -> Response {
     response
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with everything that led to it, for logs and for people at a terminal.
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("buttonparty: {}", server::telemetry::chain(&error));
+            eprintln!("buttonparty: {}", fetch::chain(&error));
             ExitCode::FAILURE
         }
     }

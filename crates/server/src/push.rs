@@ -95,9 +95,7 @@ impl Pusher {
                 }
                 Ok(false) => Duration::from_millis(PUSH_POLL_MS),
                 Err(error) => {
-                    let source =
-                        std::error::Error::source(&error).map(crate::telemetry::chain).unwrap_or_default();
-                    warn!(%error, source, failures, "the push worker tries again");
+                    warn!(error = fetch::chain(&error), failures, "the push worker tries again");
                     failures += 1;
                     backoff(failures)
                 }

@@ -95,9 +95,7 @@ impl Scheduler {
                     wake_ms.min(self.clock.now_ms().saturating_add(SCHEDULE_POLL_MS))
                 }
                 Err(error) => {
-                    let source =
-                        std::error::Error::source(&error).map(crate::telemetry::chain).unwrap_or_default();
-                    warn!(%error, source, failures, "the scheduler tries again");
+                    warn!(error = fetch::chain(&error), failures, "the scheduler tries again");
                     failures += 1;
                     let pause_ms = i64::try_from(backoff(failures).as_millis()).unwrap_or(i64::MAX);
                     self.clock.now_ms().saturating_add(pause_ms)

@@ -188,9 +188,7 @@ impl<C: Crowd> Writer<C> {
                 Ok(_) => failures = 0,
                 Err(error @ StepError::Foreign(_)) => return Err(error),
                 Err(error) => {
-                    let source =
-                        std::error::Error::source(&error).map(crate::telemetry::chain).unwrap_or_default();
-                    warn!(%error, source, failures, "the writer tries again");
+                    warn!(error = fetch::chain(&error), failures, "the writer tries again");
                     let _ = stop.run_until_cancelled(tokio::time::sleep(backoff(failures))).await;
                     failures += 1;
                 }

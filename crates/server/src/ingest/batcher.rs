@@ -167,9 +167,7 @@ impl Batcher {
                     in_flight.envelopes.push(Closed { outgoing, waiters });
                 }
                 Err(error) => {
-                    let source =
-                        std::error::Error::source(&error).map(crate::telemetry::chain).unwrap_or_default();
-                    error!(envelope = outgoing.id, commands = waiters.len(), %error, source, "the inbox does not take commands");
+                    error!(envelope = outgoing.id, commands = waiters.len(), error = fetch::chain(&error), "the inbox does not take commands");
                     tell(waiters, false);
                 }
             }
