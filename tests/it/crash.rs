@@ -20,7 +20,7 @@ use crate::support::{Game, alone, eventually, now_ms};
 /// How often the whole process is killed.
 const KILLS: usize = 20;
 /// How often the handler alone is killed.
-const HANDLER_KILLS: usize = 6;
+const HANDLER_KILLS: usize = 15;
 /// Phones at work at the same time; every fourth of them is of the same kind.
 const PHONES: usize = 32;
 /// Most commands that are taken between a start and the next kill.

@@ -12,7 +12,9 @@ use tokio::process::Command;
 
 use crate::crowd::{Address, Phone, Told, assert_kept, counts, named};
 use crate::files::{self, GAME};
-use crate::support::{BY_HAND, DEADLINE, Game, alone, answer, beside_others, binary, command, eventually, with_auth};
+use crate::support::{
+    BY_HAND, DEADLINE, Game, alone, answer, beside_others, binary, command, eventually, with_auth,
+};
 
 /// A user without any rights of its own; nobody, by custom.
 const NOBODY: u32 = 65_534;

@@ -117,7 +117,8 @@ pub(crate) async fn put_past(folder: &Path, partitions: u16, players: &[String],
     let mut commands: Vec<_> = usernames.iter().map(|username| (begin_ms, add(username))).collect();
     for round in &rounds {
         commands.push((round.opens_at_ms - 100, Action::Announce(*round)));
-        let press = |username: &Username| (round.opens_at_ms + 5, Action::Press { username: username.clone() });
+        let press =
+            |username: &Username| (round.opens_at_ms + 5, Action::Press { username: username.clone() });
         commands.extend(usernames.iter().map(press));
     }
     put(folder, partitions, commands).await;
@@ -146,7 +147,8 @@ pub(crate) struct Applied {
 /// nothing was buried.
 pub(crate) async fn journal(folder: &Path) -> Vec<Applied> {
     let mut connection = open(&folder.join(GAME)).await;
-    let rows = sqlx::query_as("SELECT partition, body, buried FROM journal ORDER BY partition, inbox, sequence");
+    let rows =
+        sqlx::query_as("SELECT partition, body, buried FROM journal ORDER BY partition, inbox, sequence");
     let rows: Vec<(u16, String, String)> = rows.fetch_all(&mut connection).await.unwrap();
     let (mut all, mut ids) = (Vec::new(), HashSet::new());
     for (partition, body, buried) in &rows {

@@ -46,7 +46,8 @@ async fn a_round_writes_as_many_rows_for_a_hundred_thousand_players_as_for_ten()
 async fn rows_of_a_round(players: usize) -> BTreeMap<String, i64> {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let adds = (0..players).map(|number| (now_ms(), files::add(&Username::new(&number.to_string()).unwrap())));
+    let adds =
+        (0..players).map(|number| (now_ms(), files::add(&Username::new(&number.to_string()).unwrap())));
     files::put(folder, PARTITIONS, adds).await;
     let game = Game::start(folder, "all", &settings()).await;
     files::drained(folder).await;
@@ -69,7 +70,8 @@ async fn rows_of_a_round(players: usize) -> BTreeMap<String, i64> {
     assert!(game.stop().await.success());
 
     let mut connection = files::open(&folder.join(GAME)).await;
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM players").fetch_one(&mut connection).await.unwrap();
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM players").fetch_one(&mut connection).await.unwrap();
     assert_eq!(usize::try_from(count), Ok(players));
     let mut written = BTreeMap::new();
     for (file, table) in tables {
@@ -168,7 +170,13 @@ async fn everything_at_once_loses_nothing_and_ranks_right() {
 }
 
 /// One phone: joins again and again, presses and buys for itself and for others, and reads.
-async fn mixed(mut phone: Phone, number: usize, mut dice: StdRng, rich: Arc<Vec<String>>, until_ms: i64) -> Phone {
+async fn mixed(
+    mut phone: Phone,
+    number: usize,
+    mut dice: StdRng,
+    rich: Arc<Vec<String>>,
+    until_ms: i64,
+) -> Phone {
     let own = |number: usize, turn: usize| format!("poor-{number}-{turn}");
     let mut joined = 0;
     for turn in 0.. {

@@ -172,7 +172,11 @@ async fn files_of_a_newer_version_are_refused() {
         connection.close().await.unwrap();
         let path = folder.join(file);
         let reasons = [what, "this program knows", path.to_str().unwrap()];
-        let roles = if file == GAME { &["all", "ingest", "handler", "scheduler", "fetch", "push"][..] } else { &ROLES };
+        let roles = if file == GAME {
+            &["all", "ingest", "handler", "scheduler", "fetch", "push"][..]
+        } else {
+            &ROLES
+        };
         assert_refused(folder, roles, &with_auth(&BY_HAND), &reasons).await;
 
         let mut connection = files::open(&path).await;

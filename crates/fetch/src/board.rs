@@ -68,7 +68,11 @@ impl Board {
     /// The partitions that must be rebuilt from the store.
     pub fn stale(&self) -> Vec<u16> {
         let ranks = self.0.read();
-        (0..).zip(&ranks.partitions).filter(|(_, state)| state.applied.is_none()).map(|(index, _)| index).collect()
+        (0..)
+            .zip(&ranks.partitions)
+            .filter(|(_, state)| state.applied.is_none())
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// Replaces a partition by all its players as they stood at this position, then catches up with what was
@@ -133,7 +137,8 @@ impl Board {
         let ahead = ranks.order.rank(standing);
         // The board may know the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
         let himself = ranks.of.get(&standing.username).is_some_and(|(score, reached_at_ms)| {
-            Standing { score: *score, reached_at_ms: *reached_at_ms, username: standing.username.clone() } < *standing
+            Standing { score: *score, reached_at_ms: *reached_at_ms, username: standing.username.clone() }
+                < *standing
         });
         Some(1 + ahead.saturating_sub(usize::from(himself)) as u64)
     }

@@ -20,6 +20,9 @@ pub fn problem(problem: &Problem) -> Response {
     if let Some(seconds) = problem.retry_after_s() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if problem.kind() == ProblemKind::Unauthorized {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     response.extensions_mut().insert(problem.kind());
     response
 }

@@ -10,11 +10,12 @@ use store::{PlayerView, Reader};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{
-    BoardRow, LastPressView, LastPurchaseView, PowerupView, PowerupsView, Problem, ProblemKind, RoundView, SelfView,
+    BoardRow, LastPressView, LastPurchaseView, PowerupView, PowerupsView, Problem, ProblemKind, RoundView,
+    SelfView,
 };
 
-use crate::reply::{json, problem, store_problem};
 use crate::Board;
+use crate::reply::{json, problem, store_problem};
 
 /// What the read routes need.
 #[derive(Clone)]
@@ -54,7 +55,8 @@ async fn fetch_self(State(state): State<FetchState>, RawQuery(query): RawQuery) 
     let partition = partition_of(username.as_str(), state.partitions);
     match state.reader.player(&username, partition, now_ms).await {
         Ok(Some(view)) => {
-            let rank = state.board.as_ref().and_then(|board| board.rank(&view.standing, &view.positions, now_ms));
+            let rank =
+                state.board.as_ref().and_then(|board| board.rank(&view.standing, &view.positions, now_ms));
             let body = serde_json::to_vec(&self_view(&view, rank, now_ms)).unwrap_or_default();
             json(StatusCode::OK, body)
         }

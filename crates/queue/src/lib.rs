@@ -39,7 +39,8 @@ impl fmt::Display for Sequence {
 pub struct Outgoing {
     /// Messages of one partition stay in order.
     pub partition: u16,
-    /// Names this message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice.
+    /// Names this message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice. A message whose id
+    /// begins with `~` is quiet: it is not counted in the [`Backlog`].
     pub id: String,
     /// The content.
     pub body: String,
@@ -112,7 +113,7 @@ pub struct DeadLetter {
 /// Figures about the inbox at one moment.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Backlog {
-    /// Messages that are not acked, those in flight included.
+    /// Messages that are not acked, those in flight included; quiet ones are not counted, here and below.
     pub messages: u64,
     /// Messages given out under a lease that has not run out.
     pub in_flight: u64,

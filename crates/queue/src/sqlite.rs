@@ -79,11 +79,11 @@ impl Sqlite {
 
     pub(crate) async fn backlog(&self) -> Result<Backlog, Error> {
         let (messages, in_flight, dead, oldest_sent_at_ms) = query_as(
-            "SELECT (SELECT count(*) FROM messages),
+            "SELECT (SELECT count(*) FROM messages WHERE id NOT GLOB '~*'),
                  (SELECT count(*) FROM leases l JOIN messages m ON m.partition = l.partition AND m.sequence <= l.through
-                  WHERE l.until_ms > ?),
+                  WHERE l.until_ms > ? AND m.id NOT GLOB '~*'),
                  (SELECT count(*) FROM dead),
-                 (SELECT sent_at_ms FROM messages ORDER BY sequence LIMIT 1)",
+                 (SELECT sent_at_ms FROM messages WHERE id NOT GLOB '~*' ORDER BY sequence LIMIT 1)",
         )
         .bind(self.now_ms())
         .fetch_one(&self.0.readers)

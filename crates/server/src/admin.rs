@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{OpenRoundBody, Problem, ProblemKind, RoundView};
 
-use crate::bounds::{LEAD_MS_MAX, RETRY_AFTER_MS};
+use crate::bounds::RETRY_AFTER_MS;
 use crate::http;
 use crate::scheduler::{OpenError, Scheduler};
 
@@ -22,8 +22,6 @@ pub struct Admin {
     pub token: String,
     /// The lead of a round when none is asked for.
     pub lead_ms: i64,
-    /// The shortest lead that may be asked for.
-    pub lead_ms_min: i64,
 }
 
 /// The operators' routes, with their documentation.
@@ -50,9 +48,13 @@ async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request
     if !is_operator(&headers, &admin.token) {
         return problem(&Problem::new(ProblemKind::Unauthorized));
     }
-    let lead_ms = match lead_ms(&admin, request).await {
-        Ok(lead_ms) => lead_ms,
+    let body = match http::body(request.into_body()).await {
+        Ok(body) => body,
         Err(told) => return problem(&told),
+    };
+    let lead_ms = match wire::lead_ms(&body) {
+        Ok(lead_ms) => lead_ms.unwrap_or(admin.lead_ms),
+        Err(errors) => return problem(&Problem::invalid(errors)),
     };
     match admin.scheduler.open_now(lead_ms).await {
         Ok(round) => {
@@ -64,23 +66,13 @@ async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request
             let told = Problem::new(ProblemKind::RoundOverlaps).with_detail(overlaps.to_string());
             problem(&told.with_retry_after_ms(wait_ms))
         }
+        Err(OpenError::Invalid(invalid)) => problem(&invalid.into()),
         Err(OpenError::Failed(error)) => {
             let told = Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS);
             let mut response = problem(&told);
             response.extensions_mut().insert(Cause(error.to_string()));
             response
         }
-    }
-}
-
-async fn lead_ms(admin: &Admin, request: Request) -> Result<i64, Problem> {
-    let body = http::body(request.into_body()).await?;
-    let lead_ms = wire::lead_ms(&body).map_err(Problem::invalid)?.unwrap_or(admin.lead_ms);
-    let (min, max) = (admin.lead_ms_min, LEAD_MS_MAX);
-    if (min..=max).contains(&lead_ms) {
-        Ok(lead_ms)
-    } else {
-        Err(game::Reason::OutOfRange { min, max }.of("lead_ms").into())
     }
 }
 

@@ -10,16 +10,22 @@ pub const RESEND_MS_MAX: i64 = 60_000;
 pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
 /// What a phone is told to wait when it is turned away, in milliseconds.
 pub const RETRY_AFTER_MS: i64 = 1_000;
-/// How long the head of a request may take to arrive, in milliseconds.
+/// How long a connection may be silent before it is closed, in milliseconds; at most twice as long.
 pub const HEAD_MS_MAX: u64 = 10_000;
 /// How long the body of a request may take to arrive, in milliseconds.
 pub const BODY_MS_MAX: u64 = 10_000;
 /// Bytes of an over-long body that are read and thrown away, so that the phone gets to read its answer.
 pub const BODY_DISCARD_BYTES_MAX: usize = 2 << 20;
-/// Open connections of one process, at most.
+/// Open connections of one process, at most; fewer where the system allows fewer open files.
 pub const CONNECTIONS_MAX: usize = 20_000;
-/// Live connections of one process, at most.
-pub const LIVE_CONNECTIONS_MAX: usize = 10_000;
+/// Open files that are kept free for other things than connections.
+pub const FILES_RESERVED: usize = 128;
+/// Bytes that a connection buffers, at most; the head of a request must fit.
+pub const CONNECTION_BYTES_MAX: usize = 32 << 10;
+/// How long requests in progress may take to end after a stop was asked for, in milliseconds.
+pub const HTTP_STOP_MS_MAX: u64 = 5_000;
+/// For how long an answer of `/readyz` or `/metrics` is given again, in milliseconds.
+pub const HEALTH_CACHE_MS: i64 = 500;
 /// Live events that a slow connection may be behind before it is brought up to date at once.
 pub const LIVE_BEHIND_MAX: usize = 64;
 /// How often live connections are fed from the store at the least, in milliseconds; the board changes at most so often.

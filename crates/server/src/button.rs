@@ -79,6 +79,29 @@ impl Button {
         self.store.close().await;
     }
 
+    async fn write(
+        &self,
+        partition: u16,
+        batch: &ButtonBatch,
+        (from, to): (Position, Position),
+        journal: &[JournalRow<'_>],
+        rehearse: bool,
+    ) -> Result<Committed, store::Error> {
+        let outbox = batch.world.changes.rounds.iter().map(|round| {
+            let push = RoundPush {
+                message: "PRESS BUTTON",
+                round: round.id.to_string(),
+                opens_at: round.opens_at_ms.to_string(),
+                closes_at: round.closes_at_ms(game::Round::BASE_HALVES).to_string(),
+            };
+            let payload = serde_json::to_string(&push).unwrap_or_default(); // cannot fail: strings only
+            OutboxRow { topic: format!("round/{}", round.id), payload, due_at_ms: round.opens_at_ms }
+        });
+        let outbox: Vec<_> = outbox.collect();
+        let commit = Commit { partition, from, to, world: &batch.world, journal, outbox: &outbox };
+        if rehearse { self.store.rehearse(commit).await } else { self.store.commit(commit).await }
+    }
+
     fn count(&self, outcomes: &[Outcome]) {
         for outcome in outcomes {
             let name = match outcome {
@@ -160,18 +183,18 @@ impl Crowd for Button {
         to: Position,
         journal: &[JournalRow<'_>],
     ) -> Result<Committed, store::Error> {
-        let outbox = batch.world.changes.rounds.iter().map(|round| {
-            let push = RoundPush {
-                message: "PRESS BUTTON",
-                round: round.id.to_string(),
-                opens_at: round.opens_at_ms.to_string(),
-                closes_at: round.closes_at_ms(game::Round::BASE_HALVES).to_string(),
-            };
-            let payload = serde_json::to_string(&push).unwrap_or_default(); // cannot fail: strings only
-            OutboxRow { topic: format!("round/{}", round.id), payload, due_at_ms: round.opens_at_ms }
-        });
-        let outbox: Vec<_> = outbox.collect();
-        self.store.commit(Commit { partition, from, to, world: &batch.world, journal, outbox: &outbox }).await
+        self.write(partition, batch, (from, to), journal, false).await
+    }
+
+    async fn rehearse(
+        &self,
+        partition: u16,
+        batch: &ButtonBatch,
+        from: Position,
+        to: Position,
+        journal: &[JournalRow<'_>],
+    ) -> Result<Committed, store::Error> {
+        self.write(partition, batch, (from, to), journal, true).await
     }
 
     /// A round is secret until it opens; a tick would tell that one is over for players with an extender.

@@ -6,8 +6,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors, Role, SETTINGS, environment};
-use crate::node::{Node, NodeError, Parts, check_age, open_queue, open_store};
+use crate::config::{Config, ConfigErrors, Role, SETTINGS, Setting, environment, unknown_variables};
+use crate::node::{
+    Node, NodeError, Parts, check_age, open_existing_queue, open_existing_reader, open_queue, open_store,
+};
 use crate::scheduler::OpenError;
 use crate::{dlq, telemetry, verify};
 
@@ -114,22 +116,32 @@ pub async fn run(matches: ArgMatches) -> Result<(), CliError> {
     let innermost =
         std::iter::successors(Some(&matches), |outer| outer.subcommand().map(|(_, inner)| inner)).last();
     let innermost = innermost.unwrap_or(&matches);
-    let given = |setting: &crate::config::Setting| {
+    let given = |setting: &Setting| {
         innermost.get_one::<String>(setting.name).cloned().or_else(|| environment(&setting.variable()))
     };
     if let Some((_, role, _)) = ROLES.into_iter().find(|(role, _, _)| *role == name) {
-        return serve(&Config::parse(role, given)?).await;
+        return serve(&configured(role, given)?).await;
     }
     if name == "config" {
         let dev = sub.get_one::<String>("role").is_some_and(|role| role == "dev");
-        let config = Config::parse(if dev { Role::Dev } else { Role::Tool }, given)?;
+        let config = configured(if dev { Role::Dev } else { Role::Tool }, given)?;
         return print(&config.table());
     }
     // A round that is opened by hand in a game that runs as `dev` must be one of that game's.
     let dev = sub.subcommand().is_some_and(|(name, open)| name == "open" && open.get_flag("dev"));
-    let config = Config::parse(if dev { Role::Dev } else { Role::Tool }, given)?;
+    let config = configured(if dev { Role::Dev } else { Role::Tool }, given)?;
     logs(&config)?;
     tool(name, sub, &config).await
+}
+
+/// The configuration, with every mistake reported at once: misspelt variables too.
+fn configured(role: Role, given: impl Fn(&Setting) -> Option<String>) -> Result<Config, ConfigErrors> {
+    let unknown = unknown_variables();
+    match Config::parse(role, given) {
+        Ok(config) if unknown.is_empty() => Ok(config),
+        Ok(_) => Err(ConfigErrors::default().with_unknown(&unknown)),
+        Err(errors) => Err(errors.with_unknown(&unknown)),
+    }
 }
 
 async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliError> {
@@ -137,14 +149,14 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
     match (name, sub.subcommand()) {
         ("migrate", _) => migrate(config, &clock, sub.get_flag("adopt-inbox")).await,
         ("dlq", Some(("list", _))) => {
-            let queue = open_queue(config, &clock).await?;
+            let queue = open_existing_queue(config, &clock).await?;
             let total = dlq::list(&queue, &mut std::io::stdout().lock()).await?;
             eprintln!("{total} dead letter(s)");
             queue.close().await;
             Ok(())
         }
         ("dlq", Some(("redrive", sub))) => {
-            let queue = open_queue(config, &clock).await?;
+            let queue = open_existing_queue(config, &clock).await?;
             let ids: Vec<_> = sub.get_many::<String>("ids").into_iter().flatten().cloned().collect();
             let partitions = partitions_of_game(config).await?;
             let total = dlq::redrive(&queue, partitions, &ids).await?;
@@ -155,7 +167,7 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
             open_round(config, clock, sub.get_one::<i64>("lead-ms").copied()).await
         }
         ("verify", _) => {
-            let reader = open_store(config).await?.reader().await.map_err(NodeError::from)?;
+            let reader = open_existing_reader(config).await?;
             let equal = verify::verify(&reader, &mut std::io::stdout().lock()).await?;
             if equal { Ok(()) } else { Err(CliError::Different) }
         }
@@ -168,7 +180,7 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
 
 /// The number of partitions that the game was begun with: a message that counts with another would stop the handler.
 async fn partitions_of_game(config: &Config) -> Result<u16, CliError> {
-    let reader = open_store(config).await?.reader().await.map_err(NodeError::from)?;
+    let reader = open_existing_reader(config).await?;
     let identity = reader.identity().await.map_err(NodeError::from)?;
     reader.close().await;
     Ok(identity.map_or(config.partitions, |identity| identity.partitions))
@@ -194,7 +206,8 @@ async fn open_round(config: &Config, clock: Clock, lead_ms: Option<i64>) -> Resu
     let Some(scheduler) = parts.scheduler() else { return Err(CliError::Process("no scheduler".to_owned())) };
     let round = scheduler.open_now(lead_ms.unwrap_or(config.round_lead_ms)).await?;
     parts.close().await;
-    print(&format!("round {} opens at {}\n", round.id, round.opens_at_ms))
+    let game::Round { id, opens_at_ms, window_ms, grace_ms } = round;
+    print(&format!("round {id} opens at {opens_at_ms}, for {window_ms} ms and {grace_ms} ms of grace\n"))
 }
 
 fn print(text: &str) -> Result<(), CliError> {

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use game::schedule::Cadence;
 pub use settings::{SETTINGS, Setting};
+use tracing_subscriber::EnvFilter;
 
 use crate::bounds::{LEAD_MS_MAX, LEAD_MS_MIN};
 
@@ -102,7 +103,7 @@ pub struct Config {
 }
 
 /// Everything that is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Default, thiserror::Error)]
 pub struct ConfigErrors(Vec<String>);
 
 impl fmt::Display for ConfigErrors {
@@ -143,7 +144,7 @@ impl Config {
         for setting in SETTINGS {
             let value = match self.values.get(setting.name).and_then(Option::as_deref) {
                 Some(_) if setting.secret => "********",
-                Some(value) => value,
+                Some(value) => &without_password(value),
                 None => "(none)",
             };
             let default = match setting.default_for(self.role == Role::Dev) {
@@ -159,6 +160,33 @@ impl Config {
     }
 }
 
+/// The value with the user's part of a URL, which may hold a password, masked.
+fn without_password(value: &str) -> String {
+    match value.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
+        Some((scheme, rest)) => format!("{scheme}://********@{rest}"),
+        None => value.to_owned(),
+    }
+}
+
+/// Names in the environment that begin like a setting's and are none: mostly misspelt.
+pub fn unknown_variables() -> Vec<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let unknown = |name: &String| {
+        name.starts_with("BUTTONPARTY_") && SETTINGS.iter().all(|setting| setting.variable() != *name)
+    };
+    names.filter(unknown).collect()
+}
+
+impl ConfigErrors {
+    /// Adds variables that are no settings.
+    #[must_use]
+    pub fn with_unknown(mut self, names: &[String]) -> Self {
+        self.0.extend(names.iter().map(|name| format!("{name}: there is no such setting")));
+        self
+    }
+}
+
 struct Parser<'a> {
     values: &'a BTreeMap<&'static str, Option<String>>,
     errors: Vec<String>,
@@ -166,7 +194,10 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn config(&mut self, role: Role) -> Option<Config> {
-        let data = PathBuf::from(self.text("DATA")?);
+        let data = match self.text("DATA")? {
+            empty if empty.is_empty() => self.wrong("DATA", "must be a folder")?,
+            folder => PathBuf::from(folder),
+        };
         let listen = self.parsed("LISTEN", "must be an address and a port, such as 127.0.0.1:8080");
         let queue_path = self.file("QUEUE_URL", data.join("inbox.sqlite"));
         let store_path = self.file("STORE_URL", data.join("game.sqlite"));
@@ -184,7 +215,10 @@ impl Parser<'_> {
         let envelope_bytes_max = self.within("ENVELOPE_BYTES_MAX", 32_768, 262_144);
         let inbox_bytes_max = self.within("INBOX_BYTES_MAX", 1 << 20, 1 << 44);
         let push_sink = self.choice("PUSH_SINK", &[("log", PushSink::Log), ("record", PushSink::Record)]);
-        let log = self.text("LOG");
+        let log = self.text("LOG").and_then(|filter| match EnvFilter::try_new(&filter) {
+            Ok(_) => Some(filter),
+            Err(error) => self.wrong("LOG", error),
+        });
         let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
         let log_format = self.choice("LOG_FORMAT", &formats);
         Some(Config {
@@ -214,7 +248,7 @@ impl Parser<'_> {
             Some(_) if SETTINGS.iter().any(|setting| setting.name == name && setting.secret) => {
                 "=********".to_owned()
             }
-            Some(value) => format!("={value}"),
+            Some(value) => format!("={}", without_password(value)),
             None => String::new(),
         };
         self.errors.push(format!("BUTTONPARTY_{name}{shown}: {reason}"));

@@ -8,19 +8,62 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
+use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::bounds::READY_MS_MAX;
+use crate::bounds::{HEALTH_CACHE_MS, READY_MS_MAX};
+use crate::clock::Clock;
 
-/// What health routes ask.
+/// What health routes ask. Answers are kept for a moment, and made by one request at a time: they are open to everybody
+/// and cost more than a press.
 pub struct Health {
-    /// The inbox, where this process uses it.
-    pub queue: Option<queue::Queue>,
-    /// The store, where this process uses it.
-    pub reader: Option<store::Reader>,
-    /// What `/metrics` shows.
-    pub metrics: Option<PrometheusHandle>,
+    queue: Option<queue::Queue>,
+    reader: Option<store::Reader>,
+    metrics: Option<PrometheusHandle>,
+    clock: Clock,
+    ready: Kept<(bool, String)>,
+    rendered: Kept<String>,
+}
+
+/// An answer, and since when it stands, Unix milliseconds.
+type Kept<T> = Mutex<Option<(i64, T)>>;
+
+impl Health {
+    /// Asks this inbox and this store, where the process uses them, and shows these metrics.
+    pub fn new(
+        queue: Option<queue::Queue>,
+        reader: Option<store::Reader>,
+        metrics: Option<PrometheusHandle>,
+        clock: Clock,
+    ) -> Self {
+        Self { queue, reader, metrics, clock, ready: Kept::default(), rendered: Kept::default() }
+    }
+
+    async fn kept<T: Clone>(&self, kept: &Kept<T>, make: impl AsyncFnOnce() -> T) -> T {
+        let mut kept = kept.lock().await;
+        let now_ms = self.clock.now_ms();
+        match &*kept {
+            Some((since_ms, answer)) if (0..HEALTH_CACHE_MS).contains(&(now_ms - since_ms)) => answer.clone(),
+            _ => {
+                let answer = make().await;
+                *kept = Some((now_ms, answer.clone()));
+                answer
+            }
+        }
+    }
+
+    async fn readiness(&self) -> (bool, String) {
+        let mut checks = serde_json::Map::new();
+        let mut ready = true;
+        if let Some(queue) = &self.queue {
+            ready &= note(&mut checks, "inbox", within(queue.check()).await);
+        }
+        if let Some(reader) = &self.reader {
+            ready &= note(&mut checks, "store", within(reader.check()).await);
+        }
+        (ready, json!({ "ready": ready, "checks": checks }).to_string())
+    }
 }
 
 /// The health routes, with their documentation.
@@ -40,16 +83,9 @@ async fn healthz() -> &'static str {
     responses((status = 200, description = "All of them"), (status = 503, description = "Not all of them"))
 )]
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
-    let mut checks = serde_json::Map::new();
-    let mut ready = true;
-    if let Some(queue) = &health.queue {
-        ready &= note(&mut checks, "inbox", within(queue.check()).await);
-    }
-    if let Some(reader) = &health.reader {
-        ready &= note(&mut checks, "store", within(reader.check()).await);
-    }
+    let (ready, body) = health.kept(&health.ready, async || health.readiness().await).await;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    fetch::json(status, json!({ "ready": ready, "checks": checks }).to_string().into_bytes())
+    fetch::json(status, body.into_bytes())
 }
 
 async fn within<E: std::fmt::Display>(check: impl Future<Output = Result<(), E>>) -> Result<(), String> {
@@ -75,6 +111,7 @@ fn note(
     responses((status = 200, description = "Prometheus text", content_type = "text/plain"))
 )]
 async fn show_metrics(State(health): State<Arc<Health>>) -> Response {
-    let text = health.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+    let render = async || health.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+    let text = health.kept(&health.rendered, render).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

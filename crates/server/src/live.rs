@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{Problem, ProblemKind};
 
-use crate::bounds::{LIVE_BEHIND_MAX, LIVE_CONNECTIONS_MAX, LIVE_KEEP_ALIVE_MS, RETRY_AFTER_MS};
+use crate::bounds::{LIVE_BEHIND_MAX, LIVE_KEEP_ALIVE_MS, RETRY_AFTER_MS};
 use crate::clock::Clock;
 
 /// Something that happened.
@@ -47,13 +47,13 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub without events. Connections end when `stop` does.
-    pub fn new(clock: Clock, stop: CancellationToken) -> Arc<Self> {
+    /// A hub without events. It serves so many connections at the most; they end when `stop` does.
+    pub fn new(clock: Clock, connections_max: usize, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             clock,
             latest: Mutex::default(),
             sender: broadcast::Sender::new(LIVE_BEHIND_MAX),
-            permits: Arc::new(Semaphore::new(LIVE_CONNECTIONS_MAX)),
+            permits: Arc::new(Semaphore::new(connections_max)),
             connections: gauge!("buttonparty_live_connections"),
             stop,
         })

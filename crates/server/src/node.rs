@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) use parts::check_age;
-pub use parts::{Parts, open_queue, open_store};
+pub use parts::{Parts, open_existing_queue, open_existing_reader, open_queue, open_store};
 use rand::RngExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::bounds::{GAUGES_MS, HANDLER_LOOPS_MAX, RECEIVE_WAIT_MS, SHUTDOWN_MS_MAX};
+use crate::bounds::{GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, RECEIVE_WAIT_MS, SHUTDOWN_MS_MAX};
 use crate::clock::{Clock, system_rng};
 use crate::config::{Config, PushSink, Role};
 use crate::live::feed::Feed;
@@ -116,8 +116,13 @@ impl Node {
             parts,
         };
         node.spawn(config, clock);
-        let router = node.parts.router(config);
-        node.http.spawn(crate::http::serve(listener, router, node.stop_http.clone()));
+        let app = node.parts.app(config);
+        node.http.spawn(crate::http::serve(
+            listener,
+            app,
+            node.parts.connections_max,
+            node.stop_http.clone(),
+        ));
         info!(%address, role = ?config.role, "listening");
         Ok(node)
     }
@@ -193,17 +198,16 @@ impl Node {
         loop {
             tokio::select! {
                 () = &mut asked => break,
+                // These only end when they are told to: anything else is a panic, and nobody would be answered any more.
+                Some(ended) = self.flushers.join_next() => broken(ended),
+                Some(ended) = self.http.join_next() => broken(ended),
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
                         result = Err(error);
                         break;
                     }
-                    Err(panic) => {
-                        // A part that is broken in an unknown way: the process ends rather than limp.
-                        error!(%panic, "a part of the process failed");
-                        std::process::abort();
-                    }
+                    Err(panic) => broken(Err(panic)),
                 },
             }
         }
@@ -218,12 +222,23 @@ impl Node {
         // Live connections and loops end; no new requests; then the commands that were taken are flushed and answered.
         self.stop.cancel();
         self.stop_http.cancel();
-        while self.http.join_next().await.is_some() {}
+        // A phone that does not read its answer must not keep what was taken from being flushed and acked.
+        let ended = async { while self.http.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_millis(HTTP_STOP_MS_MAX), ended).await.is_err() {
+            warn!("some connections were cut off");
+        }
         self.stop_flushers.cancel();
         while self.flushers.join_next().await.is_some() {}
         while self.tasks.join_next().await.is_some() {}
         self.parts.close().await;
     }
+}
+
+/// A part that is broken in an unknown way: the process ends rather than limp. Nothing that was acked is lost by this.
+fn broken(ended: Result<(), tokio::task::JoinError>) {
+    let panic = ended.err().map(|error| error.to_string()).unwrap_or_default();
+    error!(panic, "a part of the process failed");
+    std::process::abort();
 }
 
 /// Makes the data folder if it is not there.
@@ -232,5 +247,6 @@ impl Node {
 /// [`NodeError::Data`].
 pub async fn make_folder(folder: &Path) -> Result<(), NodeError> {
     let wrong = |source| NodeError::Data { folder: folder.display().to_string(), source };
-    tokio::fs::create_dir_all(folder).await.map_err(wrong)
+    // Device tokens and the schedule are nobody else's business.
+    tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await.map_err(wrong)
 }

@@ -133,6 +133,9 @@ impl Scheduler {
     async fn advance(&self, row: Scheduled) -> Result<i64, SchedulerError> {
         let mut row = row;
         if row.stage == Stage::Drawn {
+            if self.options.cadence.odds == 0 {
+                return Ok(i64::MAX); // drawn under another configuration: now only operators open rounds
+            }
             let now_ms = self.clock.now_ms();
             let announce_from_ms = self.announce_from_ms(&row.round);
             if now_ms < announce_from_ms {
@@ -142,7 +145,7 @@ impl Scheduler {
                 // Nobody was here to announce it in time. It was never announced, so it opens later instead.
                 let opens_at_ms = now_ms + self.options.lead_ms + ANNOUNCE_MARGIN_MS;
                 let later = self.round(row.round.id, opens_at_ms)?;
-                self.schedule.redraw(row.round.id, row.round.opens_at_ms, later, false).await?;
+                self.schedule.redraw(row.round.id, row.round.opens_at_ms, later, false, Stage::Drawn).await?;
                 return Ok(now_ms);
             }
             let Some(frozen) = self.schedule.freeze(row.round.id).await? else { return Ok(now_ms) };
@@ -189,7 +192,8 @@ impl Scheduler {
         let (inbox, partitions) = (self.queue.inbox_id(), self.options.partitions);
         let now_ms = self.clock.now_ms();
         let envelope = |partition| {
-            let id = format!("{id}-{partition}");
+            // A message whose id begins so is not counted in the backlog: a round is secret until it opens.
+            let id = format!("~{id}-{partition}");
             let mut builder = EnvelopeBuilder::new(inbox, partitions, &id, wire::ENVELOPE_BYTES_MAX);
             builder.push(None, now_ms, &payload);
             Outgoing { partition, id, body: builder.finish() }
@@ -235,7 +239,9 @@ impl Scheduler {
             let free_ms = before.map_or(0, |row| row.round.opens_at_ms + self.options.cadence.gap_ms);
             let soon = self.round(drawn.round.id, free_ms.max(now_ms + first_ms))?;
             if soon.opens_at_ms < drawn.round.opens_at_ms {
-                self.schedule.redraw(drawn.round.id, drawn.round.opens_at_ms, soon, false).await?;
+                self.schedule
+                    .redraw(drawn.round.id, drawn.round.opens_at_ms, soon, false, Stage::Drawn)
+                    .await?;
             }
         }
         Ok(now_ms)

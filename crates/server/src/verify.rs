@@ -20,6 +20,9 @@ pub enum VerifyError {
     /// The store.
     #[error("the store failed")]
     Store(#[from] store::Error),
+    /// No game has begun in this store.
+    #[error("no game has begun here")]
+    NoGame,
     /// Nowhere to write to.
     #[error("cannot write the result")]
     Write(#[from] std::io::Error),
@@ -42,6 +45,9 @@ pub enum VerifyError {
 pub async fn verify(reader: &Reader, out: &mut impl Write) -> Result<bool, VerifyError> {
     let mut audit = reader.audit().await?;
     let positions = audit.positions().await?;
+    if positions.is_empty() {
+        return Err(VerifyError::NoGame);
+    }
     let partitions = u16::try_from(positions.len()).unwrap_or(u16::MAX);
     let mut replayed = State::default();
     let mut messages = 0;

@@ -5,6 +5,7 @@
 
 mod batch;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,16 @@ pub trait Crowd: Send + Sync + 'static {
         journal: &[JournalRow<'_>],
     ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
 
+    /// Does what `commit` does up to its end, and takes it back: whether the store would refuse it.
+    fn rehearse(
+        &self,
+        partition: u16,
+        batch: &Self::Batch,
+        from: Position,
+        to: Position,
+        journal: &[JournalRow<'_>],
+    ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
+
     /// Whether nothing may show yet that this command was applied, not even a count: batches of nothing else are not
     /// measured.
     fn is_secret(&self, _command: &Self::Command) -> bool {
@@ -97,6 +108,17 @@ pub enum StepError {
     Foreign(String),
 }
 
+impl StepError {
+    /// Whether trying again cannot help: the process must not go on.
+    fn is_fatal(&self) -> bool {
+        match self {
+            Self::Foreign(_) => true,
+            Self::Store(error) => !error.is_transient() && !matches!(error, store::Error::Refused { .. }),
+            Self::Queue(_) => false,
+        }
+    }
+}
+
 /// Who this writer is to messages: those of another inbox, or of another number of partitions, stop it.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -115,10 +137,15 @@ pub struct Writer<C> {
     clock: Clock,
     identity: Identity,
     visibility_ms: i64,
-    /// What was read on in a partition that is still held, while the batch before it was being committed.
-    ahead: Option<Batch>,
+    /// What was received, or read on, and is not settled yet. Kept over failures, so that an outage neither counts as
+    /// receiving again and again nor lets go of the order.
+    held: VecDeque<Batch>,
     /// How many batches of the partition that is held have been read on in a row.
     read_on: u32,
+    /// How often in a row the store has refused what is held first.
+    refused: u32,
+    /// Whether the last step failed: leases may have run out during the pause after it.
+    failed: bool,
     metrics: Metrics,
 }
 
@@ -140,53 +167,60 @@ impl<C: Crowd> Writer<C> {
             lag_seconds: histogram!("buttonparty_apply_lag_seconds"),
             buried: counter!("buttonparty_buried_total"),
         };
-        Self { queue, crowd, clock, identity, visibility_ms, ahead: None, read_on: 0, metrics }
+        Self {
+            queue,
+            crowd,
+            clock,
+            identity,
+            visibility_ms,
+            held: VecDeque::new(),
+            read_on: 0,
+            refused: 0,
+            failed: false,
+            metrics,
+        }
     }
 
     /// Takes one batch of one partition through all of it.
     ///
     /// # Errors
-    /// [`StepError`]: nothing of the batch was acked; it is given back, as far as the inbox answers.
+    /// [`StepError`]: nothing of the batch was acked; it is held, and the next step begins with it.
     pub async fn step(&mut self, wait: Duration) -> Result<Step, StepError> {
-        let mut batches = match self.ahead.take() {
-            Some(batch) => {
+        if self.held.is_empty() {
+            self.read_on = 0;
+            self.held.extend(self.queue.receive(LIMIT, wait).await?);
+        }
+        let Some(Batch { lease, messages }) = self.held.pop_front() else { return Ok(Step::Idle) };
+        let mut works = batch::read_all(&*self.crowd, &self.identity, lease.partition(), messages)?;
+        // Read once and kept over all attempts: what was read on comes after this batch and must neither be skipped nor
+        // lost.
+        let mut ahead = Vec::new();
+        let step = self.settle(&lease, &mut works, &mut ahead).await;
+        self.failed = step.is_err();
+        match &step {
+            Ok(Step::Applied { .. }) if !ahead.is_empty() => {
                 self.read_on += 1;
-                vec![batch]
+                self.held.push_front(Batch { lease, messages: ahead });
             }
-            None => {
-                self.read_on = 0;
-                self.queue.receive(LIMIT, wait).await?
-            }
-        };
-        let mut step = Step::Idle;
-        while !batches.is_empty() {
-            let Batch { lease, messages } = batches.remove(0);
-            match self.settle(&lease, messages).await {
-                Ok(done) => step = done,
-                Err(error) => {
-                    for lease in batches.iter().map(|batch| &batch.lease).chain([&lease]) {
-                        if let Err(error) = self.queue.release(lease).await {
-                            debug!(%error, "cannot give a partition back; its visibility will run out");
-                        }
-                    }
-                    return Err(error);
-                }
+            Ok(_) => {} // settled, or left to whoever has it now
+            Err(_) => {
+                let messages = works.into_iter().map(|work| work.message).chain(ahead).collect();
+                self.held.push_front(Batch { lease, messages });
             }
         }
-        Ok(step)
+        step
     }
 
     /// Steps until `stop`. Backs off while something fails; returns an error only when it must not go on.
     ///
     /// # Errors
-    /// The reason to end the process: a message of another game.
+    /// The reason to end the process: a message of another game, or a store that is broken.
     pub async fn run(mut self, wait: Duration, stop: CancellationToken) -> Result<(), StepError> {
         let mut failures = 0;
         while !stop.is_cancelled() {
-            // A step that is cut off here has only waited for messages, or leaves them to come again.
             match self.step(wait).await {
                 Ok(_) => failures = 0,
-                Err(error @ StepError::Foreign(_)) => return Err(error),
+                Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
                     warn!(error = fetch::chain(&error), failures, "the writer tries again");
                     let _ = stop.run_until_cancelled(tokio::time::sleep(backoff(failures))).await;
@@ -194,67 +228,41 @@ impl<C: Crowd> Writer<C> {
                 }
             }
         }
-        if let Some(batch) = self.ahead.take()
-            && let Err(error) = self.queue.release(&batch.lease).await
-        {
-            debug!(%error, "cannot give a partition back; its visibility will run out");
+        for batch in self.held.drain(..) {
+            if let Err(error) = self.queue.release(&batch.lease).await {
+                debug!(%error, "cannot give a partition back; its visibility will run out");
+            }
         }
         Ok(())
     }
 
-    async fn settle(&mut self, lease: &Lease, messages: Vec<Message>) -> Result<Step, StepError> {
-        let partition = lease.partition();
-        let mut works = Vec::with_capacity(messages.len());
-        for message in messages {
-            works.push(
-                batch::read(&*self.crowd, &self.identity, partition, message).map_err(StepError::Foreign)?,
-            );
-        }
-        // Read once and kept over all attempts: what was read on comes after this batch and must neither be skipped nor
-        // lost. It is given up with the lease, or with an error, and then comes again.
-        let mut ahead = Vec::new();
-        let step = match self.attempt(lease, &mut works, &mut ahead).await {
-            // Only what the store refuses for what it is counts towards burying, never what it cannot do just now.
-            Err(StepError::Store(store::Error::Refused { .. })) => {
-                self.one_by_one(lease, works, &mut ahead).await?
-            }
-            result => result?,
-        };
-        if !ahead.is_empty() && matches!(step, Step::Applied { .. }) {
-            self.ahead = Some(Batch { lease: lease.clone(), messages: ahead });
-        }
-        Ok(step)
-    }
-
-    /// Something in the batch cannot be committed: each message alone, so that only that one is buried.
-    async fn one_by_one(
-        &self,
+    async fn settle(
+        &mut self,
         lease: &Lease,
-        works: Vec<Work<C::Command>>,
+        works: &mut [Work<C::Command>],
         ahead: &mut Vec<Message>,
     ) -> Result<Step, StepError> {
-        let partition = lease.partition();
-        let mut applied = (0, 0);
-        for mut work in works {
-            let mut tries = 1;
-            let step = loop {
-                match self.attempt(lease, std::slice::from_mut(&mut work), ahead).await {
-                    Err(StepError::Store(error @ store::Error::Refused { .. }))
-                        if tries <= POISON_TRIES_MAX =>
-                    {
-                        error!(partition, sequence = %work.message.sequence, %error, tries, "a message cannot be committed");
-                        if tries == POISON_TRIES_MAX {
-                            work.bury_whole(format!("cannot be committed: {error}"));
-                        }
-                        tries += 1;
-                    }
-                    result => break result?,
-                }
-            };
-            let Step::Applied { messages, commands } = step else { return Ok(step) };
-            applied = (applied.0 + messages, applied.1 + commands);
+        if self.failed {
+            match self.queue.extend(lease).await {
+                Err(queue::Error::LeaseLost) => return Ok(Step::Lost),
+                result => result?,
+            }
         }
-        Ok(Step::Applied { messages: applied.0, commands: applied.1 })
+        let result = self.attempt(lease, works, ahead).await;
+        // Only what the store refuses for what it is counts towards burying, never what it cannot do just now.
+        let Err(StepError::Store(store::Error::Refused { .. })) = &result else {
+            self.refused = 0;
+            return result;
+        };
+        self.refused += 1;
+        if self.refused < POISON_TRIES_MAX {
+            return result;
+        }
+        keep_alive(&self.queue, lease, self.visibility_ms, self.find_refused(lease.partition(), works))
+            .await?;
+        let result = self.attempt(lease, works, ahead).await;
+        self.refused = 0;
+        result
     }
 
     /// Prefetch, apply, commit and ack, again from the start when another writer moved the position meanwhile.
@@ -283,37 +291,18 @@ impl<C: Crowd> Writer<C> {
     ) -> Result<Option<Step>, StepError> {
         let partition = lease.partition();
         let Some(last) = works.last().map(|work| work.message.sequence) else { return Ok(Some(Step::Idle)) };
-        let commands: Vec<_> = works.iter().flat_map(|work| &work.commands).collect();
-        let (from, mut batch) = self.crowd.prefetch(partition, &commands).await?;
-        if from.inbox != self.identity.generation {
-            let found = from.inbox;
-            return Err(StepError::Foreign(format!(
-                "the game draws from its inbox number {found} now, not from this one"
-            )));
-        }
-        let to = Position { inbox: self.identity.generation, sequence: last.0 };
-        let new = works.partition_point(|work| work.message.sequence.0 <= from.sequence);
-        let works = &mut works[new..];
-        let mut applied = 0;
+        let Prepared { from, to, batch, works, applied } = self.prepare(partition, works).await?;
         if !works.is_empty() {
-            for work in works.iter_mut() {
-                applied += work.apply(&*self.crowd, &mut batch);
-            }
             self.bury(works).await?;
             let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
-            let journal = works.iter().zip(&buried).map(|(work, buried)| JournalRow {
-                sequence: work.message.sequence.0,
-                body: &work.message.body,
-                buried,
-            });
-            let journal: Vec<_> = journal.collect();
+            let journal = batch::journal(works, &buried);
             let watch = Stopwatch::start();
             let commit = self.crowd.commit(partition, &batch, from, to, &journal);
             let (committed, ()) = tokio::join!(commit, self.read_on(lease, ahead));
             if committed? == Committed::Fenced {
                 return Ok(None);
             }
-            self.measure(works, applied, watch.seconds());
+            self.measure(works, watch.seconds());
             self.crowd.committed(partition, batch, from, to);
         }
         match self.queue.ack(lease, last).await {
@@ -322,6 +311,80 @@ impl<C: Crowd> Writer<C> {
             Err(queue::Error::LeaseLost) => Ok(Some(Step::Lost)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Prefetches what these messages need, and applies those that are not applied yet.
+    async fn prepare<'w>(
+        &self,
+        partition: u16,
+        works: &'w mut [Work<C::Command>],
+    ) -> Result<Prepared<'w, C>, StepError> {
+        let commands: Vec<_> = works.iter().flat_map(|work| &work.commands).collect();
+        let (from, mut batch) = self.crowd.prefetch(partition, &commands).await?;
+        if from.inbox != self.identity.generation {
+            let found = from.inbox;
+            let reason = format!("the game draws from its inbox number {found} now, not from this one");
+            return Err(StepError::Foreign(reason));
+        }
+        let last = works.last().map_or(from.sequence, |work| work.message.sequence.0);
+        let to = Position { inbox: self.identity.generation, sequence: last };
+        let new = works.partition_point(|work| work.message.sequence.0 <= from.sequence);
+        let works = &mut works[new..];
+        let applied = works.iter_mut().map(|work| work.apply(&*self.crowd, &mut batch)).sum();
+        Ok(Prepared { from, to, batch, works, applied })
+    }
+
+    /// Marks every command that makes the store refuse the batch, by rehearsing ever longer beginnings of it. A message
+    /// that is refused without any of its commands is marked whole.
+    async fn find_refused(&self, partition: u16, works: &mut [Work<C::Command>]) -> Result<(), StepError> {
+        for index in 0..works.len() {
+            // Everything before this message passes by now: it is only rehearsed with it.
+            while let Some(reason) = self.refusal(partition, &mut works[..=index], None).await? {
+                let commands = works[index].commands.len();
+                let (mut passes, mut refused) = (None, commands);
+                while refused > passes.map_or(0, |passes| passes + 1) {
+                    let middle = (passes.map_or(0, |passes| passes + 1) + refused) / 2;
+                    match self.refusal(partition, &mut works[..=index], Some(middle)).await? {
+                        None => passes = Some(middle),
+                        Some(_) => refused = middle,
+                    }
+                }
+                let sequence = works[index].message.sequence;
+                error!(partition, %sequence, reason, "the store refuses a command");
+                works[index].refuse(refused.checked_sub(1), format!("the store refuses it: {reason}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the store refuses these messages, of the last one only its first `commands`; `None` when it takes them.
+    async fn refusal(
+        &self,
+        partition: u16,
+        works: &mut [Work<C::Command>],
+        commands: Option<usize>,
+    ) -> Result<Option<String>, StepError> {
+        if let Some(last) = works.last_mut() {
+            last.only_first(commands);
+        }
+        let prepared = self.prepare(partition, works).await;
+        let refused = match prepared {
+            Err(error) => Err(error),
+            Ok(Prepared { works: [], .. }) => Ok(None),
+            Ok(Prepared { from, to, batch, works, .. }) => {
+                let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
+                let journal = batch::journal(works, &buried);
+                match self.crowd.rehearse(partition, &batch, from, to, &journal).await {
+                    Err(error @ store::Error::Refused { .. }) => Ok(Some(fetch::chain(&error))),
+                    Err(error) => Err(error.into()),
+                    Ok(_) => Ok(None),
+                }
+            }
+        };
+        if let Some(last) = works.last_mut() {
+            last.only_first(None);
+        }
+        refused
     }
 
     /// Reads on in the partition that is held, once for each batch, but not for ever while others wait.
@@ -352,20 +415,30 @@ impl<C: Crowd> Writer<C> {
         Ok(self.queue.bury(&letters).await?)
     }
 
-    fn measure(&self, works: &[Work<C::Command>], applied: usize, commit_seconds: f64) {
-        let shown = works
-            .iter()
-            .flat_map(|work| &work.commands)
-            .filter(|arrived| !self.crowd.is_secret(&arrived.command));
-        let Some(arrived_at_ms) = shown.map(|arrived| arrived.at_ms).min() else { return };
+    fn measure(&self, works: &[Work<C::Command>], commit_seconds: f64) {
+        let shown = works.iter().flat_map(|work| &work.commands);
+        let shown = shown.filter(|arrived| !self.crowd.is_secret(&arrived.command));
+        let Some(arrived_at_ms) = shown.clone().map(|arrived| arrived.at_ms).min() else { return };
         let lag_ms = self.clock.now_ms().saturating_sub(arrived_at_ms);
         self.metrics.lag_seconds.record(lag_ms.max(0) as f64 / 1000.0);
-        self.metrics.commands_size.record(applied as f64);
+        self.metrics.commands_size.record(shown.count() as f64);
         self.metrics.commit_seconds.record(commit_seconds);
     }
 }
 
-/// Extends the lease again and again while the work goes on, so that a slow commit does not lose it.
+/// Messages that were applied in memory, and where that leads from and to.
+struct Prepared<'w, C: Crowd> {
+    from: Position,
+    to: Position,
+    batch: C::Batch,
+    /// Those that had not been applied before.
+    works: &'w mut [Work<C::Command>],
+    /// Commands applied.
+    applied: usize,
+}
+
+/// Extends the lease again and again while the work goes on, so that a slow commit does not lose it. Both are polled all
+/// the time: the extension may have to wait for a lock that the work holds.
 async fn keep_alive<T>(
     queue: &Queue,
     lease: &Lease,
@@ -373,16 +446,17 @@ async fn keep_alive<T>(
     work: impl Future<Output = Result<T, StepError>>,
 ) -> Result<T, StepError> {
     let every = Duration::from_millis(u64::try_from(visibility_ms / 3).unwrap_or(1).max(1));
-    tokio::pin!(work);
-    loop {
-        match tokio::time::timeout(every, &mut work).await {
-            Ok(result) => return result,
-            Err(_) => {
-                // A lost lease harms nothing: the position decides who commits.
-                if let Err(error) = queue.extend(lease).await {
-                    debug!(%error, "cannot extend a lease");
-                }
+    let extending = async {
+        loop {
+            tokio::time::sleep(every).await;
+            // A lost lease harms nothing: the position decides who commits.
+            if let Err(error) = queue.extend(lease).await {
+                debug!(%error, "cannot extend a lease");
             }
         }
+    };
+    tokio::select! {
+        result = work => result,
+        never = extending => never,
     }
 }

@@ -99,17 +99,15 @@ impl From<sqlx::Error> for Error {
         use sqlx::Error as E;
         match &source {
             E::Database(database) => match database.code().as_deref().and_then(sqlite_primary_code) {
-                Some(5 | 6) => Self::Busy { source }, // BUSY, LOCKED
-                // NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN
-                Some(7..=10 | 13 | 14) => Self::Unavailable { source },
+                Some(5 | 6) => Self::Busy { source },               // BUSY, LOCKED
                 Some(11 | 26) => Self::corrupt(database.message()), // CORRUPT, NOTADB
-                _ => Self::Refused { source },
+                // Only what the values themselves cause: TOOBIG, CONSTRAINT, MISMATCH. A message is buried for it, so
+                // that everything else, known or not, is taken for a trouble of the moment.
+                Some(18..=20) => Self::Refused { source },
+                _ => Self::Unavailable { source },
             },
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed => Self::Unavailable { source },
-            // The connection's, whatever the statement is.
-            E::WorkerCrashed | E::BeginFailed | E::InvalidSavePointStatement => Self::Unavailable { source },
             E::ColumnDecode { .. } | E::Decode(_) | E::RowNotFound => Self::corrupt(source.to_string()),
-            _ => Self::Refused { source },
+            _ => Self::Unavailable { source },
         }
     }
 }

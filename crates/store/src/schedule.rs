@@ -2,7 +2,7 @@
 
 use game::Round;
 
-use crate::{Error, Scheduled, sqlite};
+use crate::{Error, Scheduled, Stage, sqlite};
 
 /// The schedule. Several schedulers may be at work: each method is one atomic step. Cloning is cheap; clones share
 /// the connection.
@@ -50,7 +50,7 @@ impl Schedule {
     }
 
     /// Replaces a round by another with the same id, if it is still [`Drawn`](crate::Stage::Drawn) and still opens at
-    /// `expected_opens_at_ms`. `false`: it is not, or `new` has another id; nothing changed.
+    /// `expected_opens_at_ms`, and brings it to `stage` in the same step. `false`: it is not, or `new` has another id; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -60,9 +60,12 @@ impl Schedule {
         expected_opens_at_ms: i64,
         new: Round,
         by_operator: bool,
+        stage: Stage,
     ) -> Result<bool, Error> {
         match &self.0 {
-            Backend::Sqlite(schedule) => schedule.redraw(id, expected_opens_at_ms, new, by_operator).await,
+            Backend::Sqlite(schedule) => {
+                schedule.redraw(id, expected_opens_at_ms, new, by_operator, stage).await
+            }
         }
     }
 

@@ -33,6 +33,9 @@ use crate::{Error, Options};
 
 /// Page cache of one connection, KiB, as SQLite spells it: negative.
 const CACHE_KIB: &str = "-32768";
+/// The log is copied into the database once it holds so many pages of 4 KiB: pages that are written again and again
+/// are copied once.
+const CHECKPOINT_PAGES: &str = "16384";
 /// The log is cut back to this size after a checkpoint, bytes.
 const LOG_BYTES_MAX: &str = "67108864";
 /// Rows that a connection may have read ahead of who asked for them.
@@ -64,7 +67,9 @@ impl Database {
         let options = self
             .connect_options()
             .synchronous(SqliteSynchronous::Full)
-            .pragma("journal_size_limit", LOG_BYTES_MAX);
+            .pragma("journal_size_limit", LOG_BYTES_MAX)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("temp_store", "MEMORY"); // what a statement would take back on an error
         self.pool(options, 1).await
     }
 

@@ -93,6 +93,16 @@ impl Writer {
         }
     }
 
+    /// Does what [`Writer::commit`] does up to its end, and takes it all back.
+    ///
+    /// # Errors
+    /// Those that the commit would give.
+    pub async fn rehearse(&self, commit: Commit<'_>) -> Result<Committed, Error> {
+        match &self.0 {
+            Backend::Sqlite(writer) => writer.rehearse(commit).await,
+        }
+    }
+
     /// Closes the connection, after what is under way has ended.
     pub async fn close(&self) {
         match &self.0 {

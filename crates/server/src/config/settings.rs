@@ -129,10 +129,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::new(
         "VISIBILITY_MS",
-        Some("30000"),
+        Some("5000"),
         "milliseconds",
-        "how long a handler has a partition to itself before another takes over",
-    ),
+        "how long a handler that died keeps its partitions before another takes over",
+    )
+    .dev("2000"),
     Setting::new(
         "ENVELOPE_BYTES_MAX",
         Some("65536"),

@@ -167,7 +167,12 @@ impl Batcher {
                     in_flight.envelopes.push(Closed { outgoing, waiters });
                 }
                 Err(error) => {
-                    error!(envelope = outgoing.id, commands = waiters.len(), error = fetch::chain(&error), "the inbox does not take commands");
+                    error!(
+                        envelope = outgoing.id,
+                        commands = waiters.len(),
+                        error = fetch::chain(&error),
+                        "the inbox does not take commands"
+                    );
                     tell(waiters, false);
                 }
             }
@@ -179,6 +184,8 @@ impl Batcher {
     /// Flushes whenever something has gathered, until `stop`; then once more until nothing is left.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         loop {
+            // Requests that are ready by now join the batch, at the price of one turn of the runtime.
+            tokio::task::yield_now().await;
             match self.flush().await {
                 Flushed::Sent => {}
                 Flushed::Again => {

@@ -18,12 +18,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{NodeError, make_folder};
 use crate::admin::Admin;
-use crate::bounds::LEAD_MS_MIN;
 use crate::button::Button;
 use crate::clock::{Clock, system_rng};
 use crate::config::{Config, Role};
 use crate::health::Health;
-use crate::http::Observer;
+use crate::http::App;
 use crate::ingest::{Batcher, BatcherOptions, Ingest};
 use crate::live::Hub;
 use crate::scheduler::{Scheduler, SchedulerOptions};
@@ -40,6 +39,7 @@ pub struct Parts {
     pub(super) board: Option<Arc<Board>>,
     pub(super) poke: Arc<Notify>,
     pub(super) generation: u32,
+    pub(super) connections_max: usize,
     clock: Clock,
     node: u64,
     metrics: Option<PrometheusHandle>,
@@ -73,6 +73,32 @@ pub async fn open_store(config: &Config) -> Result<Store, NodeError> {
     let store = Store::sqlite(&config.store_path, store::Options::default());
     store.migrate().await.map_err(|source| cannot_open("store", &config.store_path, source))?;
     Ok(store)
+}
+
+/// Opens the store that the configuration names for reading; it must be there already.
+///
+/// # Errors
+/// [`NodeError::Open`] when there is none, or it is of another version.
+pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> {
+    existing("store", &config.store_path)?;
+    let store = Store::sqlite(&config.store_path, store::Options::default());
+    store.reader().await.map_err(|source| cannot_open("store", &config.store_path, source))
+}
+
+/// Opens the inbox that the configuration names; it must be there already.
+///
+/// # Errors
+/// [`NodeError::Open`] when there is none, or it is of another version.
+pub async fn open_existing_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
+    existing("inbox", &config.queue_path)?;
+    open_queue(config, clock).await
+}
+
+fn existing(what: &'static str, file: &Path) -> Result<(), NodeError> {
+    match std::fs::metadata(file) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(cannot_open(what, file, source)),
+    }
 }
 
 fn cannot_open(
@@ -110,6 +136,7 @@ impl Parts {
             board: None,
             poke: Arc::new(Notify::new()),
             generation: 0,
+            connections_max: crate::http::connections_max(),
             clock: clock.clone(),
             node: system_rng().random(),
             metrics,
@@ -121,7 +148,8 @@ impl Parts {
             parts.outbox = Some(store.outbox().await?);
         }
         if role.has(Role::Fetch) {
-            parts.hub = Some(Hub::new(clock, stop.clone()));
+            // Half of them, so that listeners never keep presses out.
+            parts.hub = Some(Hub::new(clock, parts.connections_max / 2, stop.clone()));
         }
         Ok(parts)
     }
@@ -166,19 +194,19 @@ impl Parts {
     }
 
     /// The routes of the role, with everything that all routes share.
-    pub(super) fn router(&self, config: &Config) -> Router {
+    pub(super) fn app(&self, config: &Config) -> Arc<App> {
         let (router, api) = self.routes(config);
         let mut paths: Vec<&'static str> = api.paths.paths.keys().map(|path| &*path.clone().leak()).collect();
         paths.push("/");
         let page_token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
         let router = if self.hub.is_some() { router.merge(crate::page::router(page_token)) } else { router };
-        crate::http::finish(router, Observer::new(self.node, &paths), &config.cors_origins)
+        Arc::new(App::new(router, self.node, &paths, &config.cors_origins))
     }
 
     /// The documented routes of the role, and their description.
     fn routes(&self, config: &Config) -> (Router, OpenApi) {
-        let health =
-            Health { queue: self.queue.clone(), reader: self.reader.clone(), metrics: self.metrics.clone() };
+        let (queue, reader, metrics) = (self.queue.clone(), self.reader.clone(), self.metrics.clone());
+        let health = Health::new(queue, reader, metrics, self.clock.clone());
         let mut router: OpenApiRouter = crate::health::routes().with_state(Arc::new(health));
         if let Some(batcher) = &self.batcher {
             let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.partitions);
@@ -199,7 +227,6 @@ impl Parts {
                 scheduler: Arc::clone(scheduler),
                 token: token.clone(),
                 lead_ms: config.round_lead_ms,
-                lead_ms_min: LEAD_MS_MIN,
             };
             router = router.merge(crate::admin::routes().with_state(Arc::new(admin)));
         }
@@ -211,6 +238,8 @@ impl Parts {
     /// # Errors
     /// As for [`Parts::open`].
     pub async fn open_for_rounds(config: &Config, clock: Clock) -> Result<Self, NodeError> {
+        existing("store", &config.store_path)?;
+        existing("inbox", &config.queue_path)?;
         let mut config = config.clone();
         config.role = Role::Scheduler;
         Self::open(&config, None, clock, &CancellationToken::new()).await

@@ -4,7 +4,7 @@ use game::Round;
 use store::{Scheduled, Stage};
 
 use super::{Scheduler, SchedulerError};
-use crate::bounds::OPEN_TRIES_MAX;
+use crate::bounds::{LEAD_MS_MAX, LEAD_MS_MIN, OPEN_TRIES_MAX};
 
 /// Why an operator's round was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum OpenError {
         /// How much later it could open, in milliseconds.
         wait_ms: i64,
     },
+    /// The lead is out of range.
+    #[error(transparent)]
+    Invalid(#[from] game::Invalid),
     /// The table or the inbox failed, or schedulers got in between too often.
     #[error(transparent)]
     Failed(#[from] SchedulerError),
@@ -35,6 +38,10 @@ impl Scheduler {
     /// # Errors
     /// [`OpenError::Overlaps`] when a round could still be lit then; [`OpenError::Failed`] when it may or may not open.
     pub async fn open_now(&self, lead_ms: i64) -> Result<Round, OpenError> {
+        let (min, max) = (LEAD_MS_MIN, LEAD_MS_MAX);
+        if !(min..=max).contains(&lead_ms) {
+            return Err(game::Reason::OutOfRange { min, max }.of("lead_ms").into());
+        }
         for _ in 0..OPEN_TRIES_MAX {
             let latest = self.schedule.latest().await?;
             let opens_at_ms = self.clock.now_ms().saturating_add(lead_ms);
@@ -66,12 +73,9 @@ impl Scheduler {
         let before = self.schedule.get(id.saturating_sub(1)).await?;
         free(before.map(|row| row.round), opens_at_ms)?;
         let round = self.round(id, opens_at_ms)?;
-        if !self.schedule.redraw(id, drawn.round.opens_at_ms, round, true).await? {
-            return Ok(None); // it is not what it was; freezing it now would fix somebody else's time
-        }
-        // Another scheduler may have frozen and even announced it by now: it is this round all the same.
-        let frozen = self.schedule.freeze(id).await?;
-        Ok(frozen.filter(|row| row.round == round).map(|row| row.round))
+        // One step for its time and for its being fixed: another scheduler cannot get in between.
+        let fixed = self.schedule.redraw(id, drawn.round.opens_at_ms, round, true, Stage::Announcing).await?;
+        Ok(fixed.then_some(round))
     }
 
     async fn append(&self, latest: Option<Round>, opens_at_ms: i64) -> Result<Option<Round>, OpenError> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use queue::{DeadLetter, Message};
+use store::JournalRow;
 use wire::{Entry, Envelope};
 
-use super::{Crowd, Identity};
+use super::{Crowd, Identity, StepError};
 use crate::bounds::REASON_CHARS_MAX;
 
 /// Stands in the journal for "the whole message was buried".
@@ -43,15 +44,39 @@ pub struct Work<T> {
     unreadable: BTreeMap<u32, String>,
     /// The commands that must be buried because the rules call them impossible; found anew at each attempt.
     impossible: BTreeMap<u32, String>,
+    /// The commands that must be buried because the store refuses them.
+    refused: BTreeMap<u32, String>,
+    /// While it is found out which: only so many of the commands are applied.
+    only_first: Option<usize>,
     /// Why the message must be buried whole.
     whole: Option<String>,
 }
 
-/// Reads a message: its envelope, and each entry on its own.
+/// Reads messages of one partition: each one's envelope, and each entry on its own.
 ///
 /// # Errors
-/// Why this process must not go on: the message was written for another inbox or another number of partitions.
-pub(super) fn read<C: Crowd>(
+/// Why this process must not go on: a message was written for another inbox or another number of partitions.
+pub(super) fn read_all<C: Crowd>(
+    crowd: &C,
+    identity: &Identity,
+    partition: u16,
+    messages: Vec<Message>,
+) -> Result<Vec<Work<C::Command>>, StepError> {
+    let read = |message| read(crowd, identity, partition, message).map_err(StepError::Foreign);
+    messages.into_iter().map(read).collect()
+}
+
+/// What the journal keeps of messages, given what is buried of each.
+pub(super) fn journal<'a, T>(works: &'a [Work<T>], buried: &'a [Vec<u32>]) -> Vec<JournalRow<'a>> {
+    let row = |(work, buried): (&'a Work<T>, &'a Vec<u32>)| JournalRow {
+        sequence: work.message.sequence.0,
+        body: &work.message.body,
+        buried,
+    };
+    works.iter().zip(buried).map(row).collect()
+}
+
+fn read<C: Crowd>(
     crowd: &C,
     identity: &Identity,
     partition: u16,
@@ -79,7 +104,8 @@ pub(super) fn read<C: Crowd>(
         }
         Err(error) => whole = Some(error.to_string()),
     }
-    Ok(Work { partition, message, commands, unreadable, impossible: BTreeMap::new(), whole })
+    let (impossible, refused) = (BTreeMap::new(), BTreeMap::new());
+    Ok(Work { partition, message, commands, unreadable, impossible, refused, only_first: None, whole })
 }
 
 /// Reads one entry; the error is the reason to bury it.
@@ -103,29 +129,43 @@ impl<T> Work<T> {
         if self.whole.is_some() {
             return 0;
         }
-        for command in &self.commands {
-            if let Err(reason) = crowd.apply(batch, command) {
-                self.impossible.insert(command.index, reason);
+        let mut applied = 0;
+        for command in self.commands.iter().take(self.only_first.unwrap_or(usize::MAX)) {
+            if self.refused.contains_key(&command.index) {
+                continue;
+            }
+            match crowd.apply(batch, command) {
+                Ok(()) => applied += 1,
+                Err(reason) => _ = self.impossible.insert(command.index, reason),
             }
         }
-        self.commands.len() - self.impossible.len()
+        applied
     }
 
-    /// Gives the message up as a whole.
-    pub(super) fn bury_whole(&mut self, reason: String) {
-        self.whole = Some(reason);
+    /// Until further notice only the first so many commands are applied.
+    pub(super) fn only_first(&mut self, commands: Option<usize>) {
+        self.only_first = commands;
+    }
+
+    /// Gives up the command at this place among `commands`, or the message as a whole.
+    pub(super) fn refuse(&mut self, place: Option<usize>, reason: String) {
+        match place.and_then(|place| self.commands.get(place)) {
+            Some(command) => _ = self.refused.insert(command.index, reason),
+            None => self.whole = Some(reason),
+        }
     }
 
     /// What is buried of it, as the journal says it.
     pub(super) fn buried_indices(&self) -> Vec<u32> {
         match self.whole {
             Some(_) => vec![WHOLE],
-            None => self.buried().map(|(index, _)| index).collect(),
+            None => self.buried().into_keys().collect(),
         }
     }
 
-    fn buried(&self) -> impl Iterator<Item = (u32, &String)> {
-        self.unreadable.iter().chain(&self.impossible).map(|(index, reason)| (*index, reason))
+    fn buried(&self) -> BTreeMap<u32, &String> {
+        let all = self.unreadable.iter().chain(&self.impossible).chain(&self.refused);
+        all.map(|(index, reason)| (*index, reason)).collect()
     }
 
     /// The dead letters of this message. Their ids name the place that they came from.
@@ -141,7 +181,8 @@ impl<T> Work<T> {
         if let Some(reason) = &self.whole {
             return vec![letter(WHOLE_PLACE.to_owned(), body.clone(), reason)];
         }
-        if self.unreadable.is_empty() && self.impossible.is_empty() {
+        let buried = self.buried();
+        if buried.is_empty() {
             return Vec::new();
         }
         let Ok(envelope) = wire::decode(body) else { return Vec::new() };
@@ -150,6 +191,6 @@ impl<T> Work<T> {
             let text = entries.get(index as usize).copied().unwrap_or_default();
             wire::with_id(text, &wire::entry_id(&envelope.id, index as usize))
         };
-        self.buried().map(|(index, reason)| letter(index.to_string(), text(index), reason)).collect()
+        buried.into_iter().map(|(index, reason)| letter(index.to_string(), text(index), reason)).collect()
     }
 }

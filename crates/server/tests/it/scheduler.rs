@@ -75,7 +75,7 @@ impl Bench {
     /// A scheduler of another process.
     async fn another(&self, seed: u64) -> Arc<Scheduler> {
         let (table, rng) = (self.store.schedule().await.unwrap(), StdRng::seed_from_u64(seed));
-        Scheduler::new(table, self.queue.clone(), self.clock.clone(), rng, options())
+        Scheduler::new(table, self.another_queue().await, self.clock.clone(), rng, options())
     }
 
     /// Moves the clock to this time.

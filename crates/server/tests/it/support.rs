@@ -42,6 +42,12 @@ impl Site {
         Self { clock, queue, folder }
     }
 
+    /// The inbox, as another process has it.
+    pub(crate) async fn another_queue(&self) -> Queue {
+        let path = self.path("inbox.sqlite");
+        Queue::open_sqlite(&path, Options::default(), self.clock.as_fn()).await.unwrap()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

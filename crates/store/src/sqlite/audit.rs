@@ -5,7 +5,7 @@ use game::Device;
 use sqlx::{Sqlite, Transaction};
 
 use super::columns::{Columns, sequence_text, valid};
-use super::player::{self, player_columns};
+use super::player::{self, player_json};
 use super::{board, identity};
 use crate::{Error, JournalEntry, Position, State};
 
@@ -53,9 +53,9 @@ impl Audit {
 
     pub(crate) async fn state(&mut self) -> Result<State, Error> {
         let mut state = State::default();
-        const PLAYERS: &str = concat!("SELECT ", player_columns!(), ", p.partition FROM players AS p");
+        const PLAYERS: &str = concat!("SELECT ", player_json!(), ", p.partition FROM players AS p");
         self.each(PLAYERS, |columns| {
-            let (username, player) = player::read(columns)?;
+            let (username, player) = player::read(columns.text()?)?;
             state.players.insert((columns.small()?, username), player);
             Ok(())
         })

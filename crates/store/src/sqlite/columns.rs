@@ -30,10 +30,6 @@ impl<'r> Columns<'r> {
         self.next()
     }
 
-    pub(super) fn opt_int(&mut self) -> Result<Option<i64>, Error> {
-        self.next()
-    }
-
     /// A number that was stored bit by bit.
     pub(super) fn u64(&mut self) -> Result<u64, Error> {
         Ok(self.int()?.cast_unsigned())

@@ -11,6 +11,14 @@ use crate::{Commit, Committed, Error};
 
 impl Writer {
     pub(crate) async fn commit(&self, commit: Commit<'_>) -> Result<Committed, Error> {
+        self.write(commit, false).await
+    }
+
+    pub(crate) async fn rehearse(&self, commit: Commit<'_>) -> Result<Committed, Error> {
+        self.write(commit, true).await
+    }
+
+    async fn write(&self, commit: Commit<'_>, rehearse: bool) -> Result<Committed, Error> {
         let Commit { partition, from, to, world, .. } = commit;
         if to.inbox != from.inbox || to.sequence <= from.sequence {
             return Err(Error::NotForward { partition });
@@ -26,6 +34,10 @@ impl Writer {
         write_outbox(&mut transaction, &commit).await?;
         let board = memory.and_then(|memory| memory.board);
         let board = board::update(&mut transaction, partition, board, world).await?;
+        if rehearse {
+            transaction.rollback().await?;
+            return Ok(Committed::Done);
+        }
         transaction.commit().await?;
         self.remember(partition, Memory { position: to, rounds: world.rounds.clone(), board });
         Ok(Committed::Done)
@@ -48,11 +60,7 @@ async fn move_on(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Resu
 }
 
 async fn write_world(connection: &mut SqliteConnection, partition: u16, world: &World) -> Result<(), Error> {
-    let mut rows = Rows::new();
-    for (username, player) in world.changed() {
-        player::write(rows.row(), username, player);
-    }
-    write(connection, player::UPSERT, partition, rows).await?;
+    player::write(connection, partition, world.changed()).await?;
 
     const PURCHASES: &str = "INSERT INTO purchases (partition, username, id, outcome)
         SELECT ?1, value->>0, value->>1, value->>2 FROM json_each(?2)";

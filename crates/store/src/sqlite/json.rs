@@ -52,16 +52,6 @@ impl Row<'_> {
         self
     }
 
-    pub(super) fn opt_int(mut self, value: Option<i64>) -> Self {
-        match value {
-            Some(value) => self.int(value),
-            None => {
-                self.value().push_str("null");
-                self
-            }
-        }
-    }
-
     pub(super) fn text(mut self, value: &str) -> Self {
         quote(self.value(), value);
         self

@@ -7,7 +7,7 @@ use sqlx::SqlitePool;
 
 use super::audit::Audit;
 use super::columns::{Columns, round, sequence, valid};
-use super::player::{self, player_columns};
+use super::player::{self, player_json};
 use super::{Database, board, identity};
 use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position};
 
@@ -45,7 +45,7 @@ impl Reader {
         // One statement sees one moment, and is one trip. Only the rounds that the player has not settled are read.
         const VIEW: &str = concat!(
             "SELECT ",
-            player_columns!(),
+            player_json!(),
             ", (SELECT json_group_array(json_array(id, opens_at_ms, window_ms, grace_ms) ORDER BY id) FROM rounds
                 WHERE partition = p.partition AND id > p.settled_round),
                (SELECT json_group_array(json_array(partition, inbox, sequence, applied_through_ms) ORDER BY partition)
@@ -57,7 +57,7 @@ impl Reader {
         let view = sqlx::query(VIEW).bind(partition).bind(username.as_str()).bind(now_ms);
         let Some(row) = view.fetch_optional(&self.pool).await? else { return Ok(None) };
         let mut columns = Columns::of(&row);
-        let (username, player) = player::read(&mut columns)?;
+        let (username, player) = player::read(columns.text()?)?;
         let mut unsettled = Rounds::default();
         for columns in valid(serde_json::from_str::<Vec<RoundColumns>>(columns.text()?))? {
             valid(unsettled.announce(round(columns)?))?;

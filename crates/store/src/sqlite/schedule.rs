@@ -70,12 +70,13 @@ impl Schedule {
         expected_opens_at_ms: i64,
         new: Round,
         by_operator: bool,
+        stage: Stage,
     ) -> Result<bool, Error> {
         if new.id != id {
             return Ok(false);
         }
-        let redraw = "UPDATE schedule SET opens_at_ms = ?3, window_ms = ?4, grace_ms = ?5, by_operator = ?6
-            WHERE id = ?1 AND opens_at_ms = ?2 AND stage = 0";
+        let redraw = "UPDATE schedule SET opens_at_ms = ?3, window_ms = ?4, grace_ms = ?5, by_operator = ?6,
+            stage = ?7 WHERE id = ?1 AND opens_at_ms = ?2 AND stage = 0";
         let redrawn = sqlx::query(redraw)
             .bind(id.cast_signed())
             .bind(expected_opens_at_ms)
@@ -83,6 +84,7 @@ impl Schedule {
             .bind(new.window_ms)
             .bind(new.grace_ms)
             .bind(by_operator)
+            .bind(stage_number(stage))
             .execute(&self.pool)
             .await?;
         Ok(redrawn.rows_affected() == 1)

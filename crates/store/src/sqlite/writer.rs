@@ -11,7 +11,7 @@ use super::Database;
 use super::board::Board;
 use super::columns::{Columns, valid};
 use super::json::{self, Rows};
-use super::player::{self, player_columns};
+use super::player::{self, player_json};
 use crate::{Error, Position, Prefetched};
 
 /// A plain `BEGIN` that reads first could find at its first write that somebody else has written since.
@@ -127,13 +127,13 @@ async fn read_players(
     }
     const PLAYERS: &str = concat!(
         "SELECT ",
-        player_columns!(),
+        player_json!(),
         " FROM json_each(?2) AS k CROSS JOIN players AS p ON p.partition = ?1 AND p.username = k.value"
     );
     let usernames = json::texts(usernames.iter().map(Username::as_str));
     let mut rows = sqlx::query(PLAYERS).bind(partition).bind(usernames).fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        let (username, player) = player::read(&mut Columns::of(&row))?;
+        let (username, player) = player::read(Columns::of(&row).text()?)?;
         players.insert(username, player);
     }
     Ok(players)

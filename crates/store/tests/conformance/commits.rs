@@ -64,6 +64,31 @@ pub(crate) async fn a_commit_must_move_forward(fresh: &Fresh) {
     assert_eq!(fresh.everything().await, before);
 }
 
+/// A rehearsal says what the commit will say, and leaves no trace: not in the database, not in the writer's memory.
+pub(crate) async fn a_rehearsal_writes_nothing(fresh: &Fresh) {
+    let writer = fresh.game(1).await;
+    run(&writer, 0, &[(NOW_MS, add("ada"))]).await;
+    let commands = [(NOW_MS, Action::Announce(round(1))), (NOW_MS, add_device("bea", "device"))];
+    let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
+    for (at_ms, action) in &commands {
+        world.apply(*at_ms, action).unwrap();
+    }
+    let before = fresh.everything().await;
+    let to = Position { sequence: from.sequence + 1, ..from };
+    let journal = [JournalRow { sequence: to.sequence, body: "", buried: &[] }];
+    let outbox = [pushed("a")];
+    let whole = Commit { partition: 0, from, to, world: &world, journal: &journal, outbox: &outbox };
+    for _ in 0..2 {
+        assert_eq!(writer.rehearse(whole).await.unwrap(), Committed::Done);
+        assert_eq!(fresh.everything().await, before);
+    }
+    let refused = Commit { journal: &[journal[0], journal[0]], ..whole };
+    assert!(matches!(writer.rehearse(refused).await, Err(Error::Refused { .. })), "one message twice");
+    assert_eq!(writer.commit(whole).await.unwrap(), Committed::Done);
+    assert_eq!(writer.rehearse(whole).await.unwrap(), Committed::Fenced);
+    assert_eq!(run(&writer, 0, &commands).await[0], Outcome::Announced(Announced::Known));
+}
+
 pub(crate) async fn writers_see_each_other(fresh: &Fresh) {
     let first = fresh.game(1).await;
     let second = fresh.store.writer().await.unwrap();

@@ -33,6 +33,7 @@ on_every_backend! {
     board: board_is_exact_after_changes_and_renames, board_is_filled_anew_when_purchases_thin_it,
         board_merges_partitions, board_survives_another_writer;
     commits: a_stale_commit_writes_nothing, a_commit_must_move_forward, writers_see_each_other,
+        a_rehearsal_writes_nothing,
         a_dropped_commit_leaves_all_or_nothing, journal_keeps_bodies_as_they_were,
         a_topic_enters_the_outbox_once, an_unknown_partition_is_an_error;
     devices: a_device_belongs_to_the_greatest_claim, devices_come_in_token_order;

@@ -32,16 +32,19 @@ pub(crate) async fn redraw_compares(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let schedule = fresh.store.schedule().await.unwrap();
     let (old, new) = (round(1), Round::new(1, round(1).opens_at_ms + 60_000, 8_000, 2_000).unwrap());
-    assert!(!schedule.redraw(1, old.opens_at_ms, new, false).await.unwrap(), "there is none");
+    assert!(!schedule.redraw(1, old.opens_at_ms, new, false, Stage::Drawn).await.unwrap(), "there is none");
     schedule.insert_if_absent(&drawn(old)).await.unwrap();
-    assert!(!schedule.redraw(1, old.opens_at_ms + 1, new, true).await.unwrap());
-    assert!(!schedule.redraw(1, old.opens_at_ms, round(2), true).await.unwrap(), "another id");
+    assert!(!schedule.redraw(1, old.opens_at_ms + 1, new, true, Stage::Drawn).await.unwrap());
+    assert!(!schedule.redraw(1, old.opens_at_ms, round(2), true, Stage::Drawn).await.unwrap(), "another id");
     assert_eq!(schedule.get(1).await.unwrap(), Some(drawn(old)));
-    assert!(schedule.redraw(1, old.opens_at_ms, new, true).await.unwrap());
+    assert!(schedule.redraw(1, old.opens_at_ms, new, true, Stage::Drawn).await.unwrap());
     let redrawn = Scheduled { by_operator: true, ..drawn(new) };
     assert_eq!(schedule.get(1).await.unwrap(), Some(redrawn));
-    schedule.freeze(1).await.unwrap();
-    assert!(!schedule.redraw(1, new.opens_at_ms, old, false).await.unwrap(), "frozen for ever");
+    let soon = later(new, 1);
+    let swapped = schedule.redraw(1, new.opens_at_ms, soon, true, Stage::Announcing).await.unwrap();
+    assert!(swapped, "replaced and frozen in one step");
+    let (redrawn, new) = (Scheduled { round: soon, ..redrawn }, soon);
+    assert!(!schedule.redraw(1, new.opens_at_ms, old, false, Stage::Drawn).await.unwrap(), "frozen for ever");
     let frozen = Scheduled { stage: Stage::Announcing, ..redrawn };
     assert_eq!(schedule.get(1).await.unwrap(), Some(frozen));
 }
@@ -84,13 +87,15 @@ pub(crate) async fn two_schedulers_race(fresh: &Fresh) {
         assert_eq!(a, b, "both see the row that won");
         let opens_at_ms = a.round.opens_at_ms;
         let (a, b) = tokio::join!(
-            one.redraw(n, opens_at_ms, later(round(n), 10), true),
-            two.redraw(n, opens_at_ms, later(round(n), 20), true)
+            one.redraw(n, opens_at_ms, later(round(n), 10), true, Stage::Drawn),
+            two.redraw(n, opens_at_ms, later(round(n), 20), true, Stage::Drawn)
         );
         assert!(a.unwrap() ^ b.unwrap(), "exactly one swaps");
         let before = one.get(n).await.unwrap().unwrap().round;
-        let (redrawn, frozen) =
-            tokio::join!(one.redraw(n, before.opens_at_ms, later(before, 5), false), two.freeze(n));
+        let (redrawn, frozen) = tokio::join!(
+            one.redraw(n, before.opens_at_ms, later(before, 5), false, Stage::Drawn),
+            two.freeze(n)
+        );
         let expected = if redrawn.unwrap() { later(before, 5) } else { before };
         let now = two.get(n).await.unwrap().unwrap();
         assert_eq!(frozen.unwrap().unwrap().round, now.round, "what was frozen stays");

@@ -33,7 +33,7 @@ impl Bench {
             assert!(table.announced(round.id).await.unwrap());
         }
         let stop = CancellationToken::new();
-        let hub = Hub::new(site.clock.clone(), stop.clone());
+        let hub = Hub::new(site.clock.clone(), 100, stop.clone());
         let (board, poke) = (Arc::new(Board::new(1)), Arc::new(Notify::new()));
         let feed = Feed {
             hub: Arc::clone(&hub),

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 use serde_json::json;
-use server::bounds::{LIVE_BEHIND_MAX, LIVE_CONNECTIONS_MAX};
+use server::bounds::LIVE_BEHIND_MAX;
 use server::clock::Clock;
 use server::live::Event;
 use tokio_util::sync::CancellationToken;
@@ -10,9 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::support::NOW_MS;
 
+/// Pages that a hub takes.
+const ROOM: usize = 20;
+
 fn hub() -> (Arc<Hub>, CancellationToken) {
     let stop = CancellationToken::new();
-    (Hub::new(Clock::manual(NOW_MS), stop.clone()), stop)
+    (Hub::new(Clock::manual(NOW_MS), 100, stop.clone()), stop)
 }
 
 fn event(topic: &'static str, data: usize) -> Event {
@@ -43,7 +46,7 @@ async fn whoever_comes_gets_the_latest_of_each_topic_and_then_what_happens() {
 async fn the_time_is_put_in_when_it_leaves() {
     let stop = CancellationToken::new();
     let clock = Clock::manual(NOW_MS);
-    let hub = Hub::new(clock.clone(), stop);
+    let hub = Hub::new(clock.clone(), 100, stop);
     hub.publish(Event { topic: "round", data: "{\"round\":1}".into(), stamped: true });
     clock.advance(1_234);
     let mut page = Page::open(&hub).await;
@@ -86,7 +89,7 @@ async fn a_stop_ends_every_page() {
 async fn there_is_room_for_so_many_pages() {
     let (hub, _stop) = hub();
     let mut pages = Vec::new();
-    for _ in 0..LIVE_CONNECTIONS_MAX {
+    for _ in 0..ROOM {
         pages.push(get(&hub).await);
     }
     assert!(pages.iter().all(|page| page.status() == StatusCode::OK));

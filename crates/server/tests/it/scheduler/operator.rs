@@ -1,5 +1,6 @@
 //! Operators' rounds.
 
+use server::bounds::{LEAD_MS_MAX, LEAD_MS_MIN};
 use server::scheduler::OpenError;
 
 use super::restarts::cut_off;
@@ -61,6 +62,19 @@ async fn the_wait_is_exact() {
     bench.clock.advance(1);
     let second = scheduler.open_now(500).await.unwrap();
     assert_eq!((second.id, second.opens_at_ms), (2, first.cutoff_max_ms() + 1));
+}
+
+#[tokio::test]
+async fn a_lead_out_of_range_opens_nothing() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler(1);
+    for lead_ms in [i64::MIN, -1, 0, LEAD_MS_MIN - 1, LEAD_MS_MAX + 1, i64::MAX] {
+        let refused = scheduler.open_now(lead_ms).await;
+        assert!(matches!(refused, Err(OpenError::Invalid(_))), "{lead_ms}: {refused:?}");
+    }
+    assert_eq!((bench.table.latest().await.unwrap(), bench.left().await), (None, 0));
+    let round = scheduler.open_now(LEAD_MS_MIN).await.unwrap();
+    assert_eq!(round.opens_at_ms, NOW_MS + LEAD_MS_MIN);
 }
 
 #[tokio::test]

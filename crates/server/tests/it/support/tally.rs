@@ -139,6 +139,10 @@ fn transient() -> store::Error {
     store::Error::Busy { source: sqlx::Error::PoolTimedOut }
 }
 
+fn refused() -> store::Error {
+    store::Error::Refused { source: sqlx::Error::Protocol("poison".to_owned()) }
+}
+
 impl Crowd for Tally {
     type Command = i64;
     type Batch = Vec<i64>;
@@ -179,7 +183,7 @@ impl Crowd for Tally {
         let backlog = self.queue.backlog().await.unwrap();
         self.seen.lock().push(Seen::Commits { unacked: backlog.messages, dead: backlog.dead });
         if batch.contains(&POISON) {
-            return Err(store::Error::Refused { source: sqlx::Error::Protocol("poison".to_owned()) });
+            return Err(refused());
         }
         match self.next(false) {
             Trouble::Commit => return Err(transient()),
@@ -194,6 +198,17 @@ impl Crowd for Tally {
             Trouble::Prefetch | Trouble::None => {}
         }
         Ok(self.write(partition, batch, from, to, journal))
+    }
+
+    async fn rehearse(
+        &self,
+        _: u16,
+        batch: &Vec<i64>,
+        _: Position,
+        _: Position,
+        _: &[JournalRow<'_>],
+    ) -> Result<Committed, store::Error> {
+        if batch.contains(&POISON) { Err(refused()) } else { Ok(Committed::Done) }
     }
 
     fn committed(&self, _: u16, _: Vec<i64>, from: Position, to: Position) {
