@@ -191,10 +191,18 @@ impl<C: Crowd> Writer<C> {
             self.held.extend(self.queue.receive(LIMIT, wait).await?);
         }
         let Some(Batch { lease, messages }) = self.held.pop_front() else { return Ok(Step::Idle) };
-        let mut works = batch::read_all(&*self.crowd, &self.identity, lease.partition(), messages)?;
+        let read = batch::read_all(&*self.crowd, &self.identity, lease.partition(), messages);
+        let mut works = match read {
+            Ok(works) => works,
+            Err(error) => {
+                self.give_back(&lease).await;
+                return Err(error);
+            }
+        };
         // Read once and kept over all attempts: what was read on comes after this batch and must neither be skipped nor
-        // lost.
-        let mut ahead = Vec::new();
+        // lost; nor does it grow from failure to failure.
+        let next = self.held.pop_front_if(|next| next.lease.partition() == lease.partition());
+        let mut ahead = next.map_or_else(Vec::new, |next| next.messages);
         let step = self.settle(&lease, &mut works, &mut ahead).await;
         self.failed = step.is_err();
         match &step {
@@ -203,12 +211,22 @@ impl<C: Crowd> Writer<C> {
                 self.held.push_front(Batch { lease, messages: ahead });
             }
             Ok(_) => {} // settled, or left to whoever has it now
+            Err(error) if error.is_fatal() => self.give_back(&lease).await,
             Err(_) => {
-                let messages = works.into_iter().map(|work| work.message).chain(ahead).collect();
+                if !ahead.is_empty() {
+                    self.held.push_front(Batch { lease: lease.clone(), messages: ahead });
+                }
+                let messages = works.into_iter().map(|work| work.message).collect();
                 self.held.push_front(Batch { lease, messages });
             }
         }
         step
+    }
+
+    async fn give_back(&self, lease: &Lease) {
+        if let Err(error) = self.queue.release(lease).await {
+            debug!(%error, "cannot give a partition back; its visibility will run out");
+        }
     }
 
     /// Steps until `stop`. Backs off while something fails; returns an error only when it must not go on.
@@ -228,10 +246,8 @@ impl<C: Crowd> Writer<C> {
                 }
             }
         }
-        for batch in self.held.drain(..) {
-            if let Err(error) = self.queue.release(&batch.lease).await {
-                debug!(%error, "cannot give a partition back; its visibility will run out");
-            }
+        for batch in &self.held {
+            self.give_back(&batch.lease).await;
         }
         Ok(())
     }

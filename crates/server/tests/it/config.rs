@@ -66,7 +66,7 @@ fn all_is_for_a_real_game() {
     assert_eq!((cadence.gap_ms, cadence.odds), (3_600_000, 10_000));
     assert_eq!((config.round_lead_ms, config.first_round_ms), (2_000, None));
     assert_eq!((config.operator_token, config.cors_origins), (None, vec![]));
-    assert_eq!((config.visibility_ms, config.envelope_bytes_max), (30_000, 65_536));
+    assert_eq!((config.visibility_ms, config.envelope_bytes_max), (5_000, 65_536));
     assert_eq!(config.inbox_bytes_max, 16 << 30);
     assert_eq!((config.push_sink, config.log_format), (PushSink::Log, LogFormat::Json));
 }

@@ -15,7 +15,7 @@ const ROOM: usize = 20;
 
 fn hub() -> (Arc<Hub>, CancellationToken) {
     let stop = CancellationToken::new();
-    (Hub::new(Clock::manual(NOW_MS), 100, stop.clone()), stop)
+    (Hub::new(Clock::manual(NOW_MS), ROOM, stop.clone()), stop)
 }
 
 fn event(topic: &'static str, data: usize) -> Event {
@@ -46,7 +46,7 @@ async fn whoever_comes_gets_the_latest_of_each_topic_and_then_what_happens() {
 async fn the_time_is_put_in_when_it_leaves() {
     let stop = CancellationToken::new();
     let clock = Clock::manual(NOW_MS);
-    let hub = Hub::new(clock.clone(), 100, stop);
+    let hub = Hub::new(clock.clone(), ROOM, stop);
     hub.publish(Event { topic: "round", data: "{\"round\":1}".into(), stamped: true });
     clock.advance(1_234);
     let mut page = Page::open(&hub).await;

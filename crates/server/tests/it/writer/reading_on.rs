@@ -84,3 +84,19 @@ async fn what_was_read_on_comes_again_in_order_after_a_failure() {
         assert_eq!(bench.left().await, 0, "{troubles:?}");
     }
 }
+
+#[tokio::test]
+async fn a_batch_does_not_grow_while_the_store_is_out() {
+    let bench = Bench::new(1).await;
+    bench.send_many(0, 0..8 * BATCH).await;
+    bench.tally.trouble([Trouble::Commit; 6]);
+    let mut writer = bench.writer();
+    for _ in 0..6 {
+        super::fails(&mut writer).await;
+    }
+    for step in bench.drain(&mut writer).await {
+        assert_eq!(step, applied(BATCH_MESSAGES_MAX, BATCH_MESSAGES_MAX));
+    }
+    assert_eq!(bench.tally.numbers(0), (100..100 + 8 * BATCH).collect::<Vec<_>>());
+    assert_eq!(bench.left().await, 0);
+}
