@@ -19,4 +19,5 @@ mod push;
 mod restore;
 mod rounds;
 mod scheduler;
+mod stall;
 mod support;

@@ -225,7 +225,7 @@ async fn logged(game: &Game, text: &str) {
 }
 
 #[tokio::test]
-async fn a_stop_is_cut_short_after_nine_seconds_and_a_second_signal_is_hard() {
+async fn a_stop_cuts_hanging_connections_off_and_a_second_signal_is_hard() {
     let _beside = beside_others().await;
     let (_folder, game) = Game::by_hand().await;
     let (_other_folder, impatient) = Game::by_hand().await;
@@ -235,7 +235,7 @@ async fn a_stop_is_cut_short_after_nine_seconds_and_a_second_signal_is_hard() {
         let log = game.log.clone();
         let status = timeout(Duration::from_secs(10), game.stop()).await.expect("it stops within 10 s");
         assert!(status.success(), "{status}");
-        assert!(std::fs::read_to_string(log).unwrap().contains("the stop was cut short"));
+        assert!(std::fs::read_to_string(log).unwrap().contains("some connections were cut off"));
     };
     let hard = async {
         impatient.signal("TERM");
@@ -313,4 +313,31 @@ async fn a_graceful_stop_under_load_keeps_every_202() {
     // Who got no answer may or may not be there: at most one request of each worker and turn.
     assert!(known.len() - accepted.len() <= 3 * 32, "{} of {}", accepted.len(), known.len());
     assert!(game.stop().await.success());
+}
+
+#[tokio::test]
+async fn tools_do_nothing_where_there_is_no_game() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    for tool in [&["verify"][..], &["dlq", "list"], &["dlq", "redrive"], &["round", "open"]] {
+        let output = run(&nowhere, tool, &with_auth(&BY_HAND)).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains("nowhere"), "{tool:?}: {told}");
+        assert!(!nowhere.exists(), "{tool:?} made the folder");
+    }
+}
+
+#[tokio::test]
+async fn a_round_is_not_opened_in_the_past_or_in_an_age() {
+    let (folder, game) = Game::by_hand().await;
+    for lead in ["-6000", "0", "99", "3600001", "8000000000000000"] {
+        let output = run(folder.path(), &["round", "open", &format!("--lead-ms={lead}")], &BY_HAND).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && told.contains("lead_ms: must be from 100 to 3600000"),
+            "{lead}: {told}"
+        );
+    }
+    let round = game.open_round().await;
+    assert_eq!(round["round"], 1, "nothing was announced before");
 }

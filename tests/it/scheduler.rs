@@ -100,7 +100,7 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round() {
     announced(&schedule, 4).await;
     scheduler.kill().await;
     change(&data.join("game.sqlite"), "UPDATE schedule SET stage = 1 WHERE id = 2").await;
-    change(&data.join("inbox.sqlite"), "DELETE FROM dedup WHERE id LIKE 'round-2-%'").await;
+    change(&data.join("inbox.sqlite"), "DELETE FROM dedup WHERE id LIKE '~round-2-%'").await;
     let scheduler = start(data).await;
     announced(&schedule, 2).await;
 

@@ -43,10 +43,15 @@ impl Page {
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-                let event = (field("event: ").to_owned(), serde_json::from_str(field("data: ")).unwrap());
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+                let event = field("event: ").zip(field("data: "));
+                let event =
+                    event.map(|(topic, data)| (topic.to_owned(), serde_json::from_str(data).unwrap()));
                 self.text = rest.to_owned();
-                return Some(event);
+                if event.is_some() {
+                    return event;
+                }
+                continue; // a comment, which keeps the connection open
             }
             let bytes = in_time(self.stream.next()).await?.unwrap();
             self.text.push_str(std::str::from_utf8(&bytes).unwrap());
