@@ -17,7 +17,7 @@ pub const BODY_MS_MAX: u64 = 10_000;
 /// Bytes of an over-long body that are read and thrown away, so that the phone gets to read its answer.
 pub const BODY_DISCARD_BYTES_MAX: usize = 2 << 20;
 /// Open connections of one process, at most; fewer where the system allows fewer open files.
-pub const CONNECTIONS_MAX: usize = 20_000;
+pub const CONNECTIONS_MAX: usize = 16_000;
 /// Open files that are kept free for other things than connections.
 pub const FILES_RESERVED: usize = 128;
 /// Bytes that a connection buffers, at most; the head of a request must fit.
