@@ -4,6 +4,8 @@
 //! timers of its own but the one that keeps a lease alive: a test steps it with [`Writer::step`].
 
 mod batch;
+mod crowd;
+mod refusal;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,71 +14,15 @@ use std::time::Duration;
 
 pub(crate) use batch::is_whole;
 pub use batch::{Arrived, WHOLE, Work};
+pub use crowd::Crowd;
 use metrics::{Counter, Histogram, counter, histogram};
 use queue::{Batch, Lease, Limit, Message, Queue};
-use store::{Committed, JournalRow, Position};
+use store::{Committed, Position};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::bounds::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, FENCED_TRIES_MAX, POISON_TRIES_MAX, READ_ON_MAX};
 use crate::clock::{Clock, Stopwatch, backoff};
-
-/// What a crowd does with its commands: the seam between the writer loop and the rules that it serves.
-pub trait Crowd: Send + Sync + 'static {
-    /// A command that was read and checked.
-    type Command: Send + Sync;
-    /// What a batch works on between prefetch and commit.
-    type Batch: Send + Sync;
-
-    /// Reads the payload of an entry; `id` makes the command's id. The error is the reason to bury it.
-    ///
-    /// # Errors
-    /// The reason why it cannot be a command of this partition.
-    fn decode(&self, partition: u16, payload: &str, id: &dyn Fn() -> String)
-    -> Result<Self::Command, String>;
-
-    /// Reads what the commands need, and the position at which that was so.
-    fn prefetch(
-        &self,
-        partition: u16,
-        commands: &[&Arrived<Self::Command>],
-    ) -> impl Future<Output = Result<(Position, Self::Batch), store::Error>> + Send;
-
-    /// Applies one command: pure. The error is the reason to bury it; then it has changed nothing.
-    ///
-    /// # Errors
-    /// The reason why it cannot be.
-    fn apply(&self, batch: &mut Self::Batch, command: &Arrived<Self::Command>) -> Result<(), String>;
-
-    /// Writes what has changed, the journal and the new position in one transaction, if the position is still `from`.
-    fn commit(
-        &self,
-        partition: u16,
-        batch: &Self::Batch,
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
-
-    /// Does what `commit` does up to its end, and takes it back: whether the store would refuse it.
-    fn rehearse(
-        &self,
-        partition: u16,
-        batch: &Self::Batch,
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
-
-    /// Whether nothing may show yet that this command was applied, not even a count: batches of nothing else are not
-    /// measured.
-    fn is_secret(&self, _command: &Self::Command) -> bool {
-        false
-    }
-
-    /// Told after a commit: for projections and live events, which may be lost.
-    fn committed(&self, partition: u16, batch: Self::Batch, from: Position, to: Position);
-}
 
 /// What one step of the writer did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -348,59 +294,6 @@ impl<C: Crowd> Writer<C> {
         let works = &mut works[new..];
         let applied = works.iter_mut().map(|work| work.apply(&*self.crowd, &mut batch)).sum();
         Ok(Prepared { from, to, batch, works, applied })
-    }
-
-    /// Marks every command that makes the store refuse the batch, by rehearsing ever longer beginnings of it. A message
-    /// that is refused without any of its commands is marked whole.
-    async fn find_refused(&self, partition: u16, works: &mut [Work<C::Command>]) -> Result<(), StepError> {
-        for index in 0..works.len() {
-            // Everything before this message passes by now: it is only rehearsed with it.
-            while let Some(reason) = self.refusal(partition, &mut works[..=index], None).await? {
-                let commands = works[index].commands.len();
-                let (mut passes, mut refused) = (None, commands);
-                while refused > passes.map_or(0, |passes| passes + 1) {
-                    let middle = (passes.map_or(0, |passes| passes + 1) + refused) / 2;
-                    match self.refusal(partition, &mut works[..=index], Some(middle)).await? {
-                        None => passes = Some(middle),
-                        Some(_) => refused = middle,
-                    }
-                }
-                let sequence = works[index].message.sequence;
-                error!(partition, %sequence, reason, "the store refuses a command");
-                works[index].refuse(refused.checked_sub(1), format!("the store refuses it: {reason}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Why the store refuses these messages, of the last one only its first `commands`; `None` when it takes them.
-    async fn refusal(
-        &self,
-        partition: u16,
-        works: &mut [Work<C::Command>],
-        commands: Option<usize>,
-    ) -> Result<Option<String>, StepError> {
-        if let Some(last) = works.last_mut() {
-            last.only_first(commands);
-        }
-        let prepared = self.prepare(partition, works).await;
-        let refused = match prepared {
-            Err(error) => Err(error),
-            Ok(Prepared { works: [], .. }) => Ok(None),
-            Ok(Prepared { from, to, batch, works, .. }) => {
-                let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
-                let journal = batch::journal(works, &buried);
-                match self.crowd.rehearse(partition, &batch, from, to, &journal).await {
-                    Err(error @ store::Error::Refused { .. }) => Ok(Some(fetch::chain(&error))),
-                    Err(error) => Err(error.into()),
-                    Ok(_) => Ok(None),
-                }
-            }
-        };
-        if let Some(last) = works.last_mut() {
-            last.only_first(None);
-        }
-        refused
     }
 
     /// Reads on in the partition that is held, once for each batch, but not for ever while others wait.
