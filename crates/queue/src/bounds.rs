@@ -34,3 +34,48 @@ pub(crate) const PAGES_PER_CHECKPOINT: u32 = 2000;
 
 /// What is kept of the write-ahead log's file after a burst, in bytes.
 pub(crate) const LOG_KEPT_BYTES: u32 = 64 << 20;
+
+/// Messages that one request to SQS may send, receive, delete or extend.
+pub(crate) const ENTRIES_PER_REQUEST_MAX: usize = 10;
+
+/// Bodies and attributes that share one request to SQS, in bytes; a longer message goes alone. SQS itself takes
+/// four times this, not every server that speaks its protocol does.
+pub(crate) const REQUEST_BYTES_MAX: usize = 262_144;
+
+/// What attributes may add to a body in SQS, in bytes: its queues must take messages that much longer.
+pub(crate) const ATTRIBUTES_BYTES_MAX: usize = 4096;
+
+/// The longest reason that is kept with a dead letter in SQS, in bytes.
+pub(crate) const REASON_BYTES_MAX: usize = 2048;
+
+/// The longest id of a dead letter or message in SQS, in bytes.
+pub(crate) const ID_BYTES_MAX: usize = 1024;
+
+/// Requests to SQS that one call has under way at once.
+pub(crate) const REQUESTS_AT_ONCE_MAX: usize = 8;
+
+/// How long SQS may hold a receive that finds nothing.
+pub(crate) const RECEIVE_WAIT_S_MAX: u64 = 20;
+
+/// How long a request to SQS may take, a receive's waiting not counted.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long connecting to SQS may take.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a request that SQS could not take just now is sent again, before the caller hears of it.
+pub(crate) const RETRIES_MAX: u32 = 3;
+
+/// The pause before the first retry, in milliseconds; it doubles each time, and a random part of half of it is
+/// left out. All pauses of a request stay below half a second.
+pub(crate) const RETRY_PAUSE_MS: u64 = 60;
+
+/// How long dead letters are hidden from others while they are listed, in seconds, should the listing be cut off.
+pub(crate) const LETTERS_HIDDEN_S: i32 = 60;
+
+/// How long a listing waits for a dead letter before it takes the list as complete, in seconds. Not zero: a
+/// receive without waiting asks only some of SQS's servers.
+pub(crate) const LETTERS_WAIT_S: u64 = 1;
+
+/// Dead letters that one listing looks at.
+pub(crate) const LETTERS_SEEN_MAX: usize = 10_000;

@@ -14,6 +14,9 @@ mod code {
     pub(super) const NOTADB: i32 = 26;
 }
 
+/// What a backend said.
+type Source = Arc<dyn std::error::Error + Send + Sync>;
+
 /// Why the inbox did not do what was asked. Cheap to clone: one failure can answer many envelopes.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,11 +33,25 @@ pub enum Error {
         /// What the database said.
         source: Arc<sqlx::Error>,
     },
-    /// The file cannot be opened or written: missing folder, permissions, read-only disk. Nothing was stored.
+    /// The file cannot be opened or written: missing folder, permissions, read-only disk. Or the service does
+    /// not allow what was asked: no such queue, no permission. Nothing was stored.
     #[error("the inbox cannot be opened or written")]
     Refused {
-        /// What the database said.
-        source: Arc<sqlx::Error>,
+        /// What the database or the service said.
+        source: Source,
+    },
+    /// The service takes no more just now. Nothing was stored; trying again helps.
+    #[error("the inbox is throttled")]
+    Throttled {
+        /// What the service said.
+        source: Source,
+    },
+    /// The service did not answer, or answered that it failed; whether something was stored is not known. Sending
+    /// again under the same id helps.
+    #[error("the inbox does not answer")]
+    Unanswered {
+        /// What became of the request.
+        source: Source,
     },
     /// Anything else that failed below; whether something was stored is not known.
     #[error("the inbox is unavailable")]
@@ -49,6 +66,20 @@ pub enum Error {
         found_bytes: usize,
         /// The most that is allowed.
         max_bytes: usize,
+    },
+    /// The backend cannot keep this body or id: it is empty, has a character that SQS does not take, or is an id of
+    /// more than 1024 bytes.
+    #[error("the inbox cannot keep such a body or id")]
+    Unsendable,
+    /// An SQS queue that is not set up as an inbox must be.
+    #[error("the queue's {attribute} is {found:?}, it must be {needed}")]
+    Unfit {
+        /// The attribute, as SQS calls it.
+        attribute: &'static str,
+        /// What it is; empty when it is missing.
+        found: String,
+        /// What it must be.
+        needed: String,
     },
     /// The lease ran out, was taken over, or has ended because all of it was acked or released.
     #[error("the lease on the partition is lost")]
@@ -65,7 +96,7 @@ pub enum Error {
     #[error("the inbox is damaged or is no inbox")]
     Corrupt {
         /// What was found.
-        source: Arc<dyn std::error::Error + Send + Sync>,
+        source: Source,
     },
     /// The inbox was closed by this process.
     #[error("the inbox is closed")]
@@ -76,7 +107,7 @@ impl Error {
     /// Whether the same call may well succeed a moment later with nobody doing anything about it.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } => true,
+            Self::Busy { .. } | Self::Throttled { .. } | Self::Unanswered { .. } => true,
             Self::Unavailable { source } => {
                 is_broken_connection(source) || matches!(**source, sqlx::Error::PoolTimedOut)
             }
@@ -86,7 +117,7 @@ impl Error {
 
     /// Whether it is certain that nothing of what this error answers was stored or removed.
     pub fn is_definite(&self) -> bool {
-        !matches!(self, Self::Unavailable { .. } | Self::Corrupt { .. })
+        !matches!(self, Self::Unavailable { .. } | Self::Unanswered { .. } | Self::Corrupt { .. })
     }
 
     pub(crate) fn corrupt(source: impl std::error::Error + Send + Sync + 'static) -> Self {

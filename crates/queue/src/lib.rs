@@ -14,12 +14,14 @@
 mod bounds;
 mod error;
 mod sqlite;
+mod sqs;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 pub use bounds::DEDUP_MS;
 pub use error::Error;
 pub use sqlite::Sqlite;
+pub use sqs::{AccessKey, Service, Sqs};
 
 /// The clock: Unix milliseconds. Leases and remembered ids are judged by it.
 pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -66,13 +68,28 @@ pub struct Message {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lease {
     partition: u16,
-    token: i64,
+    hold: Hold,
+}
+
+/// What shows a backend which lease it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Hold {
+    Token(i64),
+    Receipts(sqs::Receipts),
 }
 
 impl Lease {
     /// The partition that is held.
     pub fn partition(&self) -> u16 {
         self.partition
+    }
+
+    /// The token of a file's lease; they begin with 1.
+    fn token(&self) -> i64 {
+        match self.hold {
+            Hold::Token(token) => token,
+            Hold::Receipts(_) => 0,
+        }
     }
 }
 
@@ -85,7 +102,8 @@ pub struct Batch {
     pub messages: Vec<Message>,
 }
 
-/// How much to receive. One message is always returned, however long.
+/// How much to receive. One message is always returned, however long. What SQS hands out beyond the bytes is given
+/// back at once, and counts as received once.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Limit {
     /// The most messages; 0 counts as 1.
@@ -119,20 +137,22 @@ pub struct Backlog {
     pub in_flight: u64,
     /// Dead letters.
     pub dead: u64,
-    /// When the oldest of the messages was sent, Unix milliseconds.
+    /// When the oldest of the messages was sent, Unix milliseconds. With SQS: the oldest of those that this process
+    /// received last; `None` where it has received none.
     pub oldest_sent_at_ms: Option<i64>,
 }
 
 /// How an inbox behaves.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// How long a lease lasts without being extended.
+    /// How long a lease lasts without being extended. SQS counts whole seconds.
     pub visibility_ms: i64,
     /// The longest body.
     pub body_bytes_max: usize,
-    /// The largest file that sends may fill, the write-ahead log not counted.
+    /// The largest file that sends may fill, the write-ahead log not counted. Nothing to SQS.
     pub file_bytes_max: u64,
     /// A message received this often and still not acked is buried instead of being received once more.
+    /// With SQS the queue's redrive policy says it instead.
     pub receive_max: u32,
 }
 
@@ -147,6 +167,8 @@ impl Default for Options {
 pub enum Queue {
     /// A file on this machine, shared by the processes that open it.
     Sqlite(Sqlite),
+    /// An SQS FIFO queue, shared by everybody who may use it.
+    Sqs(Sqs),
 }
 
 impl Queue {
@@ -159,45 +181,64 @@ impl Queue {
         Ok(Self::Sqlite(Sqlite::open(path, options, now_ms).await?))
     }
 
-    /// Names this inbox; made once, at random, when the inbox was made.
+    /// Opens the inbox that is an SQS FIFO queue, and the dead-letter queue that its redrive policy names. It is
+    /// not made here. It must have `DeduplicationScope` = `messageGroup`, `FifoThroughputLimit` =
+    /// `perMessageGroupId`, a `RedrivePolicy`, and, as its dead-letter queue, a `MaximumMessageSize` with room for
+    /// attributes: 4096 bytes more than the longest body. Of the options, the visibility (in whole seconds) and the
+    /// longest body count; how often a message may be received is the redrive policy's to say.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] with the attribute that is not as it must be; those of the backend.
+    pub async fn open_sqs(service: &Service, options: Options, now_ms: NowMs) -> Result<Self, Error> {
+        Ok(Self::Sqs(Sqs::open(service, options, now_ms).await?))
+    }
+
+    /// Names this inbox: made once, at random, when the file was made; or the queue's ARN and the second in which
+    /// it was made.
     pub fn inbox_id(&self) -> &str {
         match self {
             Self::Sqlite(sqlite) => sqlite.inbox_id(),
+            Self::Sqs(sqs) => sqs.inbox_id(),
         }
     }
 
-    /// Sends messages, in order, and answers for each one. What has an `Ok` is stored durably. All that are
-    /// allowed are stored in one transaction (1024 at a time).
+    /// Sends messages, in order, and answers for each one. What has an `Ok` is stored durably. A file
+    /// stores all that are allowed in one transaction (1024 at a time). SQS gets a message of a partition only when
+    /// it has the one before: when one fails, those behind it in its partition are not sent and have its error.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for a body that is too long, alone; [`Error::Full`] and the others for all that
+    /// [`Error::TooLarge`] for a body that is too long and [`Error::Unsendable`] for what SQS does not take, alone;
+    /// [`Error::Full`] and the others for all that
     /// share the transaction.
     pub async fn send(&self, envelopes: &[Outgoing]) -> Vec<Result<(), Error>> {
         match self {
             Self::Sqlite(sqlite) => sqlite.send(envelopes).await,
+            Self::Sqs(sqs) => sqs.send(envelopes).await,
         }
     }
 
     /// Receives from partitions that nobody holds, and waits up to `wait` for something to come. Nothing
     /// came: an empty list. A file gives one batch at most: of the partition whose oldest message is the
-    /// oldest.
+    /// oldest. SQS gives ten messages at most, of one partition or several, and waits in whole seconds.
     ///
     /// # Errors
     /// Those of the backend.
     pub async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Batch>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.receive(limit, wait).await,
+            Self::Sqs(sqs) => sqs.receive(limit, wait).await,
         }
     }
 
     /// More of the partition that this lease holds, after what it has been given. It may be nothing, and does
-    /// not wait.
+    /// not wait. With SQS it is always nothing.
     ///
     /// # Errors
     /// [`Error::LeaseLost`] when the lease is over; those of the backend.
     pub async fn read_on(&self, lease: &Lease, limit: Limit) -> Result<Vec<Message>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.read_on(lease, limit).await,
+            Self::Sqs(sqs) => sqs.read_on(lease),
         }
     }
 
@@ -208,6 +249,7 @@ impl Queue {
     pub async fn extend(&self, lease: &Lease) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.extend(lease).await,
+            Self::Sqs(sqs) => sqs.extend(lease).await,
         }
     }
 
@@ -215,10 +257,13 @@ impl Queue {
     /// left, the lease ends and the partition is free.
     ///
     /// # Errors
-    /// [`Error::LeaseLost`] when the lease is over, and then nothing is removed; those of the backend.
+    /// [`Error::LeaseLost`] when the lease is over, and then nothing is removed; those of the backend. SQS decides
+    /// message by message, and may take the ack of a lease that ran out for that of the present holder: ack only what
+    /// nobody needs any more.
     pub async fn ack(&self, lease: &Lease, through: Sequence) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.ack(lease, through).await,
+            Self::Sqs(sqs) => sqs.ack(lease, through).await,
         }
     }
 
@@ -229,6 +274,7 @@ impl Queue {
     pub async fn release(&self, lease: &Lease) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.release(lease).await,
+            Self::Sqs(sqs) => sqs.release(lease).await,
         }
     }
 
@@ -239,16 +285,19 @@ impl Queue {
     pub async fn bury(&self, letters: &[DeadLetter]) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.bury(letters).await,
+            Self::Sqs(sqs) => sqs.bury(letters).await,
         }
     }
 
     /// Up to `limit` dead letters in the order of their ids, those after `after_id` (which need not exist).
+    /// With SQS all letters are received and given back, at most 10 000: two listings at once share them.
     ///
     /// # Errors
     /// Those of the backend.
     pub async fn dead_letters(&self, after_id: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.dead_letters(after_id, limit).await,
+            Self::Sqs(sqs) => sqs.dead_letters(after_id, limit).await,
         }
     }
 
@@ -259,6 +308,7 @@ impl Queue {
     pub async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.dead_letter(id).await,
+            Self::Sqs(sqs) => sqs.dead_letter(id).await,
         }
     }
 
@@ -269,6 +319,7 @@ impl Queue {
     pub async fn forget_dead(&self, ids: &[String]) -> Result<u64, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.forget_dead(ids).await,
+            Self::Sqs(sqs) => sqs.forget_dead(ids).await,
         }
     }
 
@@ -279,6 +330,7 @@ impl Queue {
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.backlog().await,
+            Self::Sqs(sqs) => sqs.backlog().await,
         }
     }
 
@@ -291,16 +343,18 @@ impl Queue {
     pub async fn highest_sequence(&self) -> Result<Option<Sequence>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.highest_sequence().await,
+            Self::Sqs(sqs) => Ok(sqs.highest_sequence()),
         }
     }
 
-    /// Whether the inbox can be used: one small write that is not synced.
+    /// Whether the inbox can be used: one small write that is not synced; with SQS, a question to the queue.
     ///
     /// # Errors
     /// Those of the backend.
     pub async fn check(&self) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.check().await,
+            Self::Sqs(sqs) => sqs.check().await,
         }
     }
 
@@ -308,6 +362,7 @@ impl Queue {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(sqlite) => sqlite.close().await,
+            Self::Sqs(sqs) => sqs.close(),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::{select, sync::futures::Notified, time::sleep};
 
 use super::{Sqlite, connect::BEGIN, number, sequence};
 use crate::{
-    Batch, Lease, Limit, Message, Sequence,
+    Batch, Hold, Lease, Limit, Message, Sequence,
     bounds::{LOOK_EVERY, LOOK_PAUSE},
     error::Error,
 };
@@ -140,7 +140,7 @@ impl Sqlite {
                 .bind(stretch.through)
                 .fetch_one(&mut *transaction)
                 .await?;
-                Some((Lease { partition, token }, stretch))
+                Some((Lease { partition, hold: Hold::Token(token) }, stretch))
             }
             None => None,
         };
@@ -159,7 +159,7 @@ impl Sqlite {
         let after =
             query_scalar("SELECT through FROM leases WHERE partition = ? AND token = ? AND until_ms > ?")
                 .bind(lease.partition)
-                .bind(lease.token)
+                .bind(lease.token())
                 .bind(self.now_ms())
                 .fetch_optional(&mut *transaction)
                 .await?;
@@ -241,7 +241,7 @@ impl Sqlite {
         let done = query("UPDATE leases SET until_ms = ? WHERE partition = ? AND token = ? AND until_ms > ?")
             .bind(until_ms)
             .bind(lease.partition)
-            .bind(lease.token)
+            .bind(lease.token())
             .bind(now_ms)
             .execute(&mut writers.receiver)
             .await
@@ -263,7 +263,7 @@ impl Sqlite {
         )
         .bind(through)
         .bind(lease.partition)
-        .bind(lease.token)
+        .bind(lease.token())
         .bind(self.now_ms())
         .fetch_optional(&mut *transaction)
         .await?;

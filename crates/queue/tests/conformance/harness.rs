@@ -1,16 +1,19 @@
 //! A fresh inbox of a backend, a clock that moves when told, and shorthands.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
-use queue::{Batch, Limit, Message, NowMs, Options, Outgoing, Queue};
+use queue::{Batch, Error, Limit, Message, NowMs, Options, Outgoing, Queue, Service};
 use tempfile::TempDir;
+
+use crate::server::{self, Server};
 
 /// Plenty.
 pub(crate) const ALL: Limit = Limit { messages_max: 10_000, bytes_max: 64 << 20 };
@@ -19,20 +22,85 @@ pub(crate) const NOW: Duration = Duration::ZERO;
 /// Longer than any test may take: a receive that is to be woken fails by the deadline, not by its own end.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
 
-/// The backends there are.
-#[derive(Copy, Clone)]
+/// The backends there are, and for SQS the servers that speak its protocol.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Backend {
     /// One file.
     Sqlite,
+    /// SQS as AWS documents it, in this process.
+    Sqs,
+    /// A quick server of others. What it does not do: see [`Backend::lacks`].
+    Fauxqs,
+    /// A strict server of others.
+    Fakecloud,
+}
+
+/// What a check needs of a backend beyond what all have.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Need {
+    /// A clock that the test moves.
+    Clock,
+    /// Several messages of a partition in one batch.
+    Batches,
+    /// More than ten messages in one batch.
+    LongBatches,
+    /// More under a lease than the first batch.
+    ReadOn,
+    /// Characters outside of Unicode's basic plane.
+    Characters,
+    /// Bodies of 256 KiB with attributes.
+    LongBodies,
+    /// Bodies of no bytes.
+    EmptyBodies,
+    /// Telling the highest sequence.
+    Highest,
+}
+
+impl Backend {
+    /// Whether a check that needs this can be made.
+    pub(crate) fn has(self, need: Need) -> bool {
+        use Need::{Batches, Characters, Clock, EmptyBodies, Highest, LongBatches, LongBodies, ReadOn};
+        match self {
+            Self::Sqlite => true,
+            // Not in SQS.
+            _ if matches!(need, LongBatches | ReadOn | EmptyBodies | Highest) => false,
+            Self::Sqs => true,
+            // It gives one message of a group at a time, and takes no characters beyond the basic plane.
+            Self::Fauxqs => !matches!(need, Clock | Batches | Characters),
+            // It takes 256 KiB in a request, attributes included.
+            Self::Fakecloud => !matches!(need, Clock | LongBodies),
+        }
+    }
+
+    /// Why a check with these needs cannot be made.
+    pub(crate) fn lacks(self, needs: &[Need]) -> Option<String> {
+        if let Some(need) = needs.iter().find(|need| !self.has(**need)) {
+            return Some(format!("{self:?} lacks {need:?}"));
+        }
+        match self {
+            Self::Sqlite | Self::Sqs => None,
+            Self::Fauxqs => server::fauxqs().err(),
+            Self::Fakecloud => server::fakecloud().err(),
+        }
+    }
+}
+
+/// Where an inbox is.
+enum Place {
+    File(TempDir),
+    Server(Server, Service),
 }
 
 /// A fresh inbox.
 pub(crate) struct Harness {
     /// The first handle on it.
     pub(crate) queue: Queue,
+    backend: Backend,
     clock: Arc<AtomicI64>,
-    folder: TempDir,
+    place: Place,
     options: Options,
+    /// What a receive returned besides the batch that the check asked for.
+    spare: Mutex<Vec<Batch>>,
 }
 
 impl Harness {
@@ -42,38 +110,71 @@ impl Harness {
     }
 
     /// With these options.
-    pub(crate) async fn with(backend: Backend, options: Options) -> Self {
-        match backend {
-            Backend::Sqlite => {
-                let folder = tempfile::tempdir().unwrap();
-                let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
-                let queue = Queue::open_sqlite(&folder.path().join("inbox.sqlite"), options, reads(&clock))
-                    .await
-                    .unwrap();
-                Self { queue, clock, folder, options }
-            }
+    pub(crate) async fn with(backend: Backend, mut options: Options) -> Self {
+        let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
+        let server = match backend {
+            Backend::Sqlite => None,
+            Backend::Sqs => Some(Server::fake(&clock).await),
+            Backend::Fauxqs => Some(Server::fauxqs()),
+            Backend::Fakecloud => Some(Server::fakecloud().await),
+        };
+        if !backend.has(Need::Clock) {
+            options.visibility_ms = 3_000;
         }
+        let place = match server {
+            None => Place::File(tempfile::tempdir().unwrap()),
+            Some(server) => {
+                let service = Box::pin(server.make(&options)).await;
+                Place::Server(server, service)
+            }
+        };
+        let queue = place.open(options, reads(&clock)).await.unwrap();
+        Self { queue, backend, clock, place, options, spare: Mutex::default() }
     }
 
     /// Another handle on the same inbox, as another process has it.
     pub(crate) async fn another(&self) -> Queue {
-        Queue::open_sqlite(&self.path(), self.options, reads(&self.clock)).await.unwrap()
+        self.place.open(self.options, reads(&self.clock)).await.unwrap()
+    }
+
+    /// Opens the inbox again.
+    pub(crate) async fn reopen(&self, options: Options) -> Result<Queue, Error> {
+        self.place.open(options, reads(&self.clock)).await
     }
 
     /// Where the file is.
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("inbox.sqlite")
+        match &self.place {
+            Place::File(folder) => folder.path().join(FILE),
+            Place::Server(..) => panic!("the inbox is no file"),
+        }
     }
 
-    /// Lets time pass. A backend that has its own clock cannot do this: its list leaves out the checks that
-    /// need it, and says so.
+    /// The server, and the queue there.
+    pub(crate) fn server(&self) -> (&Server, &Service) {
+        match &self.place {
+            Place::File(_) => panic!("the inbox is a file"),
+            Place::Server(server, service) => (server, service),
+        }
+    }
+
+    /// Whether this can be checked here.
+    pub(crate) fn has(&self, need: Need) -> bool {
+        self.backend.has(need)
+    }
+
+    /// Lets time pass.
     pub(crate) fn advance(&self, ms: i64) {
+        assert!(self.has(Need::Clock), "a check that moves the clock must say so in the list");
         self.clock.fetch_add(ms, Ordering::SeqCst);
+        self.spare.lock().unwrap().clear();
     }
 
-    /// Lets all leases run out.
+    /// Lets all leases run out. Where the server has a clock of its own they do so for us at once, and for the
+    /// server when their time has come: the next receive waits for that.
     pub(crate) fn pass_visibility(&self) {
-        self.advance(self.options.visibility_ms);
+        self.clock.fetch_add(self.options.visibility_ms, Ordering::SeqCst);
+        self.spare.lock().unwrap().clear();
     }
 
     /// Sends these bodies to a partition, each under itself as id.
@@ -85,12 +186,54 @@ impl Harness {
 
     /// Receives a batch that must be there.
     pub(crate) async fn receive(&self, limit: Limit) -> Batch {
-        receive(&self.queue, limit).await
+        let spare = self.spare.lock().unwrap().pop();
+        if let Some(batch) = spare {
+            return batch;
+        }
+        let wait = if self.has(Need::Clock) { NOW } else { LONG };
+        let mut batches = self.queue.receive(limit, wait).await.unwrap();
+        assert!(!batches.is_empty(), "a batch is expected");
+        assert!(batches.len() == 1 || self.backend != Backend::Sqlite, "a file gives one batch");
+        batches.reverse();
+        let batch = batches.pop().unwrap();
+        *self.spare.lock().unwrap() = batches;
+        batch
+    }
+
+    /// Receives and acks this many messages: the bodies, by partition. In one batch for each, where batches may
+    /// be that long.
+    pub(crate) async fn drain(&self, messages: usize) -> BTreeMap<u16, Vec<String>> {
+        let mut drained = BTreeMap::<u16, Vec<String>>::new();
+        let (mut count, mut batches) = (0, 0);
+        while count < messages {
+            let batch = self.receive(ALL).await;
+            ack_all(&self.queue, &batch).await;
+            let bodies = bodies(&batch.messages).into_iter().map(ToOwned::to_owned);
+            drained.entry(batch.lease.partition()).or_default().extend(bodies);
+            count += batch.messages.len();
+            batches += 1;
+        }
+        assert!(batches == drained.len() || !self.has(Need::LongBatches), "{batches} batches");
+        assert_eq!(count, messages);
+        drained
     }
 
     /// Checks that there is nothing to receive.
     pub(crate) async fn nothing(&self) {
+        assert_eq!(*self.spare.lock().unwrap(), []);
         assert_eq!(self.queue.receive(ALL, NOW).await.unwrap(), []);
+    }
+}
+
+/// The inbox's file in its folder.
+const FILE: &str = "inbox.sqlite";
+
+impl Place {
+    async fn open(&self, options: Options, now_ms: NowMs) -> Result<Queue, Error> {
+        match self {
+            Self::File(folder) => Queue::open_sqlite(&folder.path().join(FILE), options, now_ms).await,
+            Self::Server(_, service) => Queue::open_sqs(service, options, now_ms).await,
+        }
     }
 }
 

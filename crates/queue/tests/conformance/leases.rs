@@ -2,7 +2,7 @@
 
 use queue::{Batch, Error, Queue, Sequence};
 
-use crate::harness::{ALL, Backend, Harness, ack_all, bodies, up_to};
+use crate::harness::{ALL, Backend, Harness, Need, ack_all, bodies, up_to};
 
 /// Checks that every call with the lease of this batch says that it is lost.
 async fn can_do_nothing(queue: &Queue, batch: &Batch) {
@@ -55,7 +55,8 @@ pub(crate) async fn a_lease_that_was_taken_over_can_do_nothing(backend: Backend)
     can_do_nothing(&harness.queue, &stale).await;
     // Nor has it disturbed the present holder.
     harness.nothing().await;
-    assert_eq!(bodies(&harness.queue.read_on(&present.lease, ALL).await.unwrap()), ["b"]);
+    let more = harness.queue.read_on(&present.lease, ALL).await.unwrap();
+    assert_eq!(bodies(&more), if harness.has(Need::ReadOn) { vec!["b"] } else { vec![] });
     ack_all(&harness.queue, &present).await;
 }
 

@@ -1,0 +1,148 @@
+//! The inbox as an SQS FIFO queue: a partition is a message group.
+//!
+//! What the service leaves to us:
+//! * Order on the way in: a message of a partition is sent only when the one before it is stored.
+//! * A lease is what one receive returned of one group, at most ten messages, and nothing can be read on under it.
+//! * SQS may accept the receipt of a lease that ran out, and then removes what another one holds by now. So a lease
+//!   also ends by our own clock. It cannot be relied on: who acks only what is applied, at a position that is
+//!   fenced, loses nothing.
+
+mod connect;
+mod dead;
+mod lease;
+mod receive;
+mod retry;
+mod send;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use aws_sdk_sqs::{Client, types::QueueAttributeName as Attribute};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Backlog, NowMs, Options, Sequence, error::Error};
+
+/// Where an SQS queue is and how to get in. What is `None` is found as every program that uses AWS's SDK finds it:
+/// in the environment, a profile, or the role of the machine.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    /// The queue's URL.
+    pub queue_url: String,
+    /// Another address to talk to than AWS's.
+    pub endpoint_url: Option<String>,
+    /// The region that requests are signed for.
+    pub region: Option<String>,
+    /// The key that requests are signed with.
+    pub access_key: Option<AccessKey>,
+}
+
+/// A key that requests are signed with.
+#[derive(Clone)]
+pub struct AccessKey {
+    /// Its name.
+    pub id: String,
+    /// The key.
+    pub secret: String,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+pub(crate) use lease::Receipts;
+
+/// The inbox in SQS; used through [`Queue`](crate::Queue).
+#[derive(Clone)]
+pub struct Sqs(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    url: String,
+    dead_url: String,
+    inbox_id: String,
+    /// How often the redrive policy lets a message be received.
+    receive_max: u32,
+    options: Options,
+    now_ms: NowMs,
+    /// When the oldest message of the last receive was sent; [`NOTHING`] when it returned none.
+    oldest_sent_at_ms: AtomicI64,
+    /// Grows with every pause, so that no two are alike.
+    dice: AtomicU64,
+    closed: CancellationToken,
+}
+
+/// No message has been sent then.
+const NOTHING: i64 = i64::MAX;
+
+impl fmt::Debug for Sqs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqs")
+            .field("url", &self.0.url)
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sqs {
+    pub(crate) async fn open(service: &Service, options: Options, now_ms: NowMs) -> Result<Self, Error> {
+        let seed = now_ms().unsigned_abs();
+        let mut inner = Inner {
+            client: connect::client(service).await,
+            url: service.queue_url.clone(),
+            dead_url: String::new(),
+            inbox_id: String::new(),
+            receive_max: 0,
+            options,
+            now_ms,
+            oldest_sent_at_ms: AtomicI64::new(NOTHING),
+            dice: AtomicU64::new(seed),
+            closed: CancellationToken::new(),
+        };
+        inner.look_up().await?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    pub(crate) fn inbox_id(&self) -> &str {
+        &self.0.inbox_id
+    }
+
+    pub(crate) async fn backlog(&self) -> Result<Backlog, Error> {
+        const VISIBLE: Attribute = Attribute::ApproximateNumberOfMessages;
+        const IN_FLIGHT: Attribute = Attribute::ApproximateNumberOfMessagesNotVisible;
+        let alive = self.0.attributes(&self.0.url, &[VISIBLE, IN_FLIGHT]).await?;
+        let dead = self.0.attributes(&self.0.dead_url, &[VISIBLE, IN_FLIGHT]).await?;
+        let in_flight = alive.number(&IN_FLIGHT)?;
+        let messages = alive.number(&VISIBLE)? + in_flight;
+        let oldest = Some(self.0.oldest_sent_at_ms.load(Ordering::Relaxed));
+        Ok(Backlog {
+            messages,
+            in_flight,
+            dead: dead.number(&VISIBLE)? + dead.number(&IN_FLIGHT)?,
+            oldest_sent_at_ms: oldest.filter(|sent_at_ms| *sent_at_ms != NOTHING && messages > 0),
+        })
+    }
+
+    /// SQS tells a sequence only with a message.
+    pub(crate) fn highest_sequence(&self) -> Option<Sequence> {
+        None
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        self.0.attributes(&self.0.url, &[Attribute::QueueArn]).await.map(drop)
+    }
+
+    pub(crate) fn close(&self) {
+        self.0.closed.cancel();
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.0.now_ms)()
+    }
+}

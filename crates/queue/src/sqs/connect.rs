@@ -1,0 +1,139 @@
+//! The client, and what the queue says of itself.
+
+use std::collections::HashMap;
+
+use aws_config::{
+    BehaviorVersion, Region, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
+};
+use aws_sdk_sqs::{
+    Client,
+    config::{Credentials, http::HttpResponse},
+    error::SdkError,
+    operation::get_queue_attributes::GetQueueAttributesError,
+    types::QueueAttributeName as Attribute,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use super::{Inner, Service};
+use crate::{
+    bounds::{ANSWER_TIMEOUT, ATTRIBUTES_BYTES_MAX, CONNECT_TIMEOUT},
+    error::Error,
+};
+
+/// When an answer must be there.
+pub(super) fn timeouts(answer: std::time::Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(answer).build()
+}
+
+/// A client without retries of its own: ours know of entries and their order.
+pub(super) async fn client(service: &Service) -> Client {
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(timeouts(ANSWER_TIMEOUT));
+    if let Some(endpoint_url) = &service.endpoint_url {
+        loader = loader.endpoint_url(endpoint_url);
+    }
+    if let Some(region) = &service.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(key) = &service.access_key {
+        loader = loader.credentials_provider(Credentials::new(&key.id, &key.secret, None, None, "given"));
+    }
+    Client::new(&Box::pin(loader.load()).await)
+}
+
+/// Attributes of a queue.
+pub(super) struct Attributes(HashMap<Attribute, String>);
+
+impl Attributes {
+    fn text(&self, name: &Attribute) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// A count.
+    pub(super) fn number(&self, name: &Attribute) -> Result<u64, Error> {
+        self.text(name).parse().map_err(Error::corrupt)
+    }
+
+    fn must_be(&self, attribute: &'static str, needed: &str) -> Result<(), Error> {
+        let found = self.text(&Attribute::from(attribute));
+        if found == needed { Ok(()) } else { Err(unfit(attribute, found, needed)) }
+    }
+
+    fn must_have_room(&self, options: &crate::Options) -> Result<(), Error> {
+        let attribute = Attribute::MaximumMessageSize;
+        let needed_bytes = options.body_bytes_max + ATTRIBUTES_BYTES_MAX;
+        let found = self.text(&attribute);
+        match found.parse::<usize>() {
+            Ok(found_bytes) if found_bytes >= needed_bytes => Ok(()),
+            _ => Err(unfit("MaximumMessageSize", found, &format!("at least {needed_bytes}"))),
+        }
+    }
+}
+
+fn unfit(attribute: &'static str, found: &str, needed: &str) -> Error {
+    Error::Unfit { attribute, found: found.to_owned(), needed: needed.to_owned() }
+}
+
+/// What a redrive policy says.
+struct Redrive {
+    /// Account and name of the dead-letter queue.
+    account: String,
+    name: String,
+    receive_max: u32,
+}
+
+impl Redrive {
+    fn read(policy: &str) -> Option<Self> {
+        let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
+        // arn:aws:sqs:region:account:name
+        let mut arn = policy["deadLetterTargetArn"].as_str()?.rsplitn(3, ':');
+        let (name, account) = (arn.next()?.to_owned(), arn.next()?.to_owned());
+        let count = &policy["maxReceiveCount"];
+        let receive_max = match count.as_str() {
+            Some(count) => count.parse().ok()?,
+            None => u32::try_from(count.as_u64()?).ok()?,
+        };
+        Some(Self { account, name, receive_max })
+    }
+}
+
+impl Inner {
+    pub(super) async fn attributes(&self, url: &str, names: &[Attribute]) -> Result<Attributes, Error> {
+        let request = || async {
+            let request = self.client.get_queue_attributes().queue_url(url);
+            let answer = request.set_attribute_names(Some(names.to_vec())).send().await?;
+            Ok::<_, SdkError<GetQueueAttributesError, HttpResponse>>(answer.attributes.unwrap_or_default())
+        };
+        self.call(request).await.map(Attributes)
+    }
+
+    /// Learns what must be known of the queue, and refuses one that is no inbox.
+    pub(super) async fn look_up(&mut self) -> Result<(), Error> {
+        let queue = self.attributes(&self.url, &[Attribute::All]).await?;
+        queue.must_be("FifoQueue", "true")?;
+        queue.must_be("DeduplicationScope", "messageGroup")?;
+        queue.must_be("FifoThroughputLimit", "perMessageGroupId")?;
+        queue.must_have_room(&self.options)?;
+        let policy = queue.text(&Attribute::RedrivePolicy);
+        let redrive = Redrive::read(policy)
+            .ok_or_else(|| unfit("RedrivePolicy", policy, "one with a dead-letter queue"))?;
+        let request = || {
+            let request = self.client.get_queue_url().queue_name(&redrive.name);
+            request.queue_owner_aws_account_id(&redrive.account).send()
+        };
+        self.dead_url = self.call(request).await?.queue_url.unwrap_or_default();
+        let dead = self.attributes(&self.dead_url, &[Attribute::All]).await?;
+        dead.must_be("FifoQueue", "true")?;
+        dead.must_have_room(&self.options)?;
+        self.receive_max = redrive.receive_max;
+        let (arn, made_at) = (queue.text(&Attribute::QueueArn), queue.text(&Attribute::CreatedTimestamp));
+        self.inbox_id = format!("{arn}@{made_at}");
+        Ok(())
+    }
+}

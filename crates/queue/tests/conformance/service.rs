@@ -1,0 +1,320 @@
+//! What only the inbox in SQS can show: a service that fails, and queues that are not set up.
+
+use std::{collections::HashSet, sync::Arc};
+
+use queue::{DeadLetter, Error, Limit, Options, Outgoing, Queue};
+
+use crate::{
+    fake::{Fake, Fault},
+    harness::{ALL, Backend, Harness, NOW, ack_all, bodies, outgoing, send, up_to},
+};
+
+async fn fresh() -> Harness {
+    Harness::new(Backend::Sqs).await
+}
+
+fn fake(harness: &Harness) -> &Fake {
+    harness.server().0.as_fake()
+}
+
+const SEND: &str = "SendMessageBatch";
+const THROTTLED: Fault = Fault::Refuse(400, "RequestThrottled");
+const FAILED: Fault = Fault::Refuse(503, "ServiceUnavailable");
+const INBOX: &str = "inbox.fifo";
+
+#[tokio::test]
+async fn a_queue_that_is_no_inbox_is_refused_with_the_attribute() {
+    let harness = fresh().await;
+    let fake = fake(&harness);
+    for (queue, attribute, wrong, right) in [
+        (INBOX, "FifoQueue", None, Some("true")),
+        (INBOX, "DeduplicationScope", Some("queue"), Some("messageGroup")),
+        (INBOX, "FifoThroughputLimit", Some("perQueue"), Some("perMessageGroupId")),
+        (INBOX, "MaximumMessageSize", Some("262144"), Some("1048576")),
+        ("dead.fifo", "MaximumMessageSize", Some("262144"), Some("1048576")),
+        (INBOX, "RedrivePolicy", None, None),
+    ] {
+        fake.set(queue, attribute, wrong);
+        let error = harness.reopen(Options::default()).await.unwrap_err();
+        assert!(matches!(&error, Error::Unfit { attribute: named, .. } if *named == attribute), "{error:?}");
+        assert!(error.to_string().contains(attribute), "{error}");
+        assert!(error.is_definite() && !error.is_transient());
+        fake.set(queue, attribute, right);
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_is_refused_and_a_service_that_is_not_there_is_transient() {
+    let harness = fresh().await;
+    let (server, service) = harness.server();
+    let none = server.service(service.queue_url.replace("inbox", "none"));
+    let error = Queue::open_sqs(&none, Options::default(), Arc::new(|| 0)).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    assert!(!error.is_transient());
+    let mut nowhere = service.clone();
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    nowhere.endpoint_url = Some(format!("http://{closed}"));
+    let error = Queue::open_sqs(&nowhere, Options::default(), Arc::new(|| 0)).await.unwrap_err();
+    assert!(matches!(error, Error::Unanswered { .. }), "{error:?}");
+    assert!(error.is_transient());
+}
+
+#[tokio::test]
+async fn the_inbox_is_named_by_arn_and_age() {
+    let harness = fresh().await;
+    assert_eq!(harness.queue.inbox_id(), "arn:aws:sqs:us-east-1:000000000000:inbox.fifo@1700000000");
+}
+
+#[tokio::test]
+async fn a_request_holds_one_message_of_a_partition_and_ten_in_all() {
+    let harness = fresh().await;
+    let envelopes: Vec<_> = (0..50_u16).map(|number| outgoing(number % 25, &number.to_string())).collect();
+    send(&harness.queue, &envelopes).await;
+    let long =
+        [0, 1, 2].map(|partition| Outgoing { body: "x".repeat(100_000), ..outgoing(partition, "long") });
+    send(&harness.queue, &long).await;
+    let mut sizes = Vec::new();
+    for request in fake(&harness).requests(SEND) {
+        let entries = request["Entries"].as_array().unwrap();
+        let partitions: HashSet<_> =
+            entries.iter().map(|entry| entry["MessageGroupId"].to_string()).collect();
+        assert_eq!(partitions.len(), entries.len());
+        sizes.push(entries.len());
+    }
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 2, 5, 5, 10, 10, 10, 10]);
+}
+
+#[tokio::test]
+async fn what_fails_for_a_moment_is_sent_again_and_stored_once() {
+    let harness = fresh().await;
+    let faults = [THROTTLED, FAILED, Fault::BreakAfter].map(|fault| (SEND, fault));
+    fake(&harness).fail(faults);
+    harness.send(0, ["a", "b"]).await;
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a", "b"]);
+    assert_eq!(fake(&harness).requests(SEND).len(), 5);
+}
+
+#[tokio::test]
+async fn entries_that_fail_are_sent_again_alone() {
+    let harness = fresh().await;
+    fake(&harness)
+        .fail([(SEND, Fault::Entry("1", "InternalError")), (SEND, Fault::Entry("1", "InternalError"))]);
+    let envelopes: Vec<_> =
+        (0..3).map(|partition| outgoing(partition, "a")).chain([outgoing(1, "b")]).collect();
+    send(&harness.queue, &envelopes).await;
+    let sizes: Vec<_> = fake(&harness)
+        .requests(SEND)
+        .iter()
+        .map(|request| request["Entries"].as_array().unwrap().len())
+        .collect();
+    // All, twice the one that failed, and then what comes after it in its partition.
+    assert_eq!(sizes, [3, 1, 1, 1]);
+    let drained = harness.drain(4).await;
+    assert_eq!(drained[&1], ["a", "b"]);
+}
+
+#[tokio::test]
+async fn nothing_overtakes_what_failed() {
+    let harness = fresh().await;
+    for fault in [THROTTLED, Fault::Entry("0", "InternalError"), Fault::Break] {
+        fake(&harness).fail((0..4).map(|_| (SEND, fault.clone())));
+        let results = harness.queue.send(&[outgoing(0, "a"), outgoing(0, "b")]).await;
+        let [Err(first), Err(second)] = &results[..] else { panic!("{results:?}") };
+        assert!(first.is_transient() && second.is_transient());
+        assert_eq!(first.is_definite(), matches!(first, Error::Throttled { .. }));
+        harness.nothing().await;
+    }
+    let refused = (SEND, Fault::Refuse(403, "AccessDeniedException"));
+    fake(&harness).fail([(SEND, Fault::BreakAfter), refused.clone()]);
+    let results = harness.queue.send(&[outgoing(1, "stored")]).await;
+    assert!(!results[0].as_ref().unwrap_err().is_definite(), "{results:?}");
+    ack_all(&harness.queue, &harness.receive(ALL).await).await;
+    fake(&harness).fail([refused]);
+    let results = harness.queue.send(&[outgoing(0, "a"), outgoing(0, "b")]).await;
+    assert!(matches!(&results[..], [Err(Error::Refused { .. }), Err(Error::Refused { .. })]), "{results:?}");
+    harness.send(0, ["a", "b"]).await;
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_send_without_an_answer_can_be_made_again() {
+    let harness = fresh().await;
+    fake(&harness).fail([(SEND, Fault::Hang)]);
+    let envelopes = [outgoing(0, "a"), outgoing(0, "b"), outgoing(1, "c")];
+    let results = harness.queue.send(&envelopes).await;
+    assert_eq!(fake(&harness).requests(SEND).len(), 1, "who has waited that long is told");
+    for result in results {
+        let error = result.unwrap_err();
+        assert!(error.is_transient() && !error.is_definite(), "{error:?}");
+    }
+    send(&harness.queue, &envelopes).await;
+    assert_eq!(harness.drain(3).await[&0], ["a", "b"]);
+    harness.nothing().await;
+}
+
+#[tokio::test]
+async fn closing_leaves_a_send_its_answer() {
+    let harness = fresh().await;
+    fake(&harness).fail([(SEND, Fault::Hang)]);
+    let queue = harness.queue.clone();
+    let sending = tokio::spawn(async move { queue.send(&[outgoing(0, "a")]).await });
+    while fake(&harness).requests(SEND).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    harness.queue.close().await;
+    assert!(matches!(sending.await.unwrap()[..], [Err(Error::Unanswered { .. })]));
+}
+
+#[tokio::test]
+async fn what_sqs_cannot_keep_fails_alone() {
+    let harness = fresh().await;
+    let mut nameless = outgoing(0, "c");
+    nameless.id = String::new();
+    let results =
+        harness.queue.send(&[outgoing(0, "a\u{1}"), outgoing(0, ""), nameless, outgoing(0, "d")]).await;
+    assert!(
+        matches!(
+            results[..],
+            [Err(Error::Unsendable), Err(Error::Unsendable), Err(Error::Unsendable), Ok(())]
+        ),
+        "{results:?}"
+    );
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["d"]);
+}
+
+#[tokio::test]
+async fn long_ids_are_told_apart_and_come_back() {
+    let harness = fresh().await;
+    let ids = ["x".repeat(200), format!("{}y", "x".repeat(200)), "z".repeat(1024)];
+    let envelopes = ids.clone().map(|id| Outgoing { partition: 0, id, body: "a".into() });
+    send(&harness.queue, &envelopes).await;
+    send(&harness.queue, &envelopes).await;
+    let got = harness.receive(ALL).await.messages.into_iter().map(|message| message.id);
+    assert!(got.eq(ids));
+}
+
+#[tokio::test]
+async fn acks_and_releases_survive_failures() {
+    let harness = fresh().await;
+    harness.send(0, ["a", "b", "c"]).await;
+    let batch = harness.receive(ALL).await;
+    let delete = "DeleteMessageBatch";
+    fake(&harness).fail([
+        (delete, FAILED),
+        (delete, Fault::BreakAfter),
+        (delete, Fault::Entry("1", "InternalError")),
+    ]);
+    harness.queue.ack(&batch.lease, batch.messages[1].sequence).await.unwrap();
+    let change = "ChangeMessageVisibilityBatch";
+    fake(&harness).fail([(change, THROTTLED), (change, Fault::Entry("0", "InternalError"))]);
+    harness.queue.extend(&batch.lease).await.unwrap();
+    fake(&harness).fail([(change, FAILED)]);
+    harness.queue.release(&batch.lease).await.unwrap();
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["c"]);
+}
+
+#[tokio::test]
+async fn a_receive_that_fails_is_made_again_and_then_told() {
+    let harness = fresh().await;
+    harness.send(0, ["a"]).await;
+    let receive = "ReceiveMessage";
+    fake(&harness).fail([(receive, FAILED), (receive, Fault::Break)]);
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
+    fake(&harness).fail((0..4).map(|_| (receive, THROTTLED)));
+    let error = harness.queue.receive(ALL, NOW).await.unwrap_err();
+    assert!(matches!(error, Error::Throttled { .. }) && error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_service_can_say_that_a_lease_is_lost() {
+    let harness = fresh().await;
+    harness.send(0, ["a"]).await;
+    let (late, early) = (harness.receive(ALL).await, harness.another().await);
+    // Its visibility was ended by somebody else: our clock cannot know.
+    let client = harness.server().0.client().await;
+    let url = &harness.server().1.queue_url;
+    let change = client.change_message_visibility_batch().queue_url(url).entries(
+        aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry::builder()
+            .id("0")
+            .receipt_handle(format!("{}/1", late.messages[0].sequence))
+            .visibility_timeout(0)
+            .build()
+            .unwrap(),
+    );
+    change.send().await.unwrap();
+    assert_eq!(early.receive(ALL, NOW).await.unwrap().len(), 1);
+    assert!(matches!(harness.queue.extend(&late.lease).await, Err(Error::LeaseLost)));
+    assert!(matches!(harness.queue.ack(&late.lease, late.messages[0].sequence).await, Err(Error::LeaseLost)));
+}
+
+#[tokio::test]
+async fn several_partitions_come_in_one_receive_within_the_limit() {
+    let harness = fresh().await;
+    for partition in 0..4 {
+        harness.send(partition, ["aaaa", "bbbb"]).await;
+    }
+    let limit = Limit { bytes_max: 8, ..up_to(100) };
+    let batches = harness.queue.receive(limit, NOW).await.unwrap();
+    let got: usize = batches.iter().map(|batch| batch.messages.len()).sum();
+    assert_eq!(got, 2);
+    // The rest was given back.
+    let rest = harness.queue.receive(ALL, NOW).await.unwrap();
+    assert_eq!(rest.iter().map(|batch| batch.messages.len()).sum::<usize>(), 6);
+    for batch in batches.iter().chain(&rest) {
+        ack_all(&harness.queue, batch).await;
+    }
+    harness.nothing().await;
+}
+
+#[tokio::test]
+async fn what_nobody_sent_to_the_inbox_is_left_alone() {
+    let harness = fresh().await;
+    let client = harness.server().0.client().await;
+    let entry = aws_sdk_sqs::types::SendMessageBatchRequestEntry::builder()
+        .id("0")
+        .message_body("?")
+        .message_deduplication_id("?");
+    let entry = entry.message_group_id("other").build().unwrap();
+    client.send_message_batch().queue_url(&harness.server().1.queue_url).entries(entry).send().await.unwrap();
+    harness.send(0, ["a"]).await;
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
+    assert_eq!(harness.queue.backlog().await.unwrap().in_flight, 2);
+}
+
+#[tokio::test]
+async fn many_messages_that_sqs_moved_are_all_listed() {
+    let harness = Harness::with(Backend::Sqs, Options { receive_max: 1, ..Options::default() }).await;
+    harness.send(7, 0..25).await;
+    for _ in 0..3 {
+        harness.queue.receive(ALL, NOW).await.unwrap();
+        harness.pass_visibility();
+    }
+    harness.nothing().await;
+    let dead = harness.queue.dead_letters(None, 100).await.unwrap();
+    assert_eq!(dead.len(), 25);
+    assert!(dead.iter().all(|letter| letter.partition == 7 && letter.reason == "received 1 times"));
+    assert_eq!(harness.queue.dead_letters(None, 100).await.unwrap(), dead, "their ids stay");
+    assert_eq!(harness.queue.backlog().await.unwrap().dead, 25);
+}
+
+#[tokio::test]
+async fn a_reason_is_cut_and_cleaned_rather_than_refused() {
+    let harness = fresh().await;
+    let reason = format!("bad \u{1} {}", "é".repeat(2000));
+    let letter = DeadLetter { id: "a".into(), partition: 1, body: "b".into(), reason, buried_at_ms: 5 };
+    harness.queue.bury(&[letter]).await.unwrap();
+    let kept = harness.queue.dead_letter("a").await.unwrap().unwrap().reason;
+    assert!(kept.starts_with("bad \u{FFFD} éé") && kept.len() <= 2048, "{kept}");
+}
+
+#[tokio::test]
+async fn closing_ends_waiting_and_refuses() {
+    let harness = fresh().await;
+    let queue = harness.queue.clone();
+    let waiting = tokio::spawn(async move { queue.receive(ALL, crate::harness::LONG).await });
+    harness.queue.close().await;
+    assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
+    assert!(matches!(harness.queue.send(&[outgoing(0, "a")]).await[..], [Err(Error::Closed)]));
+    assert!(matches!(harness.queue.check().await, Err(Error::Closed)));
+}

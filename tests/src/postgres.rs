@@ -1,0 +1,1 @@
+//! PostgreSQL: one server for each test process, a database for each test.

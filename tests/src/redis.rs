@@ -1,0 +1,1 @@
+//! Redis: one server for each test process, a database for each test.

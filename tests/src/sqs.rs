@@ -1,0 +1,1 @@
+//! Servers that speak the protocol of SQS, and making queues there.
