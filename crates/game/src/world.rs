@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     Action, Add, Announced, Platform, Player, PressOutcome, PurchaseId, PurchaseOutcome, Round, Rounds,
-    Standing, Token, Username,
+    Standing, Token, Username, partition_of,
 };
 
 /// What became of one command.
@@ -76,6 +76,16 @@ pub struct Changes {
     pub rounds: Vec<Round>,
 }
 
+impl Changes {
+    /// Notes that a device was named; the greatest claim stays.
+    fn claim(&mut self, token: Token, claim: Device) {
+        let device = self.devices.entry(token).or_insert_with(|| claim.clone());
+        if (claim.arrived_at_ms, &claim.username) >= (device.arrived_at_ms, &device.username) {
+            *device = claim;
+        }
+    }
+}
+
 /// The players, purchases and rounds that a batch works on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct World {
@@ -127,6 +137,44 @@ impl World {
         })
     }
 
+    /// Deals everything in these worlds, one for each partition, to so many others: each player, with purchases and
+    /// devices, goes to the partition that its username has then. Every one of them must know the same rounds; what
+    /// has applied the least says up to when all of them have.
+    pub fn repartition(worlds: Vec<Self>, partitions: u16) -> Vec<Self> {
+        let applied_through_ms =
+            worlds.iter().map(|world| world.applied_through_ms).min().unwrap_or_default();
+        let first = worlds.first();
+        let empty = Self {
+            rounds: first.map(|world| Arc::clone(&world.rounds)).unwrap_or_default(),
+            applied_through_ms,
+            changes: Changes {
+                rounds: first.map(|world| world.changes.rounds.clone()).unwrap_or_default(),
+                ..Changes::default()
+            },
+            ..Self::default()
+        };
+        let mut dealt = vec![empty; usize::from(partitions)];
+        for world in worlds {
+            let Changes { players, purchases, devices, rounds: _ } = world.changes;
+            for (username, player) in world.players {
+                of(&mut dealt, &username).players.insert(username, player);
+            }
+            for (key, outcome) in world.purchases {
+                of(&mut dealt, &key.0).purchases.insert(key, outcome);
+            }
+            for (username, before) in players {
+                of(&mut dealt, &username).changes.players.insert(username, before);
+            }
+            for (key, outcome) in purchases {
+                of(&mut dealt, &key.0).changes.purchases.insert(key, outcome);
+            }
+            for (token, claim) in devices {
+                of(&mut dealt, &claim.username).changes.claim(token, claim);
+            }
+        }
+        dealt
+    }
+
     /// Takes out what has changed so far.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
@@ -157,10 +205,7 @@ impl World {
                     username: add.username.clone(),
                     platform: player.platform,
                 };
-                let device = self.changes.devices.entry(token.clone()).or_insert_with(|| claim.clone());
-                if (claim.arrived_at_ms, &claim.username) >= (device.arrived_at_ms, &device.username) {
-                    *device = claim;
-                }
+                self.changes.claim(token.clone(), claim);
             }
         }
         Outcome::Added { new }
@@ -179,4 +224,10 @@ impl World {
     pub fn changed(&self) -> impl Iterator<Item = (&Username, &Player)> {
         self.changes.players.keys().filter_map(|username| self.players.get_key_value(username))
     }
+}
+
+/// The world of a player's partition.
+fn of<'w>(worlds: &'w mut [World], username: &Username) -> &'w mut World {
+    let partitions = u16::try_from(worlds.len()).unwrap_or(u16::MAX);
+    &mut worlds[usize::from(partition_of(username.as_str(), partitions))]
 }

@@ -20,6 +20,8 @@ mod press;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod repartition;
+#[cfg(test)]
 mod round;
 #[cfg(test)]
 mod schedule;
