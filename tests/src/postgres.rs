@@ -1,1 +1,427 @@
 //! PostgreSQL: one server for each test process, a database for each test.
+//!
+//! A server is a process of its own on loopback, with its data in the system's temporary folder. It ends with the
+//! test process, however that ends; the data of one that could not tidy up goes when the next one starts.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio, id};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+/// Who makes the databases, and may do everything.
+const SUPERUSER: &str = "postgres";
+const PASSWORD: &str = "of the superuser";
+/// What the folders of all servers begin with; the id of the test process follows.
+const FOLDER: &str = "buttonparty-test-postgres-";
+/// The first version that is taken.
+const VERSION_MIN: u32 = 15;
+/// What a server is allowed for each of its steps.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How often it is looked whether a step has been made.
+const POLL: Duration = Duration::from_millis(10);
+/// Small, for many tests at once, and as safe as any: everything is synced.
+const SETTINGS: [&str; 10] = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "max_connections=400",
+    "shared_buffers=64MB",
+    "min_wal_size=64MB",
+    "max_wal_size=512MB",
+    "max_prepared_transactions=0",
+    "max_wal_senders=0",
+    "wal_level=minimal",
+    "log_checkpoints=off",
+];
+
+/// How a server is shut down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Transactions are rolled back, connections told.
+    Fast,
+    /// As in a crash: the next start recovers from the log.
+    Immediate,
+}
+
+impl Mode {
+    /// The signal that asks the server for it.
+    fn signal(self) -> &'static str {
+        match self {
+            Self::Fast => "INT",
+            Self::Immediate => "QUIT",
+        }
+    }
+}
+
+/// The server that the tests of this process share. It is started at the first call.
+///
+/// # Panics
+/// When PostgreSQL is not installed, or does not start.
+pub async fn server() -> &'static Server {
+    static SHARED: OnceCell<Server> = OnceCell::const_new();
+    SHARED.get_or_init(Server::start).await
+}
+
+/// A server that runs while this is held.
+#[derive(Debug)]
+pub struct Server {
+    port: u16,
+    orders: Option<mpsc::UnboundedSender<Order>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// What the keeper of a server is told.
+#[derive(Debug)]
+enum Order {
+    Start(oneshot::Sender<()>),
+    Stop(Mode, oneshot::Sender<()>),
+    Forget(String),
+}
+
+impl Server {
+    /// Makes a server of one's own.
+    ///
+    /// # Panics
+    /// When PostgreSQL is not installed, or does not start.
+    pub async fn start() -> Self {
+        let port = free_port().await;
+        let (orders, received) = mpsc::unbounded_channel();
+        // The server is told to end when the thread that started it does: this one lives as long as the process.
+        let keeper = std::thread::spawn(move || keep(port, received));
+        let server = Self { port, orders: Some(orders), keeper: Some(keeper) };
+        server.resume().await;
+        server
+    }
+
+    /// Starts the server that was stopped, with the data that it had, on the same port.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn resume(&self) {
+        let (started, answer) = oneshot::channel();
+        self.order(Order::Start(started));
+        answer.await.expect("PostgreSQL does not start: the reason is above");
+    }
+
+    /// Stops the server and waits until it has ended.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn stop(&self, mode: Mode) {
+        let (stopped, answer) = oneshot::channel();
+        self.order(Order::Stop(mode, stopped));
+        answer.await.expect("PostgreSQL does not stop: the reason is above");
+    }
+
+    /// Stops the server and starts it again.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn restart(&self, mode: Mode) {
+        self.stop(mode).await;
+        self.resume().await;
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Makes an empty database.
+    ///
+    /// # Panics
+    /// When the server does not.
+    pub async fn database(&self) -> Database<'_> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let name = format!("test_{}_{}", id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let mut connection = admin(self.port, "postgres").connect().await.unwrap();
+        execute(&mut connection, format!("CREATE DATABASE {name}")).await.unwrap();
+        connection.close().await.unwrap();
+        Database { server: self, name }
+    }
+
+    fn order(&self, order: Order) {
+        // Only after its end does the keeper hear nothing, and whoever waits for an answer is told by its absence.
+        self.orders.as_ref().map(|orders| orders.send(order));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.orders = None; // the keeper ends the server and itself
+        if let Some(keeper) = self.keeper.take() {
+            keeper.join().ok();
+        }
+    }
+}
+
+/// A database of one test. It is dropped with this.
+#[derive(Debug)]
+pub struct Database<'a> {
+    server: &'a Server,
+    name: String,
+}
+
+impl Database<'_> {
+    /// Its URL, as the superuser and owner.
+    pub fn url(&self) -> String {
+        self.url_as(SUPERUSER, PASSWORD)
+    }
+
+    /// Its URL, as this role with this password.
+    pub fn url_as(&self, role: &str, password: &str) -> String {
+        let (role, password, port) = (percent(role), percent(password), self.server.port);
+        format!("postgres://{role}:{password}@127.0.0.1:{port}/{}", self.name)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens a connection as the superuser.
+    ///
+    /// # Panics
+    /// When the server does not let it in.
+    pub async fn connect(&self) -> PgConnection {
+        admin(self.server.port, &self.name).connect().await.unwrap()
+    }
+
+    /// Executes statements as the superuser.
+    ///
+    /// # Panics
+    /// When the database refuses one.
+    pub async fn execute(&self, statements: &str) {
+        let mut connection = self.connect().await;
+        execute(&mut connection, statements.to_owned()).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        self.server.order(Order::Forget(std::mem::take(&mut self.name)));
+    }
+}
+
+fn admin(port: u16, database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(port)
+        .username(SUPERUSER)
+        .password(PASSWORD)
+        .database(database)
+        .disable_statement_logging()
+}
+
+async fn execute(connection: &mut PgConnection, statements: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
+}
+
+/// As it stands in a URL.
+fn percent(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+/// Runs one server until nobody is left who could tell it anything. A panic in here is what the test dies of: its
+/// message is shown, and nobody gets an answer.
+fn keep(port: u16, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut cluster = Cluster::create(port);
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Start(started) => {
+                    cluster.start().await;
+                    started.send(()).ok();
+                }
+                Order::Stop(mode, stopped) => {
+                    cluster.stop(mode).await;
+                    stopped.send(()).ok();
+                }
+                Order::Forget(database) => cluster.forget(&database).await,
+            }
+        }
+        cluster.stop(Mode::Immediate).await;
+    });
+}
+
+/// The files of a server, and its process while it runs.
+struct Cluster {
+    port: u16,
+    programs: Programs,
+    folder: TempDir,
+    process: Option<Child>,
+}
+
+impl Cluster {
+    fn create(port: u16) -> Self {
+        sweep();
+        let programs = Programs::find();
+        let folder = tempfile::Builder::new().prefix(&format!("{FOLDER}{}-", id())).tempdir().unwrap();
+        let password = folder.path().join("password");
+        fs::write(&password, PASSWORD).unwrap();
+        if let Some((user, group)) = programs.owner {
+            chown(folder.path(), Some(user), Some(group)).unwrap();
+            chown(&password, Some(user), Some(group)).unwrap();
+        }
+        // The order of its texts is that of a language: what needs another one must say so.
+        let made = programs
+            .command("initdb", folder.path())
+            .args(["--encoding=UTF8", "--locale-provider=icu", "--icu-locale=en", "--locale=C", "--no-sync"])
+            .args(["--auth=scram-sha-256", &format!("--username={SUPERUSER}")])
+            .arg(format!("--pwfile={}", password.display()))
+            .arg(format!("--pgdata={}", folder.path().join("data").display()))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        Self { port, programs, folder, process: None }
+    }
+
+    /// Starts the server, and waits until it can be used.
+    async fn start(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        let log = self.folder.path().join("log");
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let mut server = self.programs.command("postgres", self.folder.path());
+        server.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);
+        for setting in SETTINGS {
+            server.args(["-c", setting]);
+        }
+        server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        self.process = Some(server.spawn().unwrap());
+        let ready = async {
+            loop {
+                if let Ok(connection) = admin(self.port, "postgres").connect().await {
+                    return connection.close().await.is_ok();
+                }
+                if self.ended().is_some() {
+                    return false;
+                }
+                sleep(POLL).await;
+            }
+        };
+        let ready = timeout(DEADLINE, ready).await;
+        assert!(matches!(ready, Ok(true)), "{}", fs::read_to_string(log).unwrap());
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut().and_then(|process| process.try_wait().unwrap())
+    }
+
+    async fn stop(&mut self, mode: Mode) {
+        let Some(process) = &self.process else { return };
+        let pid = process.id().to_string();
+        let told = Command::new("kill").args(["-s", mode.signal(), &pid]).status().unwrap();
+        assert!(told.success() || self.ended().is_some(), "kill: {told}");
+        let ended = async {
+            while self.ended().is_none() {
+                sleep(POLL).await;
+            }
+        };
+        timeout(DEADLINE, ended).await.expect("the server does not end");
+        self.process = None;
+    }
+
+    /// Drops a database, whoever is connected to it. One that cannot be goes with the server.
+    async fn forget(&self, database: &str) {
+        if self.process.is_none() {
+            return;
+        }
+        if let Ok(mut connection) = admin(self.port, "postgres").connect().await {
+            execute(&mut connection, format!("DROP DATABASE {database} WITH (FORCE)")).await.ok();
+            connection.close().await.ok();
+        }
+    }
+}
+
+/// Removes the folders of processes that are gone.
+fn sweep() {
+    for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.split('-').next());
+        if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            fs::remove_dir_all(entry.path()).ok(); // another process may be at it
+        }
+    }
+}
+
+/// Where the programs are, and who runs them.
+struct Programs {
+    folder: PathBuf,
+    /// User and group: the programs refuse to be run by root.
+    owner: Option<(u32, u32)>,
+}
+
+impl Programs {
+    fn find() -> Self {
+        const MISSING: &str = "PostgreSQL 15 or newer is needed, its server and initdb. On Debian: \
+            apt-get install postgresql";
+        let mut folders: Vec<PathBuf> = vec![PathBuf::new()]; // what PATH finds
+        if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
+            let mut installed: Vec<PathBuf> =
+                versions.flatten().map(|entry| entry.path().join("bin")).collect();
+            installed.sort();
+            folders.extend(installed.into_iter().rev());
+        }
+        let usable = |folder: &PathBuf| {
+            let version = |program| Command::new(folder.join(program)).arg("--version").output();
+            version("initdb").is_ok() && version("postgres").is_ok_and(|output| major(&output) >= VERSION_MIN)
+        };
+        let folder = folders.into_iter().find(usable).expect(MISSING);
+        let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        Self { folder, owner: root.then(unprivileged) }
+    }
+
+    /// A program that is ended at once when the thread that starts it ends.
+    fn command(&self, program: &str, folder: &Path) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "QUIT"]).current_dir(folder).env("LC_ALL", "C");
+        for variable in ["PGDATA", "PGPORT", "PGOPTIONS", "PGUSER", "PGHOST"] {
+            command.env_remove(variable);
+        }
+        if let Some((user, group)) = self.owner {
+            command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups"]);
+        }
+        command.arg(self.folder.join(program));
+        command
+    }
+}
+
+/// The major version in `postgres (PostgreSQL) 15.14`; 0 when there is none.
+fn major(output: &Output) -> u32 {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    numbers.map(|digits| digits.parse().unwrap_or(0)).next().unwrap_or(0)
+}
+
+/// The user and group that a server runs as when the tests run as root.
+fn unprivileged() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let find = |wanted: &str| {
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next()? == wanted).then_some(())?;
+            Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
+        })
+    };
+    find("postgres").or_else(|| find("nobody")).expect("there is neither a user postgres nor a user nobody")
+}

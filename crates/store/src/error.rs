@@ -1,5 +1,9 @@
 //! What can go wrong with the database, and whether it may go better later.
 
+use sqlx::postgres::PgDatabaseError;
+
+use crate::{postgres, sqlite};
+
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,6 +27,19 @@ pub enum Error {
         /// What the driver said.
         #[source]
         source: sqlx::Error,
+    },
+    /// The database does not let this role in, has no such database, or does not let the role do this.
+    #[error("the database denies access")]
+    Denied {
+        /// What the driver said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The URL of the database cannot be used. The text never contains the URL.
+    #[error("the database's URL is wrong: {reason}")]
+    Url {
+        /// What is wrong.
+        reason: String,
     },
     /// The migrations could not be run.
     #[error("the migrations could not be run")]
@@ -94,26 +111,42 @@ impl Error {
     }
 }
 
+/// What kind of error a backend's code stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Others were in the way: [`Error::Busy`].
+    Busy,
+    /// Only what the values themselves cause: [`Error::Refused`]. A message is buried for it, so that everything else,
+    /// known or not, is taken for a trouble of the moment.
+    Refused,
+    /// No right to do so: [`Error::Denied`].
+    Denied,
+    /// Damaged: [`Error::Corrupt`].
+    Corrupt,
+    /// A trouble of the moment: [`Error::Unavailable`].
+    Unavailable,
+}
+
 impl From<sqlx::Error> for Error {
     fn from(source: sqlx::Error) -> Self {
         use sqlx::Error as E;
-        match &source {
-            E::Database(database) => match database.code().as_deref().and_then(sqlite_primary_code) {
-                Some(5 | 6) => Self::Busy { source },               // BUSY, LOCKED
-                Some(11 | 26) => Self::corrupt(database.message()), // CORRUPT, NOTADB
-                // Only what the values themselves cause: TOOBIG, CONSTRAINT, MISMATCH. A message is buried for it, so
-                // that everything else, known or not, is taken for a trouble of the moment.
-                Some(18..=20) => Self::Refused { source },
-                _ => Self::Unavailable { source },
-            },
-            E::ColumnDecode { .. } | E::Decode(_) | E::RowNotFound => Self::corrupt(source.to_string()),
-            _ => Self::Unavailable { source },
+        let kind = match &source {
+            E::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                match database.try_downcast_ref::<PgDatabaseError>() {
+                    Some(_) => postgres::kind(&code),
+                    None => sqlite::kind(&code),
+                }
+            }
+            E::ColumnDecode { .. } | E::Decode(_) | E::RowNotFound => Kind::Corrupt,
+            _ => Kind::Unavailable,
+        };
+        match kind {
+            Kind::Busy => Self::Busy { source },
+            Kind::Refused => Self::Refused { source },
+            Kind::Denied => Self::Denied { source },
+            Kind::Corrupt => Self::corrupt(source.to_string()),
+            Kind::Unavailable => Self::Unavailable { source },
         }
     }
-}
-
-/// SQLite's result code without what its extension says in the higher bits.
-/// Source: sqlite.org/rescode.html, "Primary Result Codes versus Extended Result Codes".
-fn sqlite_primary_code(code: &str) -> Option<u32> {
-    code.parse::<u32>().ok().map(|code| code & 0xff)
 }

@@ -10,19 +10,28 @@
 //! Each of them is a front over one backend; the conformance suite in `tests/` holds the backends equal. Time comes
 //! in as a value (`*_ms: i64`, Unix milliseconds).
 
+mod board;
+mod columns;
 mod error;
+mod json;
+mod memory;
 mod outbox;
+mod player;
+mod postgres;
 mod reader;
+mod roles;
 mod schedule;
 mod sqlite;
 mod state;
 mod store;
 mod types;
+mod view;
 mod writer;
 
 pub use error::Error;
 pub use outbox::Outbox;
 pub use reader::{Audit, Reader};
+pub use roles::RolePasswords;
 pub use schedule::Schedule;
 pub use state::{Difference, State, TableDigest};
 pub use store::Store;

@@ -2,7 +2,7 @@
 
 use game::Token;
 
-use crate::{DeviceRow, Error, Job, sqlite};
+use crate::{DeviceRow, Error, Job, postgres, sqlite};
 
 /// Hands out what is to be pushed, under leases, so that several pushers share the work and one that dies is
 /// succeeded where it stopped. Cloning is cheap; clones share the connection.
@@ -11,10 +11,15 @@ pub struct Outbox(Backend);
 
 #[derive(Debug, Clone)]
 enum Backend {
+    Postgres(postgres::Outbox),
     Sqlite(sqlite::Outbox),
 }
 
 impl Outbox {
+    pub(crate) fn postgres(outbox: postgres::Outbox) -> Self {
+        Self(Backend::Postgres(outbox))
+    }
+
     pub(crate) fn sqlite(outbox: sqlite::Outbox) -> Self {
         Self(Backend::Sqlite(outbox))
     }
@@ -26,6 +31,7 @@ impl Outbox {
     /// Whatever the database says.
     pub async fn take(&self, owner: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>, Error> {
         match &self.0 {
+            Backend::Postgres(outbox) => outbox.take(owner, now_ms, lease_ms).await,
             Backend::Sqlite(outbox) => outbox.take(owner, now_ms, lease_ms).await,
         }
     }
@@ -41,6 +47,7 @@ impl Outbox {
         limit: u32,
     ) -> Result<Vec<DeviceRow>, Error> {
         match &self.0 {
+            Backend::Postgres(outbox) => outbox.devices(partition, after, limit).await,
             Backend::Sqlite(outbox) => outbox.devices(partition, after, limit).await,
         }
     }
@@ -58,6 +65,7 @@ impl Outbox {
         lease_ms: i64,
     ) -> Result<bool, Error> {
         match &self.0 {
+            Backend::Postgres(outbox) => outbox.advance(job, cursor, now_ms, lease_ms).await,
             Backend::Sqlite(outbox) => outbox.advance(job, cursor, now_ms, lease_ms).await,
         }
     }
@@ -68,6 +76,7 @@ impl Outbox {
     /// Whatever the database says.
     pub async fn done(&self, job: &Job, now_ms: i64) -> Result<bool, Error> {
         match &self.0 {
+            Backend::Postgres(outbox) => outbox.done(job, now_ms).await,
             Backend::Sqlite(outbox) => outbox.done(job, now_ms).await,
         }
     }
@@ -78,6 +87,7 @@ impl Outbox {
     /// Whatever the database says.
     pub async fn pending(&self) -> Result<u64, Error> {
         match &self.0 {
+            Backend::Postgres(outbox) => outbox.pending().await,
             Backend::Sqlite(outbox) => outbox.pending().await,
         }
     }
@@ -85,6 +95,7 @@ impl Outbox {
     /// Closes the connection, after what is under way has ended.
     pub async fn close(&self) {
         match &self.0 {
+            Backend::Postgres(outbox) => outbox.close().await,
             Backend::Sqlite(outbox) => outbox.close().await,
         }
     }

@@ -2,7 +2,7 @@
 
 use game::{Round, Standing, Username};
 
-use crate::{BoardRow, Counts, Error, Identity, JournalEntry, PlayerView, Position, State, sqlite};
+use crate::{BoardRow, Counts, Error, Identity, JournalEntry, PlayerView, Position, State, postgres, sqlite};
 
 /// Reads. Its connections are opened read-only. Cloning is cheap; clones share the connections.
 #[derive(Debug, Clone)]
@@ -10,10 +10,15 @@ pub struct Reader(Backend);
 
 #[derive(Debug, Clone)]
 enum Backend {
+    Postgres(postgres::Reader),
     Sqlite(sqlite::Reader),
 }
 
 impl Reader {
+    pub(crate) fn postgres(reader: postgres::Reader) -> Self {
+        Self(Backend::Postgres(reader))
+    }
+
     pub(crate) fn sqlite(reader: sqlite::Reader) -> Self {
         Self(Backend::Sqlite(reader))
     }
@@ -29,6 +34,7 @@ impl Reader {
         now_ms: i64,
     ) -> Result<Option<PlayerView>, Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.player(username, partition, now_ms).await,
             Backend::Sqlite(reader) => reader.player(username, partition, now_ms).await,
         }
     }
@@ -39,6 +45,7 @@ impl Reader {
     /// Whatever the database says.
     pub async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.board(limit).await,
             Backend::Sqlite(reader) => reader.board(limit).await,
         }
     }
@@ -52,6 +59,7 @@ impl Reader {
     /// Whatever the database says.
     pub async fn live_rounds(&self, now_ms: i64) -> Result<Vec<Round>, Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.live_rounds(now_ms).await,
             Backend::Sqlite(reader) => reader.live_rounds(now_ms).await,
         }
     }
@@ -62,6 +70,7 @@ impl Reader {
     /// [`Error::UnknownPartition`] when the game has no such partition.
     pub async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.standings(partition).await,
             Backend::Sqlite(reader) => reader.standings(partition).await,
         }
     }
@@ -72,6 +81,7 @@ impl Reader {
     /// Whatever the database says.
     pub async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.positions().await,
             Backend::Sqlite(reader) => reader.positions().await,
         }
     }
@@ -82,6 +92,7 @@ impl Reader {
     /// Whatever the database says.
     pub async fn identity(&self) -> Result<Option<Identity>, Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.identity().await,
             Backend::Sqlite(reader) => reader.identity().await,
         }
     }
@@ -92,6 +103,7 @@ impl Reader {
     /// Whatever the database says.
     pub async fn counts(&self) -> Result<Counts, Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.counts().await,
             Backend::Sqlite(reader) => reader.counts().await,
         }
     }
@@ -102,6 +114,7 @@ impl Reader {
     /// Whatever the database says.
     pub async fn check(&self) -> Result<(), Error> {
         match &self.0 {
+            Backend::Postgres(reader) => reader.check().await,
             Backend::Sqlite(reader) => reader.check().await,
         }
     }
@@ -113,6 +126,7 @@ impl Reader {
     /// Whatever the database says.
     pub async fn audit(&self) -> Result<Audit, Error> {
         match &self.0 {
+            Backend::Postgres(reader) => Ok(Audit(AuditBackend::Postgres(reader.audit().await?))),
             Backend::Sqlite(reader) => Ok(Audit(AuditBackend::Sqlite(reader.audit().await?))),
         }
     }
@@ -120,6 +134,7 @@ impl Reader {
     /// Closes the connections, after what is under way has ended; an [`Audit`] must be dropped first.
     pub async fn close(&self) {
         match &self.0 {
+            Backend::Postgres(reader) => reader.close().await,
             Backend::Sqlite(reader) => reader.close().await,
         }
     }
@@ -131,6 +146,7 @@ pub struct Audit(AuditBackend);
 
 #[derive(Debug)]
 enum AuditBackend {
+    Postgres(postgres::Audit),
     Sqlite(sqlite::Audit),
 }
 
@@ -141,6 +157,7 @@ impl Audit {
     /// Whatever the database says.
     pub async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
         match &mut self.0 {
+            AuditBackend::Postgres(audit) => audit.positions().await,
             AuditBackend::Sqlite(audit) => audit.positions().await,
         }
     }
@@ -157,6 +174,7 @@ impl Audit {
         rows_max: u32,
     ) -> Result<Vec<JournalEntry>, Error> {
         match &mut self.0 {
+            AuditBackend::Postgres(audit) => audit.journal(partition, after, rows_max).await,
             AuditBackend::Sqlite(audit) => audit.journal(partition, after, rows_max).await,
         }
     }
@@ -167,6 +185,7 @@ impl Audit {
     /// Whatever the database says.
     pub async fn state(&mut self) -> Result<State, Error> {
         match &mut self.0 {
+            AuditBackend::Postgres(audit) => audit.state().await,
             AuditBackend::Sqlite(audit) => audit.state().await,
         }
     }

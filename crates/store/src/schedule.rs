@@ -2,7 +2,7 @@
 
 use game::Round;
 
-use crate::{Error, Scheduled, Stage, sqlite};
+use crate::{Error, Scheduled, Stage, postgres, sqlite};
 
 /// The schedule. Several schedulers may be at work: each method is one atomic step. Cloning is cheap; clones share
 /// the connection.
@@ -11,10 +11,15 @@ pub struct Schedule(Backend);
 
 #[derive(Debug, Clone)]
 enum Backend {
+    Postgres(postgres::Schedule),
     Sqlite(sqlite::Schedule),
 }
 
 impl Schedule {
+    pub(crate) fn postgres(schedule: postgres::Schedule) -> Self {
+        Self(Backend::Postgres(schedule))
+    }
+
     pub(crate) fn sqlite(schedule: sqlite::Schedule) -> Self {
         Self(Backend::Sqlite(schedule))
     }
@@ -25,6 +30,7 @@ impl Schedule {
     /// Whatever the database says.
     pub async fn latest(&self) -> Result<Option<Scheduled>, Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.latest().await,
             Backend::Sqlite(schedule) => schedule.latest().await,
         }
     }
@@ -35,6 +41,7 @@ impl Schedule {
     /// Whatever the database says.
     pub async fn get(&self, id: u64) -> Result<Option<Scheduled>, Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.get(id).await,
             Backend::Sqlite(schedule) => schedule.get(id).await,
         }
     }
@@ -45,6 +52,7 @@ impl Schedule {
     /// Whatever the database says.
     pub async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<Scheduled, Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.insert_if_absent(scheduled).await,
             Backend::Sqlite(schedule) => schedule.insert_if_absent(scheduled).await,
         }
     }
@@ -63,6 +71,9 @@ impl Schedule {
         stage: Stage,
     ) -> Result<bool, Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => {
+                schedule.redraw(id, expected_opens_at_ms, new, by_operator, stage).await
+            }
             Backend::Sqlite(schedule) => {
                 schedule.redraw(id, expected_opens_at_ms, new, by_operator, stage).await
             }
@@ -75,6 +86,7 @@ impl Schedule {
     /// Whatever the database says.
     pub async fn freeze(&self, id: u64) -> Result<Option<Scheduled>, Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.freeze(id).await,
             Backend::Sqlite(schedule) => schedule.freeze(id).await,
         }
     }
@@ -85,6 +97,7 @@ impl Schedule {
     /// Whatever the database says.
     pub async fn announced(&self, id: u64) -> Result<bool, Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.announced(id).await,
             Backend::Sqlite(schedule) => schedule.announced(id).await,
         }
     }
@@ -95,6 +108,7 @@ impl Schedule {
     /// Whatever the database says.
     pub async fn ticked(&self, id: u64, ticks_sent: u8) -> Result<(), Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.ticked(id, ticks_sent).await,
             Backend::Sqlite(schedule) => schedule.ticked(id, ticks_sent).await,
         }
     }
@@ -105,6 +119,7 @@ impl Schedule {
     /// Whatever the database says.
     pub async fn unfinished(&self) -> Result<Vec<Scheduled>, Error> {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.unfinished().await,
             Backend::Sqlite(schedule) => schedule.unfinished().await,
         }
     }
@@ -112,6 +127,7 @@ impl Schedule {
     /// Closes the connection, after what is under way has ended.
     pub async fn close(&self) {
         match &self.0 {
+            Backend::Postgres(schedule) => schedule.close().await,
             Backend::Sqlite(schedule) => schedule.close().await,
         }
     }

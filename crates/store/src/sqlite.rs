@@ -2,10 +2,9 @@
 
 mod audit;
 mod board;
-mod columns;
 mod commit;
+mod error;
 mod identity;
-mod json;
 mod migrate;
 mod outbox;
 mod player;
@@ -23,6 +22,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 pub(crate) use audit::Audit;
+pub(crate) use error::kind;
 pub(crate) use migrate::migrate;
 pub(crate) use outbox::Outbox;
 pub(crate) use reader::Reader;

@@ -7,7 +7,8 @@ use std::fmt::{self, Debug, Write as _};
 use game::bounds::TOP_STORED_MAX;
 use game::{Device, Player, PurchaseId, PurchaseOutcome, Round, Standing, Token, Username, World};
 
-use crate::BoardEntry;
+use crate::columns::Columns;
+use crate::{BoardEntry, Error, board};
 
 /// The tables that follow from the journal, each in the order of its key. The number in a key is the partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +25,33 @@ pub struct State {
     pub applied_through_ms: BTreeMap<u16, i64>,
     /// The stored top of each partition that has players.
     pub boards: BTreeMap<u16, Vec<BoardEntry>>,
+}
+
+/// A table of [`State`] whose rows both backends select alike; the players' are not among them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Table {
+    Purchases,
+    Devices,
+    Rounds,
+    Partitions,
+    Board,
+}
+
+impl Table {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Purchases, Self::Devices, Self::Rounds, Self::Partitions, Self::Board];
+
+    /// The statement whose rows [`State::add_row`] takes.
+    pub(crate) fn select(self) -> &'static str {
+        match self {
+            Self::Purchases => "SELECT partition, username, id, outcome FROM purchases",
+            Self::Devices => "SELECT token, partition, arrived_at_ms, username, platform FROM devices",
+            Self::Rounds => "SELECT partition, id, opens_at_ms, window_ms, grace_ms FROM rounds",
+            Self::Partitions => "SELECT partition, applied_through_ms FROM partitions",
+            Self::Board => "SELECT partition, snapshot FROM board",
+        }
+    }
 }
 
 /// A table in short.
@@ -84,6 +112,31 @@ impl State {
         if !board.is_empty() {
             self.boards.insert(partition, board);
         }
+    }
+
+    /// Adds a row of a table.
+    pub(crate) fn add_row(&mut self, table: Table, columns: &mut Columns<'_>) -> Result<(), Error> {
+        match table {
+            Table::Purchases => {
+                let key = (columns.small()?, columns.username()?, columns.purchase_id()?);
+                self.purchases.insert(key, columns.purchase_outcome()?);
+            }
+            Table::Devices => {
+                let (token, device) = columns.owned_device()?;
+                self.devices.insert(token, device);
+            }
+            Table::Rounds => {
+                let (partition, round) = (columns.small()?, columns.round()?);
+                self.rounds.insert((partition, round.id), round);
+            }
+            Table::Partitions => {
+                self.applied_through_ms.insert(columns.small()?, columns.int()?);
+            }
+            Table::Board => {
+                self.boards.insert(columns.small()?, board::parse(columns.text()?)?);
+            }
+        }
+        Ok(())
     }
 
     /// Each table in short.

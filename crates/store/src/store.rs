@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Error, Migrated, Options, Outbox, Reader, Schedule, Writer, sqlite};
+use crate::{Error, Migrated, Options, Outbox, Reader, RolePasswords, Schedule, Writer, postgres, sqlite};
 
 /// The address of a game's database. Making one touches nothing; each role opens what it needs.
 #[derive(Debug, Clone)]
@@ -10,10 +10,20 @@ pub struct Store(Backend);
 
 #[derive(Debug, Clone)]
 enum Backend {
+    Postgres(Box<postgres::Database>),
     Sqlite(sqlite::Database),
 }
 
 impl Store {
+    /// A database of a PostgreSQL server, 15 or newer, that exists: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with
+    /// `?sslmode=verify-full` and the like. Everything that connections must agree on is set by this program.
+    ///
+    /// # Errors
+    /// [`Error::Url`], with what is wrong.
+    pub fn postgres(url: &str, options: Options) -> Result<Self, Error> {
+        Ok(Self(Backend::Postgres(Box::new(postgres::Database::new(url, options)?))))
+    }
+
     /// A database in this SQLite file, in a folder that exists.
     pub fn sqlite(path: &Path, options: Options) -> Self {
         Self(Backend::Sqlite(sqlite::Database::new(path, options)))
@@ -25,7 +35,21 @@ impl Store {
     /// [`Error::NewerSchema`] when a later program has been here; otherwise whatever the database says.
     pub async fn migrate(&self) -> Result<Migrated, Error> {
         match &self.0 {
+            Backend::Postgres(database) => postgres::migrate(database).await,
             Backend::Sqlite(database) => sqlite::migrate(database).await,
+        }
+    }
+
+    /// Makes the roles that the parts of the game log in as, and gives them their rights in this database: each what
+    /// its part needs, and nothing else. Whoever calls this owns the database and may create roles; the schema must
+    /// be up to date. It may be run again, and by several at once. A file has no roles: there is nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] when the caller may not; otherwise whatever the database says.
+    pub async fn grant_roles(&self, passwords: &RolePasswords) -> Result<(), Error> {
+        match &self.0 {
+            Backend::Postgres(database) => postgres::grant(database, passwords).await,
+            Backend::Sqlite(_) => Ok(()),
         }
     }
 
@@ -35,6 +59,7 @@ impl Store {
     /// [`Error::NewerSchema`] or [`Error::OlderSchema`] when the schema is not the one that this program knows.
     pub async fn writer(&self) -> Result<Writer, Error> {
         match &self.0 {
+            Backend::Postgres(database) => Ok(Writer::postgres(postgres::Writer::open(database).await?)),
             Backend::Sqlite(database) => Ok(Writer::sqlite(sqlite::Writer::open(database).await?)),
         }
     }
@@ -45,6 +70,7 @@ impl Store {
     /// As for [`Store::writer`].
     pub async fn reader(&self) -> Result<Reader, Error> {
         match &self.0 {
+            Backend::Postgres(database) => Ok(Reader::postgres(postgres::Reader::open(database).await?)),
             Backend::Sqlite(database) => Ok(Reader::sqlite(sqlite::Reader::open(database).await?)),
         }
     }
@@ -55,6 +81,7 @@ impl Store {
     /// As for [`Store::writer`].
     pub async fn outbox(&self) -> Result<Outbox, Error> {
         match &self.0 {
+            Backend::Postgres(database) => Ok(Outbox::postgres(postgres::Outbox::open(database).await?)),
             Backend::Sqlite(database) => Ok(Outbox::sqlite(sqlite::Outbox::open(database).await?)),
         }
     }
@@ -65,6 +92,7 @@ impl Store {
     /// As for [`Store::writer`].
     pub async fn schedule(&self) -> Result<Schedule, Error> {
         match &self.0 {
+            Backend::Postgres(database) => Ok(Schedule::postgres(postgres::Schedule::open(database).await?)),
             Backend::Sqlite(database) => Ok(Schedule::sqlite(sqlite::Schedule::open(database).await?)),
         }
     }

@@ -2,6 +2,8 @@
 
 use game::{DisplayName, Platform, Player, Round, Standing, Token, Username, World};
 
+use crate::Error;
+
 /// Where a partition's writer stands in its inbox. The greater one is further on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -18,11 +20,28 @@ pub struct Options {
     pub busy_timeout_ms: u64,
     /// Connections of a [`Reader`](crate::Reader).
     pub readers: u32,
+    /// Connections of a [`Writer`](crate::Writer) to PostgreSQL; SQLite has one.
+    pub writers: u32,
+    /// How long PostgreSQL may take for a statement, milliseconds. A call that has heard nothing a little later gives
+    /// up its connection.
+    pub statement_ms_max: u64,
+    /// How long PostgreSQL waits for the next statement of a transaction before it ends it, milliseconds: so long can
+    /// a process that stands still hold a partition.
+    pub idle_in_transaction_ms_max: u64,
+    /// How long a call waits for a connection to PostgreSQL, milliseconds.
+    pub connect_ms_max: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { busy_timeout_ms: 5_000, readers: 4 }
+        Self {
+            busy_timeout_ms: 5_000,
+            readers: 4,
+            writers: 4,
+            statement_ms_max: 10_000,
+            idle_in_transaction_ms_max: 5_000,
+            connect_ms_max: 5_000,
+        }
     }
 }
 
@@ -46,6 +65,19 @@ pub struct Identity {
     pub partitions: u16,
 }
 
+impl Identity {
+    /// Whether the game belongs to what was asked for.
+    pub(crate) fn matching(self, inbox_id: &str, partitions: u16) -> Result<Self, Error> {
+        if self.partitions != partitions {
+            return Err(Error::OtherPartitions { known: self.partitions, found: partitions });
+        }
+        if self.inbox_id != inbox_id {
+            return Err(Error::OtherInbox { known: self.inbox_id, found: inbox_id.to_owned() });
+        }
+        Ok(self)
+    }
+}
+
 /// What a batch needs, and where its partition stood when it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prefetched {
@@ -64,6 +96,13 @@ pub struct JournalRow<'a> {
     pub body: &'a str,
     /// The indices of the commands in it that were buried.
     pub buried: &'a [u32],
+}
+
+impl JournalRow<'_> {
+    /// The indices as a JSON array: Rust's way of showing numbers is JSON's.
+    pub(crate) fn buried_text(&self) -> String {
+        format!("{:?}", self.buried)
+    }
 }
 
 /// One message of the journal, read back.
@@ -103,6 +142,17 @@ pub struct Commit<'a> {
     pub journal: &'a [JournalRow<'a>],
     /// What is to be pushed because of the batch.
     pub outbox: &'a [OutboxRow],
+}
+
+impl Commit<'_> {
+    /// Whether it moves its partition forward within its inbox.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.to.inbox == self.from.inbox && self.to.sequence > self.from.sequence {
+            Ok(())
+        } else {
+            Err(Error::NotForward { partition: self.partition })
+        }
+    }
 }
 
 /// What became of a commit.
@@ -168,6 +218,22 @@ pub enum Stage {
     Announcing,
     /// Every partition has it durably.
     Announced,
+}
+
+/// The number that the database has for a stage.
+pub(crate) fn stage_number(stage: Stage) -> i16 {
+    match stage {
+        Stage::Drawn => 0,
+        Stage::Announcing => 1,
+        Stage::Announced => 2,
+    }
+}
+
+/// The stage with this number.
+pub(crate) fn stage_of(number: i64) -> Option<Stage> {
+    [Stage::Drawn, Stage::Announcing, Stage::Announced]
+        .into_iter()
+        .find(|stage| i64::from(stage_number(*stage)) == number)
 }
 
 /// One round of the schedule.

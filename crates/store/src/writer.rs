@@ -2,7 +2,7 @@
 
 use game::{PurchaseId, Username};
 
-use crate::{Commit, Committed, Error, Identity, Position, Prefetched, sqlite};
+use crate::{Commit, Committed, Error, Identity, Position, Prefetched, postgres, sqlite};
 
 /// Reads what a batch needs and writes what it changed. One per process; for each partition only one may be at work,
 /// and the position row turns a second one away.
@@ -11,10 +11,15 @@ pub struct Writer(Backend);
 
 #[derive(Debug)]
 enum Backend {
+    Postgres(postgres::Writer),
     Sqlite(sqlite::Writer),
 }
 
 impl Writer {
+    pub(crate) fn postgres(writer: postgres::Writer) -> Self {
+        Self(Backend::Postgres(writer))
+    }
+
     pub(crate) fn sqlite(writer: sqlite::Writer) -> Self {
         Self(Backend::Sqlite(writer))
     }
@@ -30,6 +35,7 @@ impl Writer {
         now_ms: i64,
     ) -> Result<Identity, Error> {
         match &self.0 {
+            Backend::Postgres(writer) => writer.settle_identity(inbox_id, partitions, now_ms).await,
             Backend::Sqlite(writer) => writer.settle_identity(inbox_id, partitions, now_ms).await,
         }
     }
@@ -41,6 +47,7 @@ impl Writer {
     /// [`Error::UnknownPartition`] when the identity was never settled.
     pub async fn adopt_inbox(&self, inbox_id: &str, now_ms: i64) -> Result<Identity, Error> {
         match &self.0 {
+            Backend::Postgres(writer) => writer.adopt_inbox(inbox_id, now_ms).await,
             Backend::Sqlite(writer) => writer.adopt_inbox(inbox_id, now_ms).await,
         }
     }
@@ -52,6 +59,7 @@ impl Writer {
     /// Whatever the database says.
     pub async fn highest_position(&self) -> Result<u128, Error> {
         match &self.0 {
+            Backend::Postgres(writer) => writer.highest_position().await,
             Backend::Sqlite(writer) => writer.highest_position().await,
         }
     }
@@ -62,6 +70,7 @@ impl Writer {
     /// Whatever the database says.
     pub async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
         match &self.0 {
+            Backend::Postgres(writer) => writer.positions().await,
             Backend::Sqlite(writer) => writer.positions().await,
         }
     }
@@ -77,6 +86,7 @@ impl Writer {
         purchases: &[(Username, PurchaseId)],
     ) -> Result<Prefetched, Error> {
         match &self.0 {
+            Backend::Postgres(writer) => writer.prefetch(partition, usernames, purchases).await,
             Backend::Sqlite(writer) => writer.prefetch(partition, usernames, purchases).await,
         }
     }
@@ -89,6 +99,7 @@ impl Writer {
     /// [`Error::NotForward`] when `to` is not further on in the same inbox; otherwise whatever the database says.
     pub async fn commit(&self, commit: Commit<'_>) -> Result<Committed, Error> {
         match &self.0 {
+            Backend::Postgres(writer) => writer.commit(commit).await,
             Backend::Sqlite(writer) => writer.commit(commit).await,
         }
     }
@@ -99,6 +110,7 @@ impl Writer {
     /// Those that the commit would give.
     pub async fn rehearse(&self, commit: Commit<'_>) -> Result<Committed, Error> {
         match &self.0 {
+            Backend::Postgres(writer) => writer.rehearse(commit).await,
             Backend::Sqlite(writer) => writer.rehearse(commit).await,
         }
     }
@@ -106,6 +118,7 @@ impl Writer {
     /// Closes the connection, after what is under way has ended.
     pub async fn close(&self) {
         match &self.0 {
+            Backend::Postgres(writer) => writer.close().await,
             Backend::Sqlite(writer) => writer.close().await,
         }
     }

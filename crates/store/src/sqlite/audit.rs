@@ -1,12 +1,12 @@
 //! One moment of the whole database: a read transaction that is held open.
 
 use futures_util::TryStreamExt as _;
-use game::Device;
 use sqlx::{Sqlite, Transaction};
 
-use super::columns::{Columns, sequence_text, valid};
+use super::identity;
 use super::player::{self, player_json};
-use super::{board, identity};
+use crate::columns::{Columns, sequence_text};
+use crate::state::Table;
 use crate::{Error, JournalEntry, Position, State};
 
 /// A read transaction.
@@ -40,15 +40,7 @@ impl Audit {
             .bind(rows_max)
             .fetch_all(&mut *self.transaction)
             .await?;
-        let read = rows.iter().map(|row| {
-            let mut columns = Columns::of(row);
-            Ok(JournalEntry {
-                position: columns.position()?,
-                body: columns.text()?.to_owned(),
-                buried: valid(serde_json::from_str(columns.text()?))?,
-            })
-        });
-        read.collect()
+        rows.iter().map(|row| Columns::from(row).journal_entry()).collect()
     }
 
     pub(crate) async fn state(&mut self) -> Result<State, Error> {
@@ -60,40 +52,9 @@ impl Audit {
             Ok(())
         })
         .await?;
-        self.each("SELECT partition, username, id, outcome FROM purchases", |columns| {
-            let key = (columns.small()?, columns.username()?, columns.purchase_id()?);
-            state.purchases.insert(key, player::purchase_outcome(columns.text()?)?);
-            Ok(())
-        })
-        .await?;
-        let devices = "SELECT token, partition, arrived_at_ms, username, platform FROM devices";
-        self.each(devices, |columns| {
-            let (token, partition) = (columns.token()?, columns.small()?);
-            let device = Device {
-                arrived_at_ms: columns.int()?,
-                username: columns.username()?,
-                platform: columns.platform()?,
-            };
-            state.devices.insert(token, (partition, device));
-            Ok(())
-        })
-        .await?;
-        self.each("SELECT partition, id, opens_at_ms, window_ms, grace_ms FROM rounds", |columns| {
-            let (partition, round) = (columns.small()?, columns.round()?);
-            state.rounds.insert((partition, round.id), round);
-            Ok(())
-        })
-        .await?;
-        self.each("SELECT partition, applied_through_ms FROM partitions", |columns| {
-            state.applied_through_ms.insert(columns.small()?, columns.int()?);
-            Ok(())
-        })
-        .await?;
-        self.each("SELECT partition, snapshot FROM board", |columns| {
-            state.boards.insert(columns.small()?, board::parse(columns.text()?)?);
-            Ok(())
-        })
-        .await?;
+        for table in Table::ALL {
+            self.each(table.select(), |columns| state.add_row(table, columns)).await?;
+        }
         Ok(state)
     }
 
@@ -104,7 +65,7 @@ impl Audit {
     ) -> Result<(), Error> {
         let mut rows = sqlx::query(statement).fetch(&mut *self.transaction);
         while let Some(found) = rows.try_next().await? {
-            row(&mut Columns::of(&found))?;
+            row(&mut Columns::from(&found))?;
         }
         Ok(())
     }

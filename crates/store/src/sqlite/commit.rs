@@ -3,10 +3,11 @@
 use game::World;
 use sqlx::SqliteConnection;
 
-use super::columns::sequence_text;
-use super::json::Rows;
-use super::writer::{Memory, Writer};
+use super::writer::Writer;
 use super::{board, player};
+use crate::columns::sequence_text;
+use crate::json::Rows;
+use crate::memory::Memory;
 use crate::{Commit, Committed, Error};
 
 impl Writer {
@@ -20,10 +21,8 @@ impl Writer {
 
     async fn write(&self, commit: Commit<'_>, rehearse: bool) -> Result<Committed, Error> {
         let Commit { partition, from, to, world, .. } = commit;
-        if to.inbox != from.inbox || to.sequence <= from.sequence {
-            return Err(Error::NotForward { partition });
-        }
-        let memory = self.recall(partition, from);
+        commit.check()?;
+        let memory = self.memories.recall(partition, from);
         let mut transaction = self.begin_write().await?;
         if !move_on(&mut transaction, &commit).await? {
             transaction.rollback().await?;
@@ -39,7 +38,7 @@ impl Writer {
             return Ok(Committed::Done);
         }
         transaction.commit().await?;
-        self.remember(partition, Memory { position: to, rounds: world.rounds.clone(), board });
+        self.memories.remember(partition, Memory { position: to, rounds: world.rounds.clone(), board });
         Ok(Committed::Done)
     }
 }
@@ -110,7 +109,7 @@ async fn write_journal(connection: &mut SqliteConnection, commit: &Commit<'_>) -
             .int(commit.to.inbox.into())
             .text(&sequence_text(entry.sequence))
             .text(entry.body)
-            .text(&format!("{:?}", entry.buried)) // Rust's way of showing numbers is JSON's
+            .text(&entry.buried_text())
             .end();
     }
     write(connection, JOURNAL, commit.partition, rows).await

@@ -2,8 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-use super::columns::{Columns, sequence_text, valid};
 use super::writer::Writer;
+use crate::columns::{Columns, sequence_text};
 use crate::{Error, Identity, Position};
 
 const POSITIONS: &str = "SELECT partition, inbox, sequence FROM partitions ORDER BY partition";
@@ -17,13 +17,7 @@ impl Writer {
     ) -> Result<Identity, Error> {
         let mut transaction = self.begin_write().await?;
         if let Some(known) = identity(&mut transaction).await? {
-            if known.partitions != partitions {
-                return Err(Error::OtherPartitions { known: known.partitions, found: partitions });
-            }
-            if known.inbox_id != inbox_id {
-                return Err(Error::OtherInbox { known: known.inbox_id, found: inbox_id.to_owned() });
-            }
-            return Ok(known);
+            return known.matching(inbox_id, partitions);
         }
         let partitions_fixed = "INSERT INTO meta (key, value) VALUES ('partitions', ?)";
         sqlx::query(partitions_fixed).bind(partitions.to_string()).execute(&mut *transaction).await?;
@@ -81,18 +75,12 @@ async fn add_inbox(
 pub(super) async fn identity(connection: &mut SqliteConnection) -> Result<Option<Identity>, Error> {
     let identity = "SELECT number, inbox_id, (SELECT value FROM meta WHERE key = 'partitions')
         FROM inboxes ORDER BY number DESC LIMIT 1";
-    let Some(row) = sqlx::query(identity).fetch_optional(connection).await? else { return Ok(None) };
-    let mut columns = Columns::of(&row);
-    let (inbox, inbox_id) = (columns.small()?, columns.text()?.to_owned());
-    Ok(Some(Identity { inbox, inbox_id, partitions: valid(columns.text()?.parse())? }))
+    let row = sqlx::query(identity).fetch_optional(connection).await?;
+    row.map(|row| Columns::from(&row).identity()).transpose()
 }
 
 /// Where each partition stands, in order.
 pub(super) async fn positions(connection: &mut SqliteConnection) -> Result<Vec<(u16, Position)>, Error> {
     let rows = sqlx::query(POSITIONS).fetch_all(connection).await?;
-    let read = rows.iter().map(|row| {
-        let mut columns = Columns::of(row);
-        Ok((columns.small()?, columns.position()?))
-    });
-    read.collect()
+    rows.iter().map(|row| Columns::from(row).stand()).collect()
 }

@@ -4,7 +4,7 @@ use game::Token;
 use sqlx::SqlitePool;
 
 use super::Database;
-use super::columns::{Columns, valid};
+use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};
 
 /// One connection.
@@ -29,15 +29,7 @@ impl Outbox {
             RETURNING id, taken, partition, topic, payload, cursor";
         let taken = sqlx::query(take).bind(owner).bind(now_ms).bind(lease_ms);
         let Some(row) = taken.fetch_optional(&self.pool).await? else { return Ok(None) };
-        let mut columns = Columns::of(&row);
-        Ok(Some(Job {
-            id: columns.int()?,
-            taken: columns.int()?,
-            partition: columns.small()?,
-            topic: columns.text()?.to_owned(),
-            payload: columns.text()?.to_owned(),
-            cursor: valid(columns.opt_text()?.map(Token::new).transpose())?,
-        }))
+        Ok(Some(Columns::from(&row).job()?))
     }
 
     pub(crate) async fn devices(
@@ -51,15 +43,7 @@ impl Outbox {
         let after = after.map_or("", Token::as_str); // no token is empty
         let devices = sqlx::query(devices).bind(partition).bind(after).bind(limit);
         let rows = devices.fetch_all(&self.pool).await?;
-        let read = rows.iter().map(|row| {
-            let mut columns = Columns::of(row);
-            Ok(DeviceRow {
-                token: columns.token()?,
-                username: columns.username()?,
-                platform: columns.platform()?,
-            })
-        });
-        read.collect()
+        rows.iter().map(|row| Columns::from(row).device_row()).collect()
     }
 
     pub(crate) async fn advance(

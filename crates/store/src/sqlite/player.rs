@@ -1,13 +1,11 @@
 //! The row of a player: its columns as they are written, and as one JSON text when they are read.
 
-use game::{
-    DisplayName, Effect, ExtenderHalves, LastPress, LastPurchase, Level, Platform, Player, PressOutcome,
-    PurchaseId, PurchaseOutcome, Username,
-};
+use game::{Player, Username};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::columns::{known, valid};
 use crate::Error;
+use crate::columns::valid;
+use crate::player::{PlayerColumns, player};
 
 /// Most rows that one statement writes; a power of two, as are the smaller numbers, so that few texts are prepared.
 const ROWS_PER_STATEMENT_LOG2: u32 = 6;
@@ -80,67 +78,8 @@ macro_rules! player_json {
 }
 pub(super) use player_json;
 
-type EffectColumns = (Option<u8>, Option<i64>, Option<i64>);
-type PressColumns = (Option<i64>, Option<String>, Option<i64>, Option<i64>);
-type PurchaseColumns = (Option<String>, Option<String>);
-type PlayerColumns = (
-    String,
-    Option<String>,
-    Option<String>,
-    [i64; 7],
-    ExtenderHalves,
-    EffectColumns,
-    EffectColumns,
-    EffectColumns,
-    PressColumns,
-    PurchaseColumns,
-);
-
 /// Reads a player from [`player_json`].
 pub(super) fn read(json: &str) -> Result<(Username, Player), Error> {
-    let columns: PlayerColumns = valid(serde_json::from_str(json))?;
-    let (username, name, platform, numbers, fixed_extender, freeze, multiplier, extender, press, purchase) =
-        columns;
-    let [added_at_ms, score, streak, reached_at_ms, settled_round, pressed_round, fixed_round] = numbers;
-    let player = Player {
-        name: valid(name.as_deref().map(DisplayName::new).transpose())?,
-        platform: valid(platform.as_deref().map(Platform::from_code).transpose())?,
-        added_at_ms,
-        score: score.cast_unsigned(),
-        streak: streak.cast_unsigned(),
-        reached_at_ms,
-        settled_round: settled_round.cast_unsigned(),
-        pressed_round: pressed_round.cast_unsigned(),
-        fixed_round: fixed_round.cast_unsigned(),
-        fixed_extender,
-        freeze: effect(freeze)?,
-        multiplier: effect(multiplier)?,
-        extender: effect(extender)?,
-        last_press: last_press(press)?,
-        last_purchase: last_purchase(purchase)?,
-    };
-    Ok((valid(Username::new(&username))?, player))
-}
-
-fn effect(columns: EffectColumns) -> Result<Option<Effect>, Error> {
-    let (Some(level), Some(from_ms), Some(until_ms)) = columns else { return Ok(None) };
-    let level = known(Level::from_number(level), "level")?;
-    Ok(Some(Effect { level, from_ms, until_ms }))
-}
-
-fn last_press((round, code, points, at_ms): PressColumns) -> Result<Option<LastPress>, Error> {
-    let (Some(code), Some(points), Some(arrived_at_ms)) = (code, points, at_ms) else { return Ok(None) };
-    let outcome = known(PressOutcome::from_code(&code, points.cast_unsigned()), "outcome of a press")?;
-    Ok(Some(LastPress { round: round.map(i64::cast_unsigned), outcome, arrived_at_ms }))
-}
-
-fn last_purchase(columns: PurchaseColumns) -> Result<Option<LastPurchase>, Error> {
-    let (Some(id), Some(code)) = columns else { return Ok(None) };
-    let outcome = purchase_outcome(&code)?;
-    Ok(Some(LastPurchase { id: valid(PurchaseId::new(&id))?, outcome }))
-}
-
-/// The outcome of a purchase from its code.
-pub(super) fn purchase_outcome(code: &str) -> Result<PurchaseOutcome, Error> {
-    known(PurchaseOutcome::from_code(code), "outcome of a purchase")
+    let columns: PlayerColumns<String> = valid(serde_json::from_str(json))?;
+    player(columns)
 }

@@ -1,26 +1,20 @@
 //! The reads.
 
 use futures_util::TryStreamExt as _;
-use game::bounds::TOP_STORED_MAX;
-use game::{Round, Rounds, Standing, Username, merge_tops};
+use game::{Round, Standing, Username};
 use sqlx::SqlitePool;
 
 use super::audit::Audit;
-use super::columns::{Columns, round, sequence, valid};
 use super::player::{self, player_json};
-use super::{Database, board, identity};
-use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position};
+use super::{Database, identity};
+use crate::columns::Columns;
+use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position, board, view};
 
 /// A few connections that cannot write.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     pool: SqlitePool,
 }
-
-/// A partition as JSON: partition, inbox, sequence, applied_through_ms.
-type PartitionColumns = (u16, u32, String, i64);
-/// A round as JSON: id, opens_at_ms, window_ms, grace_ms.
-type RoundColumns = (u64, i64, i64, i64);
 
 impl Reader {
     pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
@@ -56,38 +50,15 @@ impl Reader {
         );
         let view = sqlx::query(VIEW).bind(partition).bind(username.as_str()).bind(now_ms);
         let Some(row) = view.fetch_optional(&self.pool).await? else { return Ok(None) };
-        let mut columns = Columns::of(&row);
+        let mut columns = Columns::from(&row);
         let (username, player) = player::read(columns.text()?)?;
-        let mut unsettled = Rounds::default();
-        for columns in valid(serde_json::from_str::<Vec<RoundColumns>>(columns.text()?))? {
-            valid(unsettled.announce(round(columns)?))?;
-        }
-        let partitions: Vec<PartitionColumns> = valid(serde_json::from_str(columns.text()?))?;
-        let lit: Option<RoundColumns> = valid(columns.opt_text()?.map(serde_json::from_str).transpose())?;
-
-        let own = partitions.iter().find(|(number, ..)| *number == partition);
-        let applied_through_ms = own.ok_or(Error::UnknownPartition { partition })?.3;
-        let positions = partitions.iter().map(|(number, inbox, text, _)| {
-            Ok((*number, Position { inbox: *inbox, sequence: sequence(text)? }))
-        });
-        Ok(Some(PlayerView {
-            standing: Standing::of(&username, &player),
-            player: player.settled_view(&unsettled, applied_through_ms),
-            lit: lit.map(round).transpose()?,
-            positions: positions.collect::<Result<_, Error>>()?,
-        }))
+        Ok(Some(view::read(&username, &player, partition, &mut columns)?))
     }
 
     pub(crate) async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
         let snapshots: Vec<String> =
             sqlx::query_scalar("SELECT snapshot FROM board").fetch_all(&self.pool).await?;
-        let mut all = Vec::new();
-        for snapshot in &snapshots {
-            all.extend(board::parse(snapshot)?.into_iter().map(|entry| (entry.standing, entry.name)));
-        }
-        let merged = merge_tops(all, limit.min(TOP_STORED_MAX)).into_iter();
-        let row = |(rank, Standing { username, score, .. }, name)| BoardRow { rank, username, name, score };
-        Ok(merged.map(row).collect())
+        board::merge(&snapshots, limit)
     }
 
     pub(crate) async fn live_rounds(&self, now_ms: i64) -> Result<Vec<Round>, Error> {
@@ -96,7 +67,7 @@ impl Reader {
                 coalesce((SELECT max(opens_at_ms) FROM schedule WHERE stage = 2 AND opens_at_ms <= ?), 0)
             ORDER BY opens_at_ms";
         let rows = sqlx::query(rounds).bind(now_ms).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Columns::of(row).round()).collect()
+        rows.iter().map(|row| Columns::from(row).round()).collect()
     }
 
     pub(crate) async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
@@ -109,7 +80,7 @@ impl Reader {
             let all = "SELECT score, reached_at_ms, username FROM players WHERE partition = ?";
             let mut rows = sqlx::query(all).bind(partition).fetch(&mut *transaction);
             while let Some(row) = rows.try_next().await? {
-                standings.push(board::standing(&mut Columns::of(&row))?);
+                standings.push(Columns::from(&row).standing()?);
             }
         }
         transaction.commit().await?;
@@ -128,7 +99,7 @@ impl Reader {
         let counts = "SELECT (SELECT count(*) FROM players),
             (SELECT count(*) FROM outbox WHERE done_at_ms IS NULL)";
         let row = sqlx::query(counts).fetch_one(&self.pool).await?;
-        let mut columns = Columns::of(&row);
+        let mut columns = Columns::from(&row);
         Ok(Counts { players: columns.u64()?, outbox_pending: columns.u64()? })
     }
 

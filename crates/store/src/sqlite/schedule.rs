@@ -5,7 +5,8 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 
 use super::Database;
-use super::columns::{Columns, known};
+use crate::columns::Columns;
+use crate::types::stage_number;
 use crate::{Error, Scheduled, Stage};
 
 /// The columns of `schedule`, in the order in which [`read`] takes them.
@@ -117,25 +118,5 @@ impl Schedule {
 }
 
 fn read(row: &SqliteRow) -> Result<Scheduled, Error> {
-    let mut columns = Columns::of(row);
-    Ok(Scheduled {
-        round: columns.round()?,
-        by_operator: columns.int()? != 0,
-        stage: known(stage(columns.int()?), "stage")?,
-        ticks_sent: columns.small()?,
-    })
-}
-
-fn stage_number(stage: Stage) -> i64 {
-    match stage {
-        Stage::Drawn => 0,
-        Stage::Announcing => 1,
-        Stage::Announced => 2,
-    }
-}
-
-fn stage(number: i64) -> Option<Stage> {
-    [Stage::Drawn, Stage::Announcing, Stage::Announced]
-        .into_iter()
-        .find(|stage| stage_number(*stage) == number)
+    Columns::from(row).scheduled()
 }

@@ -1,17 +1,17 @@
-//! The writer: what it remembers of each partition, and the reading of what a batch needs.
+//! The writer: the reading of what a batch needs.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use game::{Player, PurchaseId, PurchaseOutcome, Rounds, Username, World};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::Database;
-use super::board::Board;
-use super::columns::{Columns, valid};
-use super::json::{self, Rows};
 use super::player::{self, player_json};
+use crate::columns::{self, Columns};
+use crate::json::{self, Rows};
+use crate::memory::{Memories, Memory};
 use crate::{Error, Position, Prefetched};
 
 /// A plain `BEGIN` that reads first could find at its first write that somebody else has written since.
@@ -21,21 +21,12 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 #[derive(Debug)]
 pub(crate) struct Writer {
     pool: SqlitePool,
-    memory: Mutex<HashMap<u16, Memory>>,
-}
-
-/// What the writer remembers of a partition: true as long as the partition stands where it did.
-#[derive(Debug)]
-pub(super) struct Memory {
-    pub(super) position: Position,
-    pub(super) rounds: Arc<Rounds>,
-    /// `None` until a player changes.
-    pub(super) board: Option<Board>,
+    pub(super) memories: Memories,
 }
 
 impl Writer {
     pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
-        Ok(Self { pool: database.write_pool().await?, memory: Mutex::default() })
+        Ok(Self { pool: database.write_pool().await?, memories: Memories::default() })
     }
 
     pub(crate) async fn close(&self) {
@@ -59,20 +50,6 @@ impl Writer {
         }
     }
 
-    /// Takes out what is remembered of a partition. Who ends well puts it back; after an error, or when the future is
-    /// dropped, it stays forgotten.
-    pub(super) fn recall(&self, partition: u16, position: Position) -> Option<Memory> {
-        self.memory().remove(&partition).filter(|memory| memory.position == position)
-    }
-
-    pub(super) fn remember(&self, partition: u16, memory: Memory) {
-        self.memory().insert(partition, memory);
-    }
-
-    fn memory(&self) -> MutexGuard<'_, HashMap<u16, Memory>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner) // no code that can panic runs under the lock
-    }
-
     pub(crate) async fn prefetch(
         &self,
         partition: u16,
@@ -81,7 +58,7 @@ impl Writer {
     ) -> Result<Prefetched, Error> {
         let mut transaction = self.pool.begin().await?;
         let (from, applied_through_ms) = position(&mut transaction, partition).await?;
-        let memory = match self.recall(partition, from) {
+        let memory = match self.memories.recall(partition, from) {
             Some(memory) => memory,
             None => {
                 let rounds = Arc::new(rounds(&mut transaction, partition).await?);
@@ -92,7 +69,7 @@ impl Writer {
         let players = read_players(&mut transaction, partition, usernames).await?;
         let purchases = read_purchases(&mut transaction, partition, purchases).await?;
         transaction.commit().await?;
-        self.remember(partition, memory);
+        self.memories.remember(partition, memory);
         let world = World { rounds, applied_through_ms, players, purchases, ..World::default() };
         Ok(Prefetched { from, world })
     }
@@ -103,17 +80,14 @@ async fn position(connection: &mut SqliteConnection, partition: u16) -> Result<(
     let position = "SELECT inbox, sequence, applied_through_ms FROM partitions WHERE partition = ?";
     let row = sqlx::query(position).bind(partition).fetch_optional(connection).await?;
     let row = row.ok_or(Error::UnknownPartition { partition })?;
-    let mut columns = Columns::of(&row);
+    let mut columns = Columns::from(&row);
     Ok((columns.position()?, columns.int()?))
 }
 
 async fn rounds(connection: &mut SqliteConnection, partition: u16) -> Result<Rounds, Error> {
     let rows = "SELECT id, opens_at_ms, window_ms, grace_ms FROM rounds WHERE partition = ? ORDER BY id";
-    let mut rounds = Rounds::default();
-    for row in sqlx::query(rows).bind(partition).fetch_all(connection).await? {
-        valid(rounds.announce(Columns::of(&row).round()?))?;
-    }
-    Ok(rounds)
+    let rows = sqlx::query(rows).bind(partition).fetch_all(connection).await?;
+    columns::rounds(rows.iter().map(|row| Columns::from(row).round()))
 }
 
 async fn read_players(
@@ -133,7 +107,7 @@ async fn read_players(
     let usernames = json::texts(usernames.iter().map(Username::as_str));
     let mut rows = sqlx::query(PLAYERS).bind(partition).bind(usernames).fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        let (username, player) = player::read(Columns::of(&row).text()?)?;
+        let (username, player) = player::read(Columns::from(&row).text()?)?;
         players.insert(username, player);
     }
     Ok(players)
@@ -156,9 +130,9 @@ async fn read_purchases(
         keys.row().text(username.as_str()).text(id.as_str()).end();
     }
     for row in sqlx::query(PURCHASES).bind(partition).bind(keys.finish()).fetch_all(connection).await? {
-        let mut columns = Columns::of(&row);
+        let mut columns = Columns::from(&row);
         let key = (columns.username()?, columns.purchase_id()?);
-        known.insert(key, player::purchase_outcome(columns.text()?)?);
+        known.insert(key, columns.purchase_outcome()?);
     }
     Ok(known)
 }

@@ -154,7 +154,7 @@ fn pure(commands: &[Vec<(i64, Action)>]) -> (Vec<Vec<Outcome>>, State) {
 }
 
 pub(crate) async fn batch_sizes_and_partitions_change_nothing(fresh: &Fresh) {
-    let another = fresh.another();
+    let another = fresh.another().await;
     let handle = tokio::runtime::Handle::current();
     let check = move || {
         let mut runner =
@@ -165,7 +165,8 @@ pub(crate) async fn batch_sizes_and_partitions_change_nothing(fresh: &Fresh) {
                 let commands = commands(&steps, partitions);
                 let (outcomes, state) = pure(&commands);
                 for batch in [1, 7, usize::MAX] {
-                    let (found, stored) = handle.block_on(stored(&another.another(), &commands, batch));
+                    let (found, stored) =
+                        handle.block_on(async { stored(&another.another().await, &commands, batch).await });
                     prop_assert_eq!(&found, &outcomes);
                     prop_assert_eq!(stored.differences(&state, 3), vec![]);
                     prop_assert_eq!(&stored, &state);

@@ -6,6 +6,7 @@ use game::{
     Action, Add, DisplayName, Effect, Level, Outcome, Player, Powerup, PowerupKind, PurchaseId, Round,
     Standing, Token, Username, World,
 };
+use servers::postgres::Database;
 use store::{
     Commit, Committed, Identity, JournalRow, Options, OutboxRow, Position, Prefetched, State, Store, Writer,
 };
@@ -14,33 +15,63 @@ use tempfile::TempDir;
 pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
 pub(crate) const INBOX: &str = "inbox-1";
 const HOUR_MS: i64 = 3_600_000;
+/// The file of an SQLite database in its folder.
+const FILE: &str = "game.sqlite";
 
-/// A database that does not exist yet.
+/// The backends there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Where a database is.
+enum Place {
+    File(TempDir),
+    Server(Database<'static>),
+}
+
+/// A database without a schema: for SQLite, one that does not exist yet.
 pub(crate) struct Fresh {
     pub(crate) store: Store,
-    folder: TempDir,
+    pub(crate) backend: Backend,
+    place: Place,
 }
 
 impl Fresh {
-    pub(crate) fn sqlite() -> Self {
-        let folder = TempDir::new().unwrap();
-        let store = Store::sqlite(&folder.path().join("game.sqlite"), Options::default());
-        Self { store, folder }
+    pub(crate) async fn new(backend: Backend) -> Self {
+        // A commit that was dropped half-way has come to its end when the one connection takes something else up.
+        let options = Options { writers: 1, ..Options::default() };
+        let (store, place) = match backend {
+            Backend::Sqlite => {
+                let folder = TempDir::new().unwrap();
+                (Store::sqlite(&folder.path().join(FILE), options), Place::File(folder))
+            }
+            Backend::Postgres => {
+                let database = servers::postgres::server().await.database().await;
+                (Store::postgres(&database.url(), options).unwrap(), Place::Server(database))
+            }
+        };
+        Self { store, backend, place }
     }
 
     /// A second database like this one.
-    pub(crate) fn another(&self) -> Self {
-        Self::sqlite()
+    pub(crate) async fn another(&self) -> Self {
+        Self::new(self.backend).await
     }
 
     /// Executes a statement behind the store's back.
     pub(crate) async fn execute(&self, statement: &'static str) {
         use sqlx::{ConnectOptions as _, Connection as _};
-        let path = self.folder.path().join("game.sqlite");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        let mut connection = options.connect().await.unwrap();
-        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        match &self.place {
+            Place::File(folder) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join(FILE));
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Place::Server(database) => database.execute(statement).await,
+        }
     }
 
     /// Creates the database, with a game of so many partitions, and opens its writer.

@@ -1,5 +1,5 @@
 //! What every backend of the store must do, through its public types only. A check is a function over a fresh
-//! database; `on_every_backend!` makes a test of it for each backend, so that another one plugs in there.
+//! database; `on_every_backend!` makes a test of it for each backend.
 #![expect(clippy::unwrap_used, reason = "all of this crate is tests")]
 
 mod audit;
@@ -15,19 +15,23 @@ mod reads;
 mod schedule;
 
 macro_rules! on_every_backend {
-    ($($module:ident: $($check:ident),+;)+) => {
-        mod sqlite {
+    ($($backend:ident $variant:ident)+; $checks:tt) => {
+        $(on_every_backend! { @backend $backend $variant $checks })+
+    };
+    (@backend $backend:ident $variant:ident { $($module:ident: $($check:ident),+;)+ }) => {
+        mod $backend {
+            use crate::harness::{Backend, Fresh};
             $($(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $check() {
-                    crate::$module::$check(&crate::harness::Fresh::sqlite()).await;
+                    crate::$module::$check(&Fresh::new(Backend::$variant).await).await;
                 }
             )+)+
         }
     };
 }
 
-on_every_backend! {
+on_every_backend! { sqlite Sqlite postgres Postgres; {
     audit: audit_holds_one_moment, audit_is_consistent_while_the_writer_commits, differences_are_named;
     batches: purchases_are_known_across_batches, batch_sizes_and_partitions_change_nothing;
     board: board_is_exact_after_changes_and_renames, board_is_filled_anew_when_purchases_thin_it,
@@ -45,4 +49,4 @@ on_every_backend! {
     reads: a_lost_streak_shows_when_its_time_is_applied, a_round_is_secret_until_it_opens,
         standings_come_with_their_position, an_unknown_player_is_none, counts_and_check;
     schedule: the_first_insert_wins, redraw_compares, stages_and_ticks_only_move_on, two_schedulers_race;
-}
+}}

@@ -5,17 +5,17 @@ use std::fmt::Write as _;
 
 /// An array of rows, each an array of values.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     text: String,
 }
 
 impl Rows {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { text: String::from("[") }
     }
 
     /// Begins a row.
-    pub(super) fn row(&mut self) -> Row<'_> {
+    pub(crate) fn row(&mut self) -> Row<'_> {
         if self.text.len() > 1 {
             self.text.push(',');
         }
@@ -23,11 +23,11 @@ impl Rows {
     }
 
     /// Whether no row was begun.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.text.len() == 1
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.text.push(']');
         self.text
     }
@@ -35,7 +35,7 @@ impl Rows {
 
 /// One row that is being written; its values in the order of the columns.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     text: &'a mut String,
     before: char,
 }
@@ -47,17 +47,17 @@ impl Row<'_> {
         self.text
     }
 
-    pub(super) fn int(mut self, value: i64) -> Self {
+    pub(crate) fn int(mut self, value: i64) -> Self {
         _ = write!(self.value(), "{value}"); // a String takes everything
         self
     }
 
-    pub(super) fn text(mut self, value: &str) -> Self {
+    pub(crate) fn text(mut self, value: &str) -> Self {
         quote(self.value(), value);
         self
     }
 
-    pub(super) fn opt_text(mut self, value: Option<&str>) -> Self {
+    pub(crate) fn opt_text(mut self, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.text(value),
             None => {
@@ -67,13 +67,13 @@ impl Row<'_> {
         }
     }
 
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         self.text.push(']');
     }
 }
 
 /// A flat array of texts.
-pub(super) fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     let mut array = String::from("[");
     for value in values {
         if array.len() > 1 {

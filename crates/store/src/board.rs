@@ -1,0 +1,108 @@
+//! The top of a partition: kept in the writer's memory, stored as a small snapshot when it changed. What must be read
+//! or written for it is the backend's part.
+
+use std::collections::{HashMap, HashSet};
+
+use game::bounds::TOP_STORED_MAX;
+use game::{DisplayName, Standing, Top, Username, World, merge_tops};
+
+use crate::columns::valid;
+use crate::json::Rows;
+use crate::{BoardEntry, BoardRow, Error};
+
+/// The names that players are shown by, as far as they have one.
+pub(crate) type Names = HashMap<Username, Option<DisplayName>>;
+
+/// The top of a partition, and what of it is stored.
+#[derive(Debug)]
+pub(crate) struct Board {
+    top: Top,
+    stored: Vec<BoardEntry>,
+}
+
+impl Board {
+    /// A board from the best players of a partition and from the text of its snapshot.
+    pub(crate) fn read(best: Vec<Standing>, snapshot: Option<&str>) -> Result<Self, Error> {
+        let stored = snapshot.map(parse).transpose()?.unwrap_or_default();
+        Ok(Self { top: Top::filled(best), stored })
+    }
+
+    /// Takes in what a batch changed. `false`: too few are left, and the best players must be read again.
+    pub(crate) fn change(&mut self, world: &World) -> bool {
+        for (username, player) in world.changed() {
+            let before = world.changes.players.get(username).and_then(Option::as_ref);
+            self.top.change(before, Standing::of(username, player));
+        }
+        !self.top.is_thin()
+    }
+
+    /// Takes in the best players of the partition, read after the batch.
+    pub(crate) fn refill(&mut self, best: Vec<Standing>) {
+        self.top = Top::filled(best);
+    }
+
+    /// Whose names are known from nowhere: not from the batch, and not from the snapshot before. Who enters because
+    /// others fell need not be in either.
+    pub(crate) fn nameless(&self, world: &World) -> Vec<&str> {
+        let before: HashSet<&Username> = self.stored.iter().map(|entry| &entry.standing.username).collect();
+        let usernames = self.top.stored().map(|standing| &standing.username);
+        usernames
+            .filter(|username| !before.contains(username) && !world.players.contains_key(*username))
+            .map(Username::as_str)
+            .collect()
+    }
+
+    /// The text of the new snapshot, if it is another one than before. `read` are the names of the nameless.
+    pub(crate) fn store(&mut self, world: &World, mut read: Names) -> Option<String> {
+        let known = self.stored.iter().map(|entry| (entry.standing.username.clone(), entry.name.clone()));
+        read.extend(known);
+        let entry = |standing: &Standing| {
+            let name = match world.players.get(&standing.username) {
+                Some(player) => player.name.clone(),
+                None => read.get(&standing.username).cloned().flatten(),
+            };
+            BoardEntry { standing: standing.clone(), name }
+        };
+        let stored: Vec<BoardEntry> = self.top.stored().map(entry).collect();
+        if stored == self.stored {
+            return None;
+        }
+        self.stored = stored;
+        Some(text(&self.stored))
+    }
+}
+
+/// The first `limit` places of all partitions together, from the texts of their snapshots.
+pub(crate) fn merge(snapshots: &[impl AsRef<str>], limit: usize) -> Result<Vec<BoardRow>, Error> {
+    let mut all = Vec::new();
+    for snapshot in snapshots {
+        all.extend(parse(snapshot.as_ref())?.into_iter().map(|entry| (entry.standing, entry.name)));
+    }
+    let merged = merge_tops(all, limit.min(TOP_STORED_MAX)).into_iter();
+    let row = |(rank, Standing { username, score, .. }, name)| BoardRow { rank, username, name, score };
+    Ok(merged.map(row).collect())
+}
+
+fn text(entries: &[BoardEntry]) -> String {
+    let mut rows = Rows::new();
+    for BoardEntry { standing, name } in entries {
+        rows.row()
+            .int(standing.score.cast_signed())
+            .int(standing.reached_at_ms)
+            .text(standing.username.as_str())
+            .opt_text(name.as_ref().map(|name| name.as_str()))
+            .end();
+    }
+    rows.finish()
+}
+
+/// A snapshot from its text.
+pub(crate) fn parse(text: &str) -> Result<Vec<BoardEntry>, Error> {
+    let rows: Vec<(u64, i64, String, Option<String>)> = valid(serde_json::from_str(text))?;
+    let entries = rows.into_iter().map(|(score, reached_at_ms, username, name)| {
+        let username = valid(Username::new(&username))?;
+        let name = valid(name.as_deref().map(DisplayName::new).transpose())?;
+        Ok(BoardEntry { standing: Standing { score, reached_at_ms, username }, name })
+    });
+    entries.collect()
+}

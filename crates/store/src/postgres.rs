@@ -1,0 +1,142 @@
+//! The store in PostgreSQL, 15 or newer: several writers at a time, each on other partitions; every commit durable.
+
+mod audit;
+mod board;
+mod commit;
+mod error;
+mod identity;
+mod migrate;
+mod outbox;
+mod player;
+mod pool;
+mod reader;
+mod roles;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr as _;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+use url::Url;
+
+pub(crate) use audit::Audit;
+pub(crate) use error::kind;
+pub(crate) use migrate::migrate;
+pub(crate) use outbox::Outbox;
+use pool::{Pool, in_time};
+pub(crate) use reader::Reader;
+pub(crate) use roles::grant;
+pub(crate) use schedule::Schedule;
+pub(crate) use writer::Writer;
+
+use crate::{Error, Options};
+
+/// The name under which an operator sees the connections.
+const APPLICATION: &str = "buttonparty";
+/// Connections of a pusher or a scheduler: one for its steps, one for whoever asks.
+const STEPPERS: u32 = 2;
+/// How long a connection may be silent before the server asks whether there is still somebody, seconds; how often it
+/// asks, and how many times.
+const KEEPALIVE: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
+/// What finds its rows by a key must do so whatever the statistics say: they may be those of an empty table, and a plan
+/// is kept.
+const BY_KEY: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
+/// The server and the database, and how they are opened.
+#[derive(Clone)]
+pub(crate) struct Database {
+    connect: PgConnectOptions,
+    options: Options,
+}
+
+impl fmt::Debug for Database {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("host", &self.connect.get_host())
+            .field("port", &self.connect.get_port())
+            .field("user", &self.connect.get_username())
+            .field("database", &self.connect.get_database())
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+impl Database {
+    pub(crate) fn new(url: &str, options: Options) -> Result<Self, Error> {
+        let settings = [
+            ("search_path", "public".to_owned()),
+            ("lock_timeout", options.busy_timeout_ms.to_string()),
+            ("statement_timeout", options.statement_ms_max.to_string()),
+            ("idle_in_transaction_session_timeout", options.idle_in_transaction_ms_max.to_string()),
+        ];
+        let connect = parse(url)?
+            .application_name(APPLICATION)
+            .options(settings)
+            .options(KEEPALIVE)
+            .disable_statement_logging();
+        Ok(Self { connect, options })
+    }
+
+    /// Opens one connection.
+    async fn connect(&self) -> Result<PgConnection, Error> {
+        in_time(self.options.connect_ms_max, self.connect.connect()).await
+    }
+
+    /// Connections that may write and find their rows by keys.
+    async fn write_pool(&self, connections: u32) -> Result<Pool, Error> {
+        self.check().await?;
+        Ok(Pool::new(self.connect.clone().options(BY_KEY), connections, self.options))
+    }
+
+    /// Connections that write only if somebody takes that off them; the role `buttonparty_reader` cannot even then.
+    async fn read_pool(&self) -> Result<Pool, Error> {
+        self.check().await?;
+        let options = self.connect.clone().options([("default_transaction_read_only", "on")]);
+        Ok(Pool::new(options, self.options.readers, self.options))
+    }
+
+    /// Whether the database can be reached at all, with a schema that this program knows. Asked on a connection of
+    /// its own, because a pool would wait for a server that is not there and not say why.
+    async fn check(&self) -> Result<(), Error> {
+        let mut connection = self.connect().await?;
+        let found = in_time(self.options.statement_ms_max, migrate::version(&mut connection)).await?;
+        connection.close().await?;
+        let known = migrate::known();
+        match found.cmp(&known) {
+            Ordering::Less => Err(Error::OlderSchema { found, known }),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(Error::NewerSchema { found, known }),
+        }
+    }
+}
+
+/// What is in the URL. All that matters must be, so that nothing of the environment takes its place.
+fn parse(url: &str) -> Result<PgConnectOptions, Error> {
+    let wrong = |reason: String| Error::Url { reason };
+    let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(parsed.scheme(), "postgres" | "postgresql") {
+        return Err(wrong(format!("it begins with {}: instead of postgres:", parsed.scheme())));
+    }
+    if parsed.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("it names no host".to_owned()));
+    }
+    if parsed.username().is_empty() {
+        return Err(wrong("it names no user".to_owned()));
+    }
+    if parsed.path().trim_matches('/').is_empty() {
+        return Err(wrong("it names no database".to_owned()));
+    }
+    PgConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))
+}

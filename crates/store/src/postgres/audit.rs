@@ -1,0 +1,83 @@
+//! One moment of the whole database: a read transaction that is held open.
+
+use futures_util::TryStreamExt as _;
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+
+use super::identity;
+use super::player::{self, player_columns};
+use super::pool::Pool;
+use crate::columns::{Columns, sequence_text};
+use crate::state::Table;
+use crate::{Error, JournalEntry, Position, State};
+
+/// It may take as long as there are rows, and whoever reads may think about them for a while.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
+
+/// A connection within a read transaction, which ends with it.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    connection: PoolConnection<Postgres>,
+    pool: Pool,
+}
+
+impl Audit {
+    pub(super) async fn begin(pool: Pool) -> Result<Self, Error> {
+        let mut connection = pool.lend().await?;
+        connection.close_on_drop();
+        pool.within(sqlx::raw_sql(BEGIN).execute(&mut *connection)).await?;
+        let mut audit = Self { connection, pool };
+        audit.positions().await?; // the first read chooses the moment
+        Ok(audit)
+    }
+
+    pub(crate) async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
+        self.pool.within(identity::positions(&mut self.connection)).await
+    }
+
+    pub(crate) async fn journal(
+        &mut self,
+        partition: u16,
+        after: Position,
+        rows_max: u32,
+    ) -> Result<Vec<JournalEntry>, Error> {
+        let entries = "SELECT inbox, sequence, body, buried FROM journal
+            WHERE partition = $1 AND (inbox, sequence) > ($2, $3) ORDER BY inbox, sequence LIMIT $4";
+        let entries = sqlx::query(entries)
+            .bind(i32::from(partition))
+            .bind(i64::from(after.inbox))
+            .bind(sequence_text(after.sequence))
+            .bind(i64::from(rows_max))
+            .fetch_all(&mut *self.connection);
+        let rows = self.pool.within(entries).await?;
+        rows.iter().map(|row| Columns::from(row).journal_entry()).collect()
+    }
+
+    pub(crate) async fn state(&mut self) -> Result<State, Error> {
+        let mut state = State::default();
+        const PLAYERS: &str = concat!("SELECT ", player_columns!(), ", p.partition FROM players AS p");
+        self.each(PLAYERS, |columns| {
+            let (username, player) = player::read(columns)?;
+            state.players.insert((columns.small()?, username), player);
+            Ok(())
+        })
+        .await?;
+        for table in Table::ALL {
+            self.each(table.select(), |columns| state.add_row(table, columns)).await?;
+        }
+        Ok(state)
+    }
+
+    async fn each(
+        &mut self,
+        statement: &'static str,
+        mut row: impl FnMut(&mut Columns<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut rows = sqlx::query(statement).fetch(&mut *self.connection);
+        while let Some(found) = self.pool.within(rows.try_next()).await? {
+            row(&mut Columns::from(&found))?;
+        }
+        Ok(())
+    }
+}

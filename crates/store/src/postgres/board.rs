@@ -1,0 +1,79 @@
+//! What the top of a partition reads and writes.
+
+use futures_util::TryStreamExt as _;
+use game::bounds::TOP_KEPT_MAX;
+use game::{Standing, World};
+use sqlx::PgConnection;
+
+use crate::Error;
+use crate::board::{Board, Names};
+use crate::columns::Columns;
+
+/// Brings the top and its snapshot up to date with a batch that has just been written. `None` stays `None` until a
+/// player changes.
+pub(super) async fn update(
+    connection: &mut PgConnection,
+    partition: u16,
+    board: Option<Board>,
+    world: &World,
+) -> Result<Option<Board>, Error> {
+    if world.changes.players.is_empty() {
+        return Ok(board);
+    }
+    let mut board = match board {
+        Some(mut board) => {
+            if !board.change(world) {
+                board.refill(scan(connection, partition).await?);
+            }
+            board
+        }
+        None => {
+            let best = scan(connection, partition).await?;
+            Board::read(best, load(connection, partition).await?.as_deref())?
+        }
+    };
+    let names = read_names(connection, partition, &board.nameless(world)).await?;
+    if let Some(snapshot) = board.store(world, names) {
+        const STORE: &str = "INSERT INTO board (partition, snapshot) VALUES ($1, $2)
+            ON CONFLICT (partition) DO UPDATE SET snapshot = excluded.snapshot";
+        sqlx::query(STORE).bind(i32::from(partition)).bind(snapshot).execute(connection).await?;
+    }
+    Ok(Some(board))
+}
+
+/// The best players of a partition, from its players.
+async fn scan(connection: &mut PgConnection, partition: u16) -> Result<Vec<Standing>, Error> {
+    const SCAN: &str = "SELECT score, reached_at_ms, username FROM players WHERE partition = $1
+        ORDER BY score DESC, reached_at_ms, username LIMIT $2";
+    let limit = i64::try_from(TOP_KEPT_MAX).unwrap_or(i64::MAX);
+    let mut rows = sqlx::query(SCAN).bind(i32::from(partition)).bind(limit).fetch(connection);
+    let mut best = Vec::with_capacity(TOP_KEPT_MAX);
+    while let Some(row) = rows.try_next().await? {
+        best.push(Columns::from(&row).standing()?);
+    }
+    Ok(best)
+}
+
+async fn load(connection: &mut PgConnection, partition: u16) -> Result<Option<String>, Error> {
+    let snapshot = "SELECT snapshot FROM board WHERE partition = $1";
+    Ok(sqlx::query_scalar(snapshot).bind(i32::from(partition)).fetch_optional(connection).await?)
+}
+
+async fn read_names(
+    connection: &mut PgConnection,
+    partition: u16,
+    usernames: &[&str],
+) -> Result<Names, Error> {
+    let mut names = Names::new();
+    if usernames.is_empty() {
+        return Ok(names);
+    }
+    const NAMES: &str = "SELECT p.username, p.name FROM unnest($2::text[]) AS k (username)
+        JOIN players AS p ON p.partition = $1 AND p.username = k.username";
+    let read = sqlx::query(NAMES).bind(i32::from(partition)).bind(usernames);
+    for row in read.fetch_all(connection).await? {
+        let mut columns = Columns::from(&row);
+        names.insert(columns.username()?, columns.name()?);
+    }
+    Ok(names)
+}

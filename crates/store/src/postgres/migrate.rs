@@ -1,0 +1,60 @@
+//! The schema's versions. Append only: what has been published is never edited, and a new one only adds, so that the
+//! program before it goes on meanwhile.
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, SqlSafeStr as _};
+
+use super::Database;
+use crate::{Error, Migrated};
+
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "the game", include_str!("../../migrations/postgres/0001_game.sql"))];
+
+/// The latest version that this program knows.
+pub(super) fn known() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
+/// The version that the database has; 0 when it has none.
+pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, Error> {
+    let table = "SELECT count(*) FROM pg_catalog.pg_tables
+        WHERE schemaname = 'public' AND tablename = '_sqlx_migrations'";
+    if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *connection).await? == 0 {
+        return Ok(0);
+    }
+    let version = "SELECT coalesce(max(version), 0) FROM public._sqlx_migrations";
+    Ok(sqlx::query_scalar(version).fetch_one(connection).await?)
+}
+
+/// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
+/// and find it done. It may take its time; but it does not wait for long behind the game, which would wait behind it.
+pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
+    let mut connection = database.connect().await?;
+    let mut transaction = connection.begin().await?;
+    lock(&mut transaction).await?;
+    sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
+    let (from, to) = (version(&mut transaction).await?, known());
+    if from > to {
+        return Err(Error::NewerSchema { found: from, known: to });
+    }
+    let migrations = MIGRATIONS.map(|(version, description, sql)| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.into());
+    migrator.set_locking(false); // ours is held until the end of the transaction
+    // Not `run`: its bounds keep the future from being sent to another thread.
+    let ran = migrator.run_direct(None, &mut *transaction, false).await;
+    ran.map_err(|source| Error::Migration { source })?;
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(Migrated { from, to })
+}
+
+/// Lets one at a time change what belongs to the whole game, until its transaction ends.
+pub(super) async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
+    /// Any number that nobody else locks by: "button" in ASCII.
+    const KEY: i64 = 0x6275_7474_6f6e;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(KEY).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Connections that are lent for a piece of work, in bounded time, and closed when it fails: whatever was wrong with
+//! one of them, a server that has become a replica or a network that swallows everything, the next one is new.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgPool, Postgres};
+
+use crate::{Error, Options};
+
+/// How much longer than the server a call waits for a statement, milliseconds.
+const SILENCE_MS: u64 = 1_000;
+
+/// A statement with its values.
+pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// A few connections.
+#[derive(Debug, Clone)]
+pub(super) struct Pool {
+    pool: PgPool,
+    /// What a piece of work may take, milliseconds.
+    work_ms_max: u64,
+}
+
+impl Pool {
+    /// Connects when somebody asks.
+    pub(super) fn new(connect: PgConnectOptions, connections: u32, options: Options) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections.max(1))
+            .acquire_timeout(Duration::from_millis(options.connect_ms_max))
+            .connect_lazy_with(connect);
+        Self { pool, work_ms_max: options.statement_ms_max.saturating_add(SILENCE_MS) }
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Lends a connection for a piece of work that ends in [`give_back`]. When it is dropped before, because whoever
+    /// works with it is, what is under way on it is rolled back first.
+    pub(super) async fn lend(&self) -> Result<PoolConnection<Postgres>, Error> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Waits for work on a connection, but not for ever.
+    pub(super) async fn within<T, E: Into<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error> {
+        in_time(self.work_ms_max, work).await
+    }
+
+    pub(super) async fn fetch_all(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Error> {
+        let mut connection = self.lend().await?;
+        let rows = self.within(statement.fetch_all(&mut *connection)).await;
+        give_back(connection, rows)
+    }
+
+    pub(super) async fn fetch_optional(&self, statement: Statement<'_>) -> Result<Option<PgRow>, Error> {
+        let mut connection = self.lend().await?;
+        let row = self.within(statement.fetch_optional(&mut *connection)).await;
+        give_back(connection, row)
+    }
+
+    /// Reads the one row that there always is.
+    pub(super) async fn fetch_one(&self, statement: Statement<'_>) -> Result<PgRow, Error> {
+        self.fetch_optional(statement).await?.ok_or_else(|| Error::corrupt("a row is missing"))
+    }
+
+    /// Executes a statement, and returns how many rows it wrote.
+    pub(super) async fn execute(&self, statement: Statement<'_>) -> Result<u64, Error> {
+        let mut connection = self.lend().await?;
+        let done = self.within(statement.execute(&mut *connection)).await;
+        Ok(give_back(connection, done)?.rows_affected())
+    }
+}
+
+/// Gives a connection back, or closes it when the work on it has failed.
+pub(super) fn give_back<T>(
+    mut connection: PoolConnection<Postgres>,
+    done: Result<T, Error>,
+) -> Result<T, Error> {
+    if done.is_err() {
+        connection.close_on_drop();
+    }
+    done
+}
+
+/// Waits for the database so long.
+pub(super) async fn in_time<T, E: Into<Error>>(
+    ms_max: u64,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(Duration::from_millis(ms_max), work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => {
+            let silent = io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {ms_max} ms"));
+            Err(Error::Unavailable { source: sqlx::Error::Io(silent) })
+        }
+    }
+}

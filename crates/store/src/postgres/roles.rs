@@ -1,0 +1,115 @@
+//! The roles that the parts of the game log in as, and what each may do.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use super::{Database, migrate};
+use crate::{Error, RolePasswords};
+
+/// What each role may do, and on which tables. Nothing else.
+const RIGHTS: [(&str, &[(&str, &str)]); 4] = [
+    (
+        "buttonparty_writer",
+        &[
+            (
+                "SELECT",
+                "_sqlx_migrations, meta, inboxes, partitions, players, purchases, devices, rounds, board, journal,
+                outbox",
+            ),
+            (
+                "INSERT",
+                "meta, inboxes, partitions, players, purchases, devices, rounds, board, journal, outbox",
+            ),
+            ("UPDATE", "partitions, players, devices, board"),
+        ],
+    ),
+    ("buttonparty_reader", &[("SELECT", "ALL TABLES IN SCHEMA public")]),
+    ("buttonparty_push", &[("SELECT", "_sqlx_migrations, devices, outbox"), ("UPDATE", "outbox")]),
+    (
+        "buttonparty_scheduler",
+        &[("SELECT", "_sqlx_migrations, meta, inboxes, schedule"), ("INSERT, UPDATE", "schedule")],
+    ),
+];
+
+/// Roles belong to all databases of a server: who grants in another one at the same moment may be in the way, without
+/// anything to wait for. So often, and after such a pause in milliseconds, it is tried again.
+const TRIES_MAX: u32 = 50;
+const PAUSE_MS: u64 = 20;
+
+/// Makes the roles and gives them their rights in this database.
+pub(crate) async fn grant(database: &Database, passwords: &RolePasswords) -> Result<(), Error> {
+    let mut tries = 1;
+    loop {
+        let mut connection = database.connect().await?;
+        match try_grant(&mut connection, passwords).await {
+            Err(error) if is_in_the_way(&error) && tries < TRIES_MAX => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
+            }
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(connection.close().await?),
+        }
+    }
+}
+
+/// A role that has just been made by somebody else, or a row of the catalogue that has just been changed ("tuple
+/// concurrently updated", an internal error).
+fn is_in_the_way(error: &Error) -> bool {
+    let (Error::Refused { source } | Error::Unavailable { source }) = error else { return false };
+    let code = source.as_database_error().and_then(|database| database.code());
+    matches!(code.as_deref(), Some("42710" | "23505" | "XX000"))
+}
+
+async fn try_grant(connection: &mut PgConnection, passwords: &RolePasswords) -> Result<(), Error> {
+    let mut transaction = connection.begin().await?;
+    migrate::lock(&mut transaction).await?;
+    let RolePasswords { writer, reader, push, scheduler } = passwords;
+    for ((role, _), password) in RIGHTS.iter().zip([writer, reader, push, scheduler]) {
+        make(&mut transaction, role, password.as_deref()).await?;
+    }
+    // Nobody but the owner makes anything in here, not even for the time of a session.
+    let mut statements = String::from(
+        "ALTER ROLE buttonparty_reader SET default_transaction_read_only = on;
+        DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
+        REVOKE ALL ON SCHEMA public FROM PUBLIC;",
+    );
+    for (role, rights) in RIGHTS {
+        statements += &format!(
+            "GRANT USAGE ON SCHEMA public TO {role}; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role};"
+        );
+        for (right, tables) in rights {
+            statements += &format!("GRANT {right} ON {tables} TO {role};");
+        }
+    }
+    // All of it is written above.
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Makes sure that there is such a role, and that it logs in with this password.
+///
+/// The password goes as a value into a setting of the transaction and from there into the statement, which is made
+/// inside of the server: so it stands in no text that the server may log, also when the statement fails.
+async fn make(connection: &mut PgConnection, role: &str, password: Option<&str>) -> Result<(), Error> {
+    const MAKE: &str = "DO $$
+        DECLARE
+            role text := current_setting('buttonparty.role');
+            password text := current_setting('buttonparty.password');
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            END IF;
+            IF password <> '' THEN
+                EXECUTE format('ALTER ROLE %I LOGIN PASSWORD %L', role, password);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM;
+        END $$";
+    let settings =
+        "SELECT set_config('buttonparty.role', $1, true), set_config('buttonparty.password', $2, true)";
+    sqlx::query(settings).bind(role).bind(password.unwrap_or_default()).execute(&mut *connection).await?;
+    sqlx::raw_sql(MAKE).execute(connection).await?;
+    Ok(())
+}
