@@ -67,8 +67,9 @@ async fn serve(listener: std::net::TcpListener, target: SocketAddr, mut state: w
     let accepting = async {
         loop {
             let Ok((near, _)) = listener.accept().await else { continue };
-            if !line.borrow().cut {
-                tokio::spawn(carry(near, target, line.clone()));
+            let Line { cut, cuts, .. } = *line.borrow();
+            if !cut {
+                tokio::spawn(carry(near, target, line.clone(), cuts));
             }
         }
     };
@@ -78,9 +79,8 @@ async fn serve(listener: std::net::TcpListener, target: SocketAddr, mut state: w
     }
 }
 
-async fn carry(near: TcpStream, target: SocketAddr, line: watch::Receiver<Line>) {
+async fn carry(near: TcpStream, target: SocketAddr, line: watch::Receiver<Line>, cuts: u64) {
     let mut cut = line.clone();
-    let cuts = line.borrow().cuts;
     let both = async {
         let Ok(far) = TcpStream::connect(target).await else { return };
         for stream in [&near, &far] {
