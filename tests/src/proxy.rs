@@ -1,1 +1,110 @@
 //! A TCP proxy that can be cut.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Bytes that are carried at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A proxy on loopback in front of a server. It has a thread of its own, and ends when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    line: watch::Sender<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    stalled: bool,
+    cut: bool,
+    /// How often it was cut: a connection from before ends although it was mended at once.
+    cuts: u64,
+}
+
+impl Proxy {
+    /// Listens on a free port; every connection is carried to the target.
+    pub fn start(target: SocketAddr) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (line, state) = watch::channel(Line::default());
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(serve(listener, target, state)); // the runtime's end closes the connections
+        });
+        Self { address, line }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes every connection, and each new one at once, until it is mended.
+    pub fn cut(&self) {
+        self.line.send_modify(|line| *line = Line { stalled: false, cut: true, cuts: line.cuts + 1 });
+    }
+
+    /// Holds all bytes, in both directions; connections stay, and new ones are accepted.
+    pub fn stall(&self) {
+        self.line.send_modify(|line| line.stalled = true);
+    }
+
+    /// Carries bytes again, those that were held first.
+    pub fn mend(&self) {
+        self.line.send_modify(|line| (line.stalled, line.cut) = (false, false));
+    }
+}
+
+async fn serve(listener: std::net::TcpListener, target: SocketAddr, mut state: watch::Receiver<Line>) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    let line = state.clone();
+    let accepting = async {
+        loop {
+            let Ok((near, _)) = listener.accept().await else { continue };
+            let Line { cut, cuts, .. } = *line.borrow();
+            if !cut {
+                tokio::spawn(carry(near, target, line.clone(), cuts));
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = async { while state.changed().await.is_ok() {} } => {} // the proxy was dropped
+    }
+}
+
+async fn carry(near: TcpStream, target: SocketAddr, line: watch::Receiver<Line>, cuts: u64) {
+    let mut cut = line.clone();
+    let both = async {
+        let Ok(far) = TcpStream::connect(target).await else { return };
+        for stream in [&near, &far] {
+            stream.set_nodelay(true).ok();
+        }
+        let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+        tokio::join!(one_way(near_in, far_out, line.clone()), one_way(far_in, near_out, line.clone()));
+    };
+    tokio::select! {
+        () = both => {}
+        _ = cut.wait_for(|line| line.cuts != cuts) => {}
+    }
+}
+
+/// Carries bytes until either side closes. While the line is stalled, what was read waits here and the rest outside.
+async fn one_way(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if line.wait_for(|line| !line.stalled).await.is_err() {
+            break;
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            break;
+        }
+    }
+    to.shutdown().await.ok();
+}

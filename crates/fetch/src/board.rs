@@ -1,160 +1,159 @@
-//! The board of ranks, kept in process: exact for what it has applied, silent where it is not sure.
+//! The board of ranks: exact for what it has applied, silent where it is not sure.
 //!
-//! The handler of the same process projects every commit into it. Each partition has a position: a projection counts
-//! only when it begins where the last one ended. One that leaves a gap (another handler was at work) marks the
-//! partition, and ranks are `null` until it was rebuilt from the store.
+//! The handler projects every commit into it. Each partition has a position: a projection counts only when it begins
+//! where the last one ended. One that leaves a gap (it was lost, or another handler was at work) makes the partition
+//! stale, and ranks are `None` until it was rebuilt from the store. So the board may be lost at any moment: it is never
+//! wrong, and heals by itself as long as somebody calls [`Board::keep`].
 
-use std::collections::HashMap;
+mod lag;
+mod local;
+mod redis;
 
-use game::{Standing, Username};
-use indexset::BTreeSet;
-use parking_lot::RwLock;
-use store::Position;
+use std::future::{self, Future};
 
-/// How far a partition may be behind the store before ranks are withheld, in milliseconds. Source: rules.md.
-const BEHIND_MS_MAX: i64 = 2_000;
-/// Changes kept while a partition is rebuilt; with more the rebuilding begins anew.
-const WAITING_MAX: usize = 100_000;
+use game::Standing;
+use store::{Identity, Position, Reader};
+use tokio_util::sync::CancellationToken;
+
+use local::Local;
+use redis::Redis;
+pub use redis::BoardError;
 
 /// The board of ranks.
 #[derive(Debug)]
-pub struct Board(RwLock<Ranks>);
+pub struct Board(Backend);
 
 #[derive(Debug)]
-struct Ranks {
-    order: BTreeSet<Standing>,
-    /// Score and time of reaching it, by player: where in `order` a player stands.
-    of: HashMap<Username, (u64, i64)>,
-    partitions: Vec<Partition>,
+enum Backend {
+    Local(Local),
+    Redis(Box<Redis>),
 }
 
-#[derive(Debug, Default)]
-struct Partition {
-    /// Up to where it has applied everything; `None`: it must be rebuilt.
-    applied: Option<Position>,
-    /// What was projected while it is being rebuilt.
-    waiting: Vec<(Position, Position, Vec<Standing>)>,
-    /// Since when the store was seen ahead of it, Unix milliseconds.
-    behind_since_ms: Option<i64>,
+/// What a board is compared with and rebuilt from: the store.
+pub trait Source: Sync {
+    /// What the game belongs to; `None` before that is settled.
+    fn identity(&self) -> impl Future<Output = Result<Option<Identity>, store::Error>> + Send;
+
+    /// Where each partition stands.
+    fn positions(&self) -> impl Future<Output = Result<Vec<(u16, Position)>, store::Error>> + Send;
+
+    /// Where every player of a partition stands, and the position at which that is so.
+    fn standings(
+        &self,
+        partition: u16,
+    ) -> impl Future<Output = Result<(Position, Vec<Standing>), store::Error>> + Send;
+}
+
+impl Source for Reader {
+    async fn identity(&self) -> Result<Option<Identity>, store::Error> {
+        Self::identity(self).await
+    }
+
+    async fn positions(&self) -> Result<Vec<(u16, Position)>, store::Error> {
+        Self::positions(self).await
+    }
+
+    async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), store::Error> {
+        Self::standings(self, partition).await
+    }
+}
+
+/// Why the board could not be looked after.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The store that it is compared with.
+    #[error("the board cannot be compared with the store")]
+    Store {
+        /// What the store said.
+        #[from]
+        source: store::Error,
+    },
+    /// The board itself.
+    #[error("the board cannot be kept")]
+    Board {
+        /// What it said.
+        #[from]
+        source: BoardError,
+    },
+}
+
+impl KeepError {
+    /// Whether the same call may succeed later without anybody changing it.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store { source } => source.is_transient(),
+            Self::Board { source } => source.is_transient(),
+        }
+    }
 }
 
 impl Board {
-    /// A board that knows nothing yet; every partition must be rebuilt.
-    pub fn new(partitions: u16) -> Self {
-        let partitions = (0..partitions).map(|_| Partition::default()).collect();
-        Self(RwLock::new(Ranks { order: BTreeSet::new(), of: HashMap::new(), partitions }))
+    /// A board in this process, for a process that applies every command itself. It knows nothing until it was kept.
+    pub fn local(partitions: u16) -> Self {
+        Self(Backend::Local(Local::new(partitions)))
     }
 
-    /// Takes in what one commit changed: the new standings of the players of this partition.
+    /// A board in Redis, for any number of processes: `redis://[user:password@]host[:port][/database]`. Opens nothing
+    /// yet. A database belongs to one game.
+    ///
+    /// # Errors
+    /// [`BoardError::Url`].
+    pub fn redis(url: &str, partitions: u16) -> Result<Self, BoardError> {
+        Ok(Self(Backend::Redis(Box::new(Redis::new(url, partitions)?))))
+    }
+
+    /// Takes in what one commit changed: the new standings of the players of this partition. Never waits: in Redis it
+    /// shows when [`run`](Self::run) has delivered it, and what is too much is dropped, which heals like any gap.
     pub fn project(&self, partition: u16, from: Position, to: Position, changed: Vec<Standing>) {
-        let mut ranks = self.0.write();
-        let Some(state) = ranks.partitions.get_mut(usize::from(partition)) else { return };
-        match state.applied {
-            Some(applied) if applied == from => {
-                state.applied = Some(to);
-                ranks.set(changed);
-            }
-            Some(applied) if applied >= to => {} // seen already
-            _ => {
-                state.applied = None;
-                if state.waiting.len() >= WAITING_MAX {
-                    state.waiting.clear();
-                }
-                state.waiting.push((from, to, changed));
-            }
+        match &self.0 {
+            Backend::Local(board) => board.project(partition, from, to, changed),
+            Backend::Redis(board) => board.project(partition, from, to, changed),
         }
     }
 
-    /// The partitions that must be rebuilt from the store.
-    pub fn stale(&self) -> Vec<u16> {
-        let ranks = self.0.read();
-        (0..)
-            .zip(&ranks.partitions)
-            .filter(|(_, state)| state.applied.is_none())
-            .map(|(index, _)| index)
-            .collect()
-    }
-
-    /// Replaces a partition by all its players as they stood at this position, then catches up with what was
-    /// projected meanwhile. Returns whether the partition is exact again.
-    pub fn rebuild(&self, partition: u16, at: Position, all: Vec<Standing>) -> bool {
-        let mut ranks = self.0.write();
-        let Some(state) = ranks.partitions.get_mut(usize::from(partition)) else { return false };
-        let waiting = std::mem::take(&mut state.waiting);
-        let mut applied = at;
-        let mut exact = true;
-        ranks.set(all);
-        for (from, to, changed) in waiting {
-            if to <= applied {
-                continue;
-            }
-            exact = from == applied;
-            if !exact {
-                break;
-            }
-            applied = to;
-            ranks.set(changed);
-        }
-        if let Some(state) = ranks.partitions.get_mut(usize::from(partition)).filter(|_| exact) {
-            state.applied = Some(applied);
-            state.behind_since_ms = None;
-        }
-        exact
-    }
-
-    /// Compares with where the store stands. A partition that stays behind for too long must be rebuilt.
-    pub fn observe(&self, positions: &[(u16, Position)], now_ms: i64) {
-        let mut ranks = self.0.write();
-        for (partition, position) in positions {
-            let Some(state) = ranks.partitions.get_mut(usize::from(*partition)) else { continue };
-            match state.applied {
-                Some(applied) if applied < *position => {
-                    let since_ms = *state.behind_since_ms.get_or_insert(now_ms);
-                    if now_ms - since_ms > BEHIND_MS_MAX {
-                        state.applied = None;
-                        state.behind_since_ms = None;
-                    }
-                }
-                _ => state.behind_since_ms = None,
-            }
+    /// Delivers projections to Redis and listens for those of others, until `stop`; then delivers what is left, within
+    /// a second. Every process with a board runs this once.
+    pub async fn run(&self, stop: CancellationToken) {
+        match &self.0 {
+            Backend::Local(_) => stop.cancelled().await,
+            Backend::Redis(board) => board.run(&stop).await,
         }
     }
 
-    /// 1 + the number of players strictly ahead of this standing; `None` while a partition is being rebuilt, or when
-    /// one is behind the store's positions for longer than 2 s.
-    pub fn rank(&self, standing: &Standing, positions: &[(u16, Position)], now_ms: i64) -> Option<u64> {
-        let ranks = self.0.read();
-        let exact = ranks.partitions.iter().all(|state| state.applied.is_some());
-        let behind = positions.iter().any(|(partition, position)| {
-            ranks.partitions.get(usize::from(*partition)).is_some_and(|state| {
-                state.applied.is_some_and(|applied| applied < *position)
-                    && state.behind_since_ms.is_some_and(|since_ms| now_ms - since_ms > BEHIND_MS_MAX)
-            })
-        });
-        if !exact || behind {
-            return None;
+    /// One turn of looking after the board: compares it with the store, and rebuilds what is stale, unless another
+    /// process is at it. Every process that shows ranks calls this several times a second, one call after the other:
+    /// without it there are none. Takes as long as rebuilding takes.
+    ///
+    /// # Errors
+    /// Those of the store and of Redis; calling again goes on.
+    pub async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+        match &self.0 {
+            Backend::Local(board) => Ok(board.keep(source, now_ms).await?),
+            Backend::Redis(board) => board.keep(source, now_ms).await,
         }
-        let ahead = ranks.order.rank(standing);
-        // The board may know the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
-        let himself = ranks.of.get(&standing.username).is_some_and(|(score, reached_at_ms)| {
-            Standing { score: *score, reached_at_ms: *reached_at_ms, username: standing.username.clone() }
-                < *standing
-        });
-        Some(1 + ahead.saturating_sub(usize::from(himself)) as u64)
     }
-}
 
-impl Ranks {
-    fn set(&mut self, changed: Vec<Standing>) {
-        for standing in changed {
-            let now = (standing.score, standing.reached_at_ms);
-            if let Some((score, reached_at_ms)) = self.of.insert(standing.username.clone(), now) {
-                if (score, reached_at_ms) == now {
-                    continue;
-                }
-                self.order.remove(&Standing { score, reached_at_ms, username: standing.username.clone() });
-            }
-            self.order.insert(standing);
+    /// 1 + the number of players strictly ahead of this standing, which was read at these positions. `None` while that
+    /// is not sure: a partition is stale, or behind these positions and not known to have kept up within the last 2 s,
+    /// or Redis does not answer within 100 ms.
+    pub async fn rank(
+        &self,
+        standing: &Standing,
+        positions: &[(u16, Position)],
+        now_ms: i64,
+    ) -> Option<u64> {
+        match &self.0 {
+            Backend::Local(board) => board.rank(standing, positions, now_ms),
+            Backend::Redis(board) => board.rank(standing, positions, now_ms).await,
+        }
+    }
+
+    /// Waits until a commit of any process was projected since the last call. A hint for one listener: some may be
+    /// missed. Never, for a board in this process, whose handler can say so itself.
+    pub async fn changed(&self) {
+        match &self.0 {
+            Backend::Local(_) => future::pending().await,
+            Backend::Redis(board) => board.changed().await,
         }
     }
 }

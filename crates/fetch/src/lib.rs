@@ -7,6 +7,6 @@ mod board;
 mod reply;
 mod routes;
 
-pub use board::Board;
+pub use board::{Board, BoardError, KeepError, Source};
 pub use reply::{Cause, chain, json, problem, store_problem};
 pub use routes::{FetchState, board_rows, routes};

@@ -55,8 +55,10 @@ async fn fetch_self(State(state): State<FetchState>, RawQuery(query): RawQuery) 
     let partition = partition_of(username.as_str(), state.partitions);
     match state.reader.player(&username, partition, now_ms).await {
         Ok(Some(view)) => {
-            let rank =
-                state.board.as_ref().and_then(|board| board.rank(&view.standing, &view.positions, now_ms));
+            let rank = match &state.board {
+                Some(board) => board.rank(&view.standing, &view.positions, now_ms).await,
+                None => None,
+            };
             let body = serde_json::to_vec(&self_view(&view, rank, now_ms)).unwrap_or_default();
             json(StatusCode::OK, body)
         }

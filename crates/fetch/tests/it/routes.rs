@@ -60,7 +60,7 @@ impl Bench {
             writer,
             reader: store.reader().await.unwrap(),
             schedule: store.schedule().await.unwrap(),
-            board: Arc::new(Board::new(PARTITIONS)),
+            board: Arc::new(Board::local(PARTITIONS)),
             now_ms: Arc::new(AtomicI64::new(NOW_MS)),
             _folder: folder,
         }
@@ -139,10 +139,7 @@ impl Bench {
 
     /// Makes ranks exact.
     async fn rebuild(&self) {
-        for partition in 0..PARTITIONS {
-            let (at, all) = self.reader.standings(partition).await.unwrap();
-            assert!(self.board.rebuild(partition, at, all));
-        }
+        self.board.keep(&self.reader, self.now_ms.load(Ordering::SeqCst)).await.unwrap();
     }
 }
 

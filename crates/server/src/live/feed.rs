@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch::Board;
+use fetch::{Board, KeepError};
 use game::Round;
 use serde::Serialize;
 use store::Reader;
@@ -96,19 +96,15 @@ impl Feed {
         let rows = fetch::board_rows(&self.reader, LIVE_BOARD_ROWS).await?;
         let data = serde_json::to_string(&rows).unwrap_or_default(); // cannot fail: strings and numbers
         self.hub.publish(Event { topic: "board", data: data.into(), stamped: false });
-        match &self.board {
-            Some(board) => self.rebuild(board, now_ms).await,
-            None => Ok(()),
+        let Some(board) = &self.board else { return Ok(()) };
+        match board.keep(&self.reader, now_ms).await {
+            Err(KeepError::Store { source }) => Err(source),
+            Err(error) => {
+                tracing::debug!(error = fetch::chain(&error), "ranks wait for the board");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
-    }
-
-    async fn rebuild(&self, board: &Board, now_ms: i64) -> Result<(), store::Error> {
-        board.observe(&self.reader.positions().await?, now_ms);
-        for partition in board.stale() {
-            let (at, standings) = self.reader.standings(partition).await?;
-            board.rebuild(partition, at, standings);
-        }
-        Ok(())
     }
 }
 

@@ -173,7 +173,7 @@ impl Parts {
         }
         if role.has(Role::Handler) {
             // Ranks are kept where presses are applied; a process that only reads has none.
-            self.board = role.has(Role::Fetch).then(|| Arc::new(Board::new(partitions)));
+            self.board = role.has(Role::Fetch).then(|| Arc::new(Board::local(partitions)));
             let (board, poke) = (self.board.clone(), Arc::clone(&self.poke));
             self.button = Some(Arc::new(Button::new(writer, partitions, clock.clone(), board, poke)));
         } else {

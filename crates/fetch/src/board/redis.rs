@@ -1,0 +1,136 @@
+//! The board in Redis: for any number of processes. All state is there, and changes in scripts, each of which is one
+//! step; so it does not matter which process asks, or dies when.
+//!
+//! `order` is a sorted set of all players in which every score is 0, so that members stand in the order of their bytes:
+//! [`text::member`] makes that the board's order, and `ZLEXCOUNT` is the exact rank of any standing. `of` says where in
+//! it each player stands. `state` has the game and each partition's position; a partition without one is stale.
+//!
+//! A stale partition is rebuilt by whoever has the lock: projections are gathered from then on, in place and marked with
+//! their positions; the snapshot is read from the store, and written around them, chunk by chunk; the partition is
+//! exact again if what was gathered reaches back to the snapshot without a gap. What Redis holds is void as a whole when
+//! it is of another game, is further on than the store (which was restored from a backup), or lost one of its keys.
+
+mod deliver;
+mod error;
+mod keep;
+mod link;
+mod text;
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use game::Standing;
+use parking_lot::{Mutex, RwLock};
+use store::Position;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::lag::Lag;
+use crate::chain;
+use deliver::Queue;
+pub use error::BoardError;
+use link::Link;
+use text::{OF, ORDER, PLACE_BYTES, STATE};
+
+/// How long a rank may take, in milliseconds: the rest of the answer does not wait longer for it.
+const RANK_MS_MAX: u64 = 100;
+/// Troubles that follow one another within this time are one outage, in milliseconds: there is one warning for it.
+const OUTAGE_PAUSE_MS_MAX: i64 = 10_000;
+
+/// The board in Redis.
+pub(super) struct Redis {
+    link: Link,
+    channel: String,
+    partitions: u16,
+    queue: Queue,
+    /// The game of the store, once it was read.
+    game: OnceLock<String>,
+    /// The game that Redis is known to hold; `None` before it was compared with the store, and while it is void.
+    shown: RwLock<Option<Arc<str>>>,
+    lags: Mutex<Vec<Lag>>,
+    poke: Notify,
+    /// When a rank was last not to be had, Unix milliseconds.
+    trouble_ms: AtomicI64,
+}
+
+/// How many stand before a member, where its player is known to stand, and the positions for which that is so.
+type Ranked = (u64, Option<Vec<u8>>, Vec<String>);
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("Redis").field("partitions", &self.partitions).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    pub(super) fn new(url: &str, partitions: u16) -> Result<Self, BoardError> {
+        let link = Link::new(url)?;
+        Ok(Self {
+            channel: text::channel(link.database()),
+            link,
+            partitions,
+            queue: Queue::new(partitions),
+            game: OnceLock::new(),
+            shown: RwLock::new(None),
+            lags: Mutex::new((0..partitions).map(|_| Lag::default()).collect()),
+            poke: Notify::new(),
+            trouble_ms: AtomicI64::new(i64::MIN / 2),
+        })
+    }
+
+    pub(super) async fn changed(&self) {
+        self.poke.notified().await;
+    }
+
+    pub(super) async fn rank(
+        &self,
+        standing: &Standing,
+        positions: &[(u16, Position)],
+        now_ms: i64,
+    ) -> Option<u64> {
+        let asked = timeout(Duration::from_millis(RANK_MS_MAX), self.ask(standing)).await;
+        match asked.unwrap_or(Err(BoardError::Timeout { ms: RANK_MS_MAX })) {
+            Ok(ranked) => self.judged(standing, positions, now_ms, ranked?),
+            Err(error) => {
+                let before_ms = self.trouble_ms.swap(now_ms, Ordering::Relaxed);
+                if now_ms - before_ms > OUTAGE_PAUSE_MS_MAX {
+                    warn!(error = chain(&error), "ranks are withheld: Redis is in trouble");
+                }
+                None
+            }
+        }
+    }
+
+    async fn ask(&self, standing: &Standing) -> Result<Option<Ranked>, BoardError> {
+        let Some(game) = self.shown.read().clone() else { return Ok(None) };
+        let mut call = self.link.scripts.rank.prepare_invoke();
+        call.key(&[STATE, ORDER, OF]).arg(&*game).arg(self.partitions);
+        call.arg(text::member(standing)).arg(standing.username.as_str());
+        self.link.call(&call).await
+    }
+
+    fn judged(
+        &self,
+        standing: &Standing,
+        positions: &[(u16, Position)],
+        now_ms: i64,
+        (ahead, own, held): Ranked,
+    ) -> Option<u64> {
+        let held: Vec<Position> = held.iter().map(|text| text::position(text)).collect::<Option<_>>()?;
+        let lags = self.lags.lock();
+        for (partition, position) in positions {
+            let index = usize::from(*partition);
+            if lags.get(index)?.hides(*held.get(index)?, *position, now_ms) {
+                return None;
+            }
+        }
+        // The board may know the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
+        let place = &text::member(standing)[..PLACE_BYTES];
+        let himself = own.is_some_and(|own| own.get(..PLACE_BYTES).is_some_and(|own| own < place));
+        Some(1 + ahead.saturating_sub(u64::from(himself)))
+    }
+}

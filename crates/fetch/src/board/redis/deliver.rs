@@ -1,0 +1,210 @@
+//! Projections on their way to Redis, and listening for those of others.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_redis::redis::{Cmd, RedisResult, cmd, pipe};
+use futures_util::StreamExt as _;
+use game::Standing;
+use store::Position;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::text::{self, OF, ORDER, STATE};
+use super::{BoardError, Redis};
+use crate::chain;
+
+/// Commits that wait for Redis at most.
+const WAITING_COMMITS_MAX: usize = 4_096;
+/// Standings that wait for Redis at most, about 100 bytes each.
+const WAITING_STANDINGS_MAX: u32 = 200_000;
+/// Commits in one round trip at most.
+const AT_ONCE_MAX: usize = 64;
+/// The pause after a failure; it doubles up to the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_millis(1_000);
+/// How long delivering what is left may take when the process stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How long subscribing may take, in milliseconds.
+const SUBSCRIBE_MS_MAX: u64 = 2_000;
+/// How long a subscription is trusted that says nothing: its connection may be dead without a word.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// What one commit changed.
+struct Projection {
+    partition: u16,
+    from: Position,
+    to: Position,
+    changed: Vec<Standing>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Projections that wait for Redis.
+pub(super) struct Queue {
+    sender: mpsc::Sender<Projection>,
+    /// Permits are standings.
+    room: Arc<Semaphore>,
+    out: Mutex<Out>,
+}
+
+struct Out {
+    receiver: mpsc::Receiver<Projection>,
+    /// By partition: whether this process has sent a projection of it.
+    begun: Vec<bool>,
+}
+
+impl Queue {
+    pub(super) fn new(partitions: u16) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING_COMMITS_MAX);
+        let room = Arc::new(Semaphore::new(WAITING_STANDINGS_MAX as usize));
+        Self { sender, room, out: Mutex::new(Out { receiver, begun: vec![false; usize::from(partitions)] }) }
+    }
+}
+
+impl Redis {
+    pub(in super::super) fn project(
+        &self,
+        partition: u16,
+        from: Position,
+        to: Position,
+        changed: Vec<Standing>,
+    ) {
+        // One that is larger than all room may have all of it.
+        let standings = u32::try_from(changed.len()).unwrap_or(u32::MAX).clamp(1, WAITING_STANDINGS_MAX);
+        let queued = Arc::clone(&self.queue.room).try_acquire_many_owned(standings).is_ok_and(|room| {
+            self.queue.sender.try_send(Projection { partition, from, to, changed, _room: room }).is_ok()
+        });
+        if !queued {
+            debug!(partition, "a projection was dropped: too much waits for Redis");
+        }
+    }
+
+    pub(in super::super) async fn run(&self, stop: &CancellationToken) {
+        tokio::join!(self.deliver(stop), self.listen(stop));
+    }
+
+    async fn deliver(&self, stop: &CancellationToken) {
+        let mut out = self.queue.out.lock().await;
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                _ = out.receiver.recv_many(&mut batch, AT_ONCE_MAX) => {}
+                () = stop.cancelled() => break,
+            }
+            if !self.insist(&batch, &mut out.begun, stop).await {
+                break;
+            }
+            batch.clear();
+        }
+        // What was not taken, and what came since: once.
+        let rest = async {
+            loop {
+                if !batch.is_empty() {
+                    self.send(&batch, &mut out.begun).await?;
+                    batch.clear();
+                }
+                while let Ok(projection) = out.receiver.try_recv() {
+                    batch.push(projection);
+                    if batch.len() == AT_ONCE_MAX {
+                        break;
+                    }
+                }
+                if batch.is_empty() {
+                    return Ok::<_, BoardError>(());
+                }
+            }
+        };
+        if let Ok(Err(_)) | Err(_) = timeout(DRAIN_TIMEOUT, rest).await {
+            debug!("some projections were not delivered; the board is rebuilt");
+        }
+    }
+
+    /// Sends until it succeeds; `false` when it was told to stop before.
+    async fn insist(&self, batch: &[Projection], begun: &mut [bool], stop: &CancellationToken) -> bool {
+        let mut pause = PAUSE_MIN;
+        loop {
+            // While a try is under way it is not cut off: the drain would only begin it again.
+            match self.send(batch, begun).await {
+                Ok(()) if pause == PAUSE_MIN => return true,
+                Ok(()) => {
+                    info!("the board in Redis takes projections again");
+                    return true;
+                }
+                Err(error) if pause == PAUSE_MIN => {
+                    warn!(error = chain(&error), "the board in Redis takes no projections");
+                }
+                Err(error) => debug!(error = chain(&error), "the board in Redis still takes no projections"),
+            }
+            if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                return false;
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn send(&self, batch: &[Projection], begun: &mut [bool]) -> Result<(), BoardError> {
+        let mut calls = pipe();
+        for projection in batch {
+            let Some(begun) = begun.get_mut(usize::from(projection.partition)) else { continue };
+            // Only the first try says so: what is sent again may be known from the try before.
+            let first = !mem::replace(begun, true);
+            calls.add_command(self.projecting(projection, first)).ignore();
+        }
+        self.link.pipeline(&self.link.scripts.project, &calls).await
+    }
+
+    fn projecting(&self, projection: &Projection, first: bool) -> Cmd {
+        let Projection { partition, from, to, changed, .. } = projection;
+        let mut call = cmd("EVALSHA");
+        call.arg(self.link.scripts.project.get_hash()).arg(4);
+        call.arg(&[STATE, ORDER, OF]).arg(text::rebuild_key(*partition));
+        call.arg(self.game.get().map_or("", String::as_str)).arg(partition);
+        call.arg(text::position_text(*from)).arg(text::position_text(*to)).arg(u8::from(first)).arg(&self.channel);
+        // The script wants each player once.
+        let latest: HashMap<&str, &Standing> =
+            changed.iter().map(|standing| (standing.username.as_str(), standing)).collect();
+        for standing in latest.values() {
+            call.arg(text::member(standing));
+        }
+        call
+    }
+
+    async fn listen(&self, stop: &CancellationToken) {
+        let mut pause = PAUSE_MIN;
+        while let Some(listened) = stop.run_until_cancelled(self.listen_once()).await {
+            pause = match listened {
+                Ok(()) => PAUSE_MIN,
+                Err(error) => {
+                    debug!(error = chain(&error), "no word of other processes' projections");
+                    (pause * 2).min(PAUSE_MAX)
+                }
+            };
+            if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+    }
+
+    /// Subscribes, and pokes whenever something was projected, until the subscription ends or is silent for long.
+    async fn listen_once(&self) -> Result<(), BoardError> {
+        let subscribing = async {
+            let mut subscription = self.link.client.get_async_pubsub().await?;
+            subscription.subscribe(&self.channel).await?;
+            RedisResult::Ok(subscription)
+        };
+        let subscribed = timeout(Duration::from_millis(SUBSCRIBE_MS_MAX), subscribing).await;
+        let mut subscription = subscribed.map_err(|_| BoardError::Timeout { ms: SUBSCRIBE_MS_MAX })??;
+        self.poke.notify_one(); // for what was missed before
+        let mut messages = subscription.on_message();
+        while let Ok(Some(_)) = timeout(SILENCE_MAX, messages.next()).await {
+            self.poke.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Looking after the board: comparing it with the store, and rebuilding what is stale.
+
+use std::future::Future;
+use std::time::Duration;
+
+use store::Position;
+use tokio::time::sleep;
+use tracing::{debug, info};
+
+use super::super::{KeepError, Source};
+use super::text::{self, LOCK, NOBODY, OF, ORDER, STATE};
+use super::{BoardError, Redis};
+
+/// How long the lock outlives a keeper that died, in milliseconds.
+const LOCK_MS: u64 = 5_000;
+/// Players that one script writes: it holds everybody else up for a few milliseconds.
+const CHUNK_PLAYERS: usize = 1_000;
+
+/// What Redis holds: the game, whether its keys are whole, and each partition's position.
+type Look = (Option<String>, bool, Vec<Option<String>>);
+
+/// What there is to do.
+enum Verdict {
+    /// These partitions are to be rebuilt, which stand there: in Redis' words, or empty.
+    Stale(Vec<(u16, String)>),
+    /// Nothing that Redis holds can be used.
+    Void,
+}
+
+impl Redis {
+    pub(in super::super) async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+        let game = match self.game.get() {
+            Some(game) => game,
+            None => match source.identity().await? {
+                Some(identity) => self.game.get_or_init(|| text::game(&identity)),
+                None => return Ok(()), // nobody has begun to play
+            },
+        };
+        if let Verdict::Stale(stale) = self.compare(source, game, now_ms).await?
+            && stale.is_empty()
+        {
+            return Ok(());
+        }
+        let Some(token) = self.lock().await? else { return Ok(()) };
+        let mended = self.mend(source, game, &token, now_ms).await;
+        let released = self.extend(&token, 0).await;
+        mended?;
+        Ok(released?)
+    }
+
+    /// Looks at Redis, then at the store, which must not be behind.
+    async fn compare(&self, source: &impl Source, game: &str, now_ms: i64) -> Result<Verdict, KeepError> {
+        let look = self.look().await?;
+        let positions = source.positions().await?;
+        let verdict = self.judge(&look, game, &positions, now_ms);
+        *self.shown.write() = match &verdict {
+            Verdict::Stale(_) => Some(game.into()),
+            Verdict::Void => None,
+        };
+        Ok(verdict)
+    }
+
+    fn judge(&self, look: &Look, game: &str, positions: &[(u16, Position)], now_ms: i64) -> Verdict {
+        let (known, whole, held) = look;
+        if known.as_deref() != Some(game) || !whole {
+            return Verdict::Void;
+        }
+        let mut stale = Vec::new();
+        for ((partition, lag), held) in (0..).zip(self.lags.lock().iter_mut()).zip(held) {
+            let Some(held_text) = held else {
+                stale.push((partition, String::new()));
+                continue;
+            };
+            let Some(held) = text::position(held_text) else { return Verdict::Void };
+            let Some((_, store)) = positions.iter().find(|(number, _)| *number == partition) else { continue };
+            if held > *store {
+                return Verdict::Void; // the store went back to an older copy
+            }
+            lag.observe(held, *store, now_ms);
+            if lag.is_overdue(now_ms) {
+                stale.push((partition, held_text.clone()));
+            }
+        }
+        Verdict::Stale(stale)
+    }
+
+    async fn mend(
+        &self,
+        source: &impl Source,
+        game: &str,
+        token: &str,
+        now_ms: i64,
+    ) -> Result<(), KeepError> {
+        // Before the lock was ours, somebody else may have done it.
+        let stale = match self.compare(source, game, now_ms).await? {
+            Verdict::Stale(stale) => stale,
+            Verdict::Void => {
+                info!("the board in Redis is not of this store: it is made anew");
+                if !self.adopt(game, token).await? {
+                    return Ok(());
+                }
+                *self.shown.write() = Some(game.into());
+                (0..self.partitions).map(|partition| (partition, String::new())).collect()
+            }
+        };
+        for (partition, seen) in stale {
+            if self.rebuild(source, partition, &seen, token).await? {
+                if let Some(lag) = self.lags.lock().get_mut(usize::from(partition)) {
+                    lag.was_exact(now_ms);
+                }
+            } else {
+                debug!(partition, "rebuilding the board was interrupted; it begins again");
+            }
+        }
+        Ok(())
+    }
+
+    /// Rebuilds a partition; `false` when something came between, and it is to be tried again.
+    async fn rebuild(
+        &self,
+        source: &impl Source,
+        partition: u16,
+        seen: &str,
+        token: &str,
+    ) -> Result<bool, KeepError> {
+        let scripts = &self.link.scripts;
+        let rebuild = text::rebuild_key(partition);
+        let mut begin = scripts.begin.prepare_invoke();
+        begin.key(&[LOCK, STATE, &rebuild]).arg(token).arg(partition).arg(seen);
+        if !self.link.call::<bool>(&begin).await? {
+            return Ok(false);
+        }
+        let (at, standings) = self.locked(token, source.standings(partition)).await??;
+        let mut open = scripts.open.prepare_invoke();
+        open.key(&rebuild).arg(token).arg(text::position_text(at));
+        if !self.link.call::<bool>(&open).await? {
+            return Ok(false);
+        }
+        let chunks = standings.chunks(CHUNK_PLAYERS);
+        let count = chunks.len();
+        for (number, chunk) in chunks.enumerate() {
+            let mut write = scripts.write.prepare_invoke();
+            write.key(&[ORDER, OF, &rebuild, LOCK]).arg(token).arg(number).arg(LOCK_MS);
+            for standing in chunk {
+                write.arg(text::member(standing));
+            }
+            if !self.link.call::<bool>(&write).await? {
+                return Ok(false);
+            }
+        }
+        let mut finish = scripts.finish.prepare_invoke();
+        finish.key(&[STATE, ORDER, OF, &rebuild]).arg(token).arg(partition).arg(count);
+        Ok(self.link.call(&finish).await?)
+    }
+
+    async fn look(&self) -> Result<Look, BoardError> {
+        let mut call = self.link.scripts.look.prepare_invoke();
+        call.key(&[STATE, ORDER, OF]).arg(self.partitions);
+        self.link.call(&call).await
+    }
+
+    /// Begins anew for this game.
+    async fn adopt(&self, game: &str, token: &str) -> Result<bool, BoardError> {
+        let mut call = self.link.scripts.adopt.prepare_invoke();
+        call.key(&[LOCK, STATE, ORDER, OF]);
+        for partition in 0..self.partitions {
+            call.key(text::rebuild_key(partition));
+        }
+        call.arg(token).arg(game).arg(&NOBODY);
+        self.link.call(&call).await
+    }
+
+    /// Becomes the one who rebuilds; `None` when another is.
+    async fn lock(&self) -> Result<Option<String>, BoardError> {
+        let mut call = self.link.scripts.lock.prepare_invoke();
+        call.key(LOCK).arg(LOCK_MS);
+        self.link.call(&call).await
+    }
+
+    /// Has the lock for so long from now on, if it is still ours.
+    async fn extend(&self, token: &str, ms: u64) -> Result<(), BoardError> {
+        let mut call = self.link.scripts.extend.prepare_invoke();
+        call.key(LOCK).arg(token).arg(ms);
+        self.link.call(&call).await
+    }
+
+    /// Keeps the lock while something takes its time.
+    async fn locked<T>(&self, token: &str, work: impl Future<Output = T>) -> Result<T, BoardError> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = sleep(Duration::from_millis(LOCK_MS / 3)) => self.extend(token, LOCK_MS).await?,
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The connections to Redis, and the scripts that run there.
+
+use std::time::Duration;
+
+use deadpool_redis::redis::{
+    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script,
+    ScriptInvocation, ServerErrorKind,
+};
+use deadpool_redis::{Connection, Manager, Pool, Runtime};
+
+use super::BoardError;
+
+/// Connections of one process at most; each answers one request at a time.
+const CONNECTIONS_MAX: usize = 32;
+/// How long making a connection, or checking one that was used before, may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How long Redis may take for one round trip.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(5_000);
+
+/// The connections to Redis, opened when they are needed.
+pub(super) struct Link {
+    pool: Pool,
+    pub(super) client: Client,
+    pub(super) scripts: Scripts,
+}
+
+/// What runs in Redis, each in one step that nobody sees the middle of.
+pub(super) struct Scripts {
+    pub(super) project: Script,
+    pub(super) rank: Script,
+    pub(super) look: Script,
+    pub(super) lock: Script,
+    pub(super) extend: Script,
+    pub(super) adopt: Script,
+    pub(super) begin: Script,
+    pub(super) open: Script,
+    pub(super) write: Script,
+    pub(super) finish: Script,
+}
+
+macro_rules! script {
+    ($name:literal) => {
+        Script::new(include_str!(concat!("scripts/", $name, ".lua")))
+    };
+    (shared, $name:literal) => {
+        Script::new(concat!(
+            include_str!("scripts/shared.lua"),
+            include_str!(concat!("scripts/", $name, ".lua"))
+        ))
+    };
+}
+
+impl Scripts {
+    fn new() -> Self {
+        Self {
+            project: script!(shared, "project"),
+            rank: script!("rank"),
+            look: script!("look"),
+            lock: script!("lock"),
+            extend: script!("extend"),
+            adopt: script!("adopt"),
+            begin: script!("begin"),
+            open: script!(shared, "open"),
+            write: script!(shared, "write"),
+            finish: script!(shared, "finish"),
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(url: &str) -> Result<Self, BoardError> {
+        let wrong = |reason| BoardError::Url { reason };
+        if url.starts_with("rediss:") {
+            return Err(wrong("asks for TLS, which is not built in"));
+        }
+        if !url.starts_with("redis://") {
+            return Err(wrong("must begin with redis://"));
+        }
+        let unlike = || wrong("must be like redis://[user:password@]host[:port][/database]");
+        let client = Client::open(url).map_err(|_| unlike())?;
+        if client.get_connection_info().redis_settings().db() < 0 {
+            return Err(unlike());
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
+        let manager = Manager::new_with_config(url, config).map_err(|_| unlike())?;
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS_MAX)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(ANSWER_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .recycle_timeout(Some(CONNECT_TIMEOUT))
+            .build();
+        // Cannot fail: timeouts need a runtime, and have one.
+        let pool = pool.map_err(|_| wrong("cannot be used without timers"))?;
+        Ok(Self { pool, client, scripts: Scripts::new() })
+    }
+
+    /// The number of the database.
+    pub(super) fn database(&self) -> i64 {
+        self.client.get_connection_info().redis_settings().db()
+    }
+
+    /// Runs one script.
+    pub(super) async fn call<T: FromRedisValue>(
+        &self,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, BoardError> {
+        let mut connection = self.connection().await?;
+        let result = call.invoke_async(&mut *connection).await;
+        Ok(given_up_on_failure(connection, result)?)
+    }
+
+    /// Sends calls of one script in one round trip. When it fails, any of them may have been carried out.
+    pub(super) async fn pipeline(&self, script: &Script, calls: &Pipeline) -> Result<(), BoardError> {
+        let mut connection = self.connection().await?;
+        let mut result: RedisResult<()> = calls.query_async(&mut *connection).await;
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
+            result = match script.load_async(&mut *connection).await {
+                Ok(_) => calls.query_async(&mut *connection).await,
+                Err(error) => Err(error),
+            };
+        }
+        Ok(given_up_on_failure(connection, result)?)
+    }
+
+    async fn connection(&self) -> Result<Connection, BoardError> {
+        self.pool.get().await.map_err(|source| BoardError::Connect { source })
+    }
+}
+
+/// A connection on which something failed may lead to a server that has become another's replica: it is not used again.
+fn given_up_on_failure<T>(connection: Connection, result: RedisResult<T>) -> RedisResult<T> {
+    if result.is_err() {
+        drop(Connection::take(connection));
+    }
+    result
+}

@@ -1,0 +1,9 @@
+-- The snapshot is all there: the partition stands where the projections have brought it.
+-- KEYS: state, order, of, rebuild. ARGV: token, partition, the number of chunks.
+local state, order, of, rebuild = unpack(KEYS)
+local token, partition, chunks = unpack(ARGV)
+local run = redis.call('HMGET', rebuild, 'token', 'chunks', 'head')
+if run[1] ~= token or run[2] ~= chunks or not whole(order, of) then return 0 end
+redis.call('HSET', state, partition, run[3])
+redis.call('DEL', rebuild)
+return 1
