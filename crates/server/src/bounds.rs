@@ -26,6 +26,8 @@ pub const CONNECTION_BYTES_MAX: usize = 32 << 10;
 pub const HTTP_STOP_MS_MAX: u64 = 5_000;
 /// For how long an answer of `/readyz` or `/metrics` is given again, in milliseconds.
 pub const HEALTH_CACHE_MS: i64 = 500;
+/// How often the board of ranks is compared with the store, in milliseconds.
+pub const BOARD_KEEP_MS: u64 = 250;
 /// Live events that a slow connection may be behind before it is brought up to date at once.
 pub const LIVE_BEHIND_MAX: usize = 64;
 /// How often live connections are fed from the store at the least, in milliseconds; the board changes at most so often.
@@ -44,6 +46,14 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20;
 pub const READ_ON_MAX: u32 = 16;
 /// How long one receive waits for a message, in milliseconds.
 pub const RECEIVE_WAIT_MS: u64 = 1_000;
+/// How long one receive from SQS waits, in milliseconds: the longest that SQS allows, since every request costs.
+pub const RECEIVE_WAIT_SQS_MS: u64 = 20_000;
+/// How long a receive that is under way may go on after a stop was asked for, in milliseconds.
+pub const RECEIVE_STOP_MS_MAX: u64 = 1_000;
+/// How long a statement of the store may take, in milliseconds; less where the visibility is short.
+pub const STATEMENT_MS_MAX: u64 = 10_000;
+/// How long a transaction of the store may stand still, in milliseconds; less where the visibility is short.
+pub const IDLE_MS_MAX: u64 = 5_000;
 /// Loops of the handler that work side by side, at most; each holds one partition at a time.
 pub const HANDLER_LOOPS_MAX: u16 = 4;
 /// How often a message whose commit keeps failing for good is tried alone before it is buried.

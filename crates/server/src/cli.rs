@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Role, SETTINGS, Setting, environment, unknown_variables};
 use crate::node::{
-    Node, NodeError, Parts, check_age, open_existing_queue, open_existing_reader, open_queue, open_store,
+    Node, NodeError, Parts, check_age, migrated_store, open_existing_queue, open_existing_reader, open_queue,
 };
 use crate::scheduler::OpenError;
 use crate::{dlq, telemetry, verify};
@@ -186,17 +186,28 @@ async fn partitions_of_game(config: &Config) -> Result<u16, CliError> {
     Ok(identity.map_or(config.partitions, |identity| identity.partitions))
 }
 
+/// Brings the store up to date. In a game of several processes this is also where it is decided what the game belongs
+/// to, and where the database's roles come from.
 async fn migrate(config: &Config, clock: &Clock, adopt: bool) -> Result<(), CliError> {
-    let store = open_store(config).await?;
-    if adopt {
+    let store = migrated_store(config).await?;
+    if !config.store.is_embedded() {
+        store.grant_roles(&config.role_passwords).await.map_err(NodeError::from)?;
+    }
+    if adopt || !config.queue.is_embedded() {
         let queue = open_queue(config, clock).await?;
         let writer = store.writer().await.map_err(NodeError::from)?;
-        let identity = writer.adopt_inbox(queue.inbox_id(), clock.now_ms()).await.map_err(NodeError::from)?;
+        let (inbox_id, now_ms) = (queue.inbox_id(), clock.now_ms());
+        let identity = if adopt {
+            writer.adopt_inbox(inbox_id, now_ms).await
+        } else {
+            writer.settle_identity(inbox_id, config.partitions, now_ms).await
+        };
+        let store::Identity { inbox, inbox_id, partitions } = identity.map_err(NodeError::from)?;
         // One that the store knows is not adopted anew: an older copy of it stays refused.
-        check_age(&writer, &queue).await?;
+        check_age(&store.reader().await.map_err(NodeError::from)?, &queue).await?;
         writer.close().await;
         queue.close().await;
-        print(&format!("inbox {} is number {} of this game\n", identity.inbox_id, identity.inbox))?;
+        print(&format!("inbox {inbox_id} is number {inbox} of this game, with {partitions} partitions\n"))?;
     }
     print("the store is up to date\n")
 }
@@ -227,7 +238,10 @@ async fn serve(config: &Config) -> Result<(), CliError> {
     logs(config)?;
     let metrics = telemetry::init_metrics().map_err(|error| CliError::Process(error.to_string()))?;
     let signal = signals()?;
-    let node = Node::start(config, Some(metrics), Clock::System).await?;
+    let started = Node::start(config, Some(metrics), Clock::System);
+    // It may wait for a server for long: also then it stops when it is asked to.
+    let Some(node) = signal.run_until_cancelled(started).await else { return Ok(()) };
+    let node = node?;
     print(&format!("ButtonParty is listening on http://{}\n", node.address))?;
     Ok(node.run(signal.cancelled_owned()).await?)
 }

@@ -1,10 +1,12 @@
 //! What every HTTP route of the server shares: bodies with bounds, problems, request ids, measuring, serving.
 
 mod serve;
+mod starting;
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use fetch::{Cause, problem};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use metrics::{Counter, Histogram, counter, histogram};
+use parking_lot::Mutex;
 pub use serve::{connections_max, serve};
 use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -73,35 +76,38 @@ pub fn field(field: &str, reason: &str) -> wire::FieldError {
     wire::FieldError { field: field.to_owned(), reason: reason.to_owned() }
 }
 
-/// Routes with everything that all of them share: what answers the requests of a process.
+/// What answers the requests of a process: nothing but that it starts, until it has its routes.
 pub struct App {
-    router: Router,
     /// Distinguishes the request ids of this process from those of others.
     prefix: String,
     next: AtomicU64,
+    /// What the process waits for before it can begin.
+    waits_for: Mutex<String>,
+    routes: OnceLock<Routes>,
+}
+
+/// Routes with everything that all of them share.
+struct Routes {
+    router: Router,
     seconds: HashMap<&'static str, Histogram>,
     rejected: HashMap<&'static str, Counter>,
 }
 
 impl App {
-    /// Wraps these routes. `node` is random for each start of the process; `paths` are those of the routes.
-    pub fn new(router: Router, node: u64, paths: &[&'static str], cors_origins: &[String]) -> Self {
-        let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
-        let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
-        let router = router.fallback(not_found).method_not_allowed_fallback(wrong_method);
-        let router = if cors_origins.is_empty() { router } else { router.layer(cors(cors_origins)) };
-        let seconds = |route| (route, histogram!("buttonparty_http_request_seconds", "route" => route));
-        // What operators do shows in the log, not here: a round is secret until it opens.
-        let shown = paths.iter().copied().filter(|path| !path.starts_with("/admin")).chain([NO_ROUTE]);
-        let reasons = ProblemKind::ALL.map(ProblemKind::slug);
-        let rejected = |reason| (reason, counter!("buttonparty_requests_rejected_total", "reason" => reason));
-        Self {
-            router,
-            prefix: format!("{node:016x}"),
-            next: AtomicU64::new(0),
-            seconds: shown.map(seconds).collect(),
-            rejected: reasons.into_iter().map(rejected).collect(),
-        }
+    /// Without routes. `node` is random for each start of the process.
+    pub fn starting(node: u64) -> Self {
+        let waits_for = Mutex::new("opening what the role needs".to_owned());
+        Self { prefix: format!("{node:016x}"), next: AtomicU64::new(0), waits_for, routes: OnceLock::new() }
+    }
+
+    /// Says what the process waits for.
+    pub fn waits_for(&self, reason: &str) {
+        reason.clone_into(&mut self.waits_for.lock());
+    }
+
+    /// Serves these routes from now on; `paths` are theirs. The first call decides.
+    pub fn begin(&self, router: Router, paths: &[&'static str], cors_origins: &[String]) {
+        self.routes.get_or_init(|| Routes::new(router, paths, cors_origins));
     }
 
     /// Answers a request: names it, measures it, and turns a panic into a problem. Around the router instead of in a
@@ -113,18 +119,23 @@ impl App {
         let watch = Stopwatch::start();
         let id = self.request_id(request.headers());
         let path = request.uri().path();
+        let Some(routes) = self.routes.get() else {
+            let mut response = starting::answer(path, &self.waits_for.lock());
+            response.headers_mut().insert(REQUEST_ID, id);
+            return response;
+        };
         let secret = path.starts_with("/admin");
-        let route = self.seconds.get_key_value(path).map_or(NO_ROUTE, |(route, _)| *route);
+        let route = routes.seconds.get_key_value(path).map_or(NO_ROUTE, |(route, _)| *route);
         let span = debug_span!("request", id = id.to_str().unwrap_or_default(), route);
         let routed =
-            AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind().instrument(span).await;
+            AssertUnwindSafe(routes.router.clone().oneshot(request)).catch_unwind().instrument(span).await;
         let mut response = match routed {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(panic) => panicked(panic.as_ref()),
         };
         let kind = response.extensions().get::<ProblemKind>();
-        if let Some(rejected) = kind.and_then(|kind| self.rejected.get(kind.slug())) {
+        if let Some(rejected) = kind.and_then(|kind| routes.rejected.get(kind.slug())) {
             rejected.increment(1);
         }
         if response.status().is_server_error() {
@@ -133,7 +144,7 @@ impl App {
             warn!(request_id = id, route, status = response.status().as_u16(), cause, "request failed");
         }
         response.headers_mut().insert(REQUEST_ID, id);
-        if let Some(seconds) = self.seconds.get(route).filter(|_| !secret) {
+        if let Some(seconds) = routes.seconds.get(route).filter(|_| !secret) {
             seconds.record(watch.seconds());
         }
         response
@@ -147,6 +158,25 @@ impl App {
         given
             .cloned()
             .unwrap_or_else(|| HeaderValue::try_from(made()).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+impl Routes {
+    fn new(router: Router, paths: &[&'static str], cors_origins: &[String]) -> Self {
+        let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
+        let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
+        let router = router.fallback(not_found).method_not_allowed_fallback(wrong_method);
+        let router = if cors_origins.is_empty() { router } else { router.layer(cors(cors_origins)) };
+        let seconds = |route| (route, histogram!("buttonparty_http_request_seconds", "route" => route));
+        // What operators do shows in the log, not here: a round is secret until it opens.
+        let shown = paths.iter().copied().filter(|path| !path.starts_with("/admin")).chain([NO_ROUTE]);
+        let reasons = ProblemKind::ALL.map(ProblemKind::slug);
+        let rejected = |reason| (reason, counter!("buttonparty_requests_rejected_total", "reason" => reason));
+        Self {
+            router,
+            seconds: shown.map(seconds).collect(),
+            rejected: reasons.into_iter().map(rejected).collect(),
+        }
     }
 }
 

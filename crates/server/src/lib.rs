@@ -4,6 +4,7 @@
 //! is `queue`). `main` is a few lines; this is a library so that tests and benchmarks can run its loops step by step.
 
 pub mod admin;
+pub mod board;
 pub mod bounds;
 pub mod button;
 pub mod cli;

@@ -1,5 +1,6 @@
 //! One process: opens what its role needs, starts the role's parts, and stops them in order.
 
+mod open;
 mod parts;
 
 use std::net::SocketAddr;
@@ -7,18 +8,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
-pub(crate) use parts::check_age;
-pub use parts::{Parts, open_existing_queue, open_existing_reader, open_queue, open_store};
+pub(crate) use open::check_age;
+pub use open::{migrated_store, open_existing_queue, open_existing_reader, open_queue};
+pub use parts::Parts;
 use rand::RngExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::bounds::{GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, RECEIVE_WAIT_MS, SHUTDOWN_MS_MAX};
-use crate::clock::{Clock, system_rng};
+use crate::board::Keeper;
+use crate::bounds::{GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, SHUTDOWN_MS_MAX};
+use crate::clock::{Clock, backoff, system_rng};
 use crate::config::{Config, PushSink, Role};
+use crate::http::App;
 use crate::live::feed::Feed;
 use crate::push::{Pusher, Sink};
 use crate::writer::{Identity, StepError, Writer};
@@ -34,16 +39,43 @@ pub enum NodeError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file that cannot be opened, or not by this version.
+    /// A file that is not there.
     #[error("cannot open the {what} {file}")]
-    Open {
+    Missing {
         /// What it is.
         what: &'static str,
-        /// Where it is.
+        /// Where it should be.
         file: String,
-        /// What was wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What the system said.
+        source: std::io::Error,
     },
+    /// An inbox that cannot be opened, or not by this version.
+    #[error("cannot open the inbox {place}")]
+    OpenInbox {
+        /// Where it is.
+        place: String,
+        /// What was wrong with it.
+        source: queue::Error,
+    },
+    /// A store that cannot be opened, or not by this version.
+    #[error("cannot open the store {place}")]
+    OpenStore {
+        /// Where it is.
+        place: String,
+        /// What was wrong with it.
+        source: store::Error,
+    },
+    /// The board of ranks.
+    #[error("cannot use the board {place}")]
+    Board {
+        /// Where it is.
+        place: String,
+        /// What was wrong with it.
+        source: fetch::BoardError,
+    },
+    /// A new game, of which nobody has decided what it belongs to.
+    #[error("no game has begun in this store: run `buttonparty migrate` first")]
+    Unsettled,
     /// The inbox.
     #[error("cannot use the inbox")]
     Queue(#[from] queue::Error),
@@ -75,6 +107,24 @@ pub enum NodeError {
     Handler(#[source] StepError),
 }
 
+impl NodeError {
+    /// Whether what is missing may come by itself, because it is somewhere else: a server that does not answer yet, a
+    /// database that is not migrated yet.
+    fn may_pass(&self, config: &Config) -> bool {
+        match self {
+            Self::OpenInbox { source, .. } | Self::Queue(source) => {
+                !config.queue.is_embedded() && source.is_transient()
+            }
+            Self::OpenStore { source, .. } | Self::Store(source) => {
+                let not_migrated = matches!(source, store::Error::OlderSchema { .. });
+                !config.store.is_embedded() && (source.is_transient() || not_migrated)
+            }
+            Self::Unsettled => true,
+            _ => false,
+        }
+    }
+}
+
 /// A process that runs.
 pub struct Node {
     /// Where HTTP is served.
@@ -89,7 +139,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens and starts everything that the role has.
+    /// Opens and starts everything that the role has. Serves HTTP from the beginning: while it waits for a server that
+    /// does not answer yet, `/readyz` says what it waits for.
     ///
     /// # Errors
     /// [`NodeError`], with what could not be opened.
@@ -98,31 +149,27 @@ impl Node {
         metrics: Option<PrometheusHandle>,
         clock: Clock,
     ) -> Result<Self, NodeError> {
-        let stop = CancellationToken::new();
-        let parts = Parts::open(config, metrics, clock.clone(), &stop).await?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| NodeError::Listen { address: config.listen, source })?;
-        let address =
-            listener.local_addr().map_err(|source| NodeError::Listen { address: config.listen, source })?;
+        let listen = |source| NodeError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
+        let app = Arc::new(App::starting(system_rng().random()));
+        let connections_max = crate::http::connections_max();
+        let mut http = JoinSet::new();
+        http.spawn(crate::http::serve(listener, Arc::clone(&app), connections_max, stop_http.clone()));
+        let parts = open_patiently(config, metrics, &clock, &stop, &app).await?;
         let mut node = Self {
             address,
             stop,
-            stop_http: CancellationToken::new(),
-            http: JoinSet::new(),
+            stop_http,
+            http,
             tasks: JoinSet::new(),
             flushers: JoinSet::new(),
             stop_flushers: CancellationToken::new(),
             parts,
         };
         node.spawn(config, clock);
-        let app = node.parts.app(config);
-        node.http.spawn(crate::http::serve(
-            listener,
-            app,
-            node.parts.connections_max,
-            node.stop_http.clone(),
-        ));
+        node.parts.serve(config, &app);
         info!(%address, role = ?config.role, "listening");
         Ok(node)
     }
@@ -141,7 +188,7 @@ impl Node {
             for _ in 0..config.partitions.min(HANDLER_LOOPS_MAX) {
                 let (queue, button, identity) = (queue.clone(), Arc::clone(button), identity.clone());
                 let writer = Writer::new(queue, button, clock.clone(), identity, config.visibility_ms);
-                let run = writer.run(Duration::from_millis(RECEIVE_WAIT_MS), stop.clone());
+                let run = writer.run(open::receive_wait(config), stop.clone());
                 self.tasks.spawn(async move { run.await.map_err(NodeError::Handler) });
             }
         }
@@ -163,6 +210,17 @@ impl Node {
                 run.await;
                 Ok(())
             });
+        }
+        if let Some(board) = &self.parts.board {
+            let (board, stop) = (Arc::clone(board), stop.clone());
+            self.tasks.spawn(async move {
+                board.run(stop).await;
+                Ok(())
+            });
+        }
+        if let (Some(board), Some(reader)) = (&self.parts.board, &self.parts.reader) {
+            let keeper = Keeper { board: Arc::clone(board), reader: reader.clone(), clock: clock.clone() };
+            self.tasks.spawn(keeper.run(stop.clone()).map(Ok));
         }
         if let (Some(hub), Some(reader)) = (&self.parts.hub, &self.parts.reader) {
             let (hub, reader, board) = (Arc::clone(hub), reader.clone(), self.parts.board.clone());
@@ -231,6 +289,29 @@ impl Node {
         while self.flushers.join_next().await.is_some() {}
         while self.tasks.join_next().await.is_some() {}
         self.parts.close().await;
+    }
+}
+
+/// Opens what the role needs, again and again while what is missing may come by itself.
+async fn open_patiently(
+    config: &Config,
+    metrics: Option<PrometheusHandle>,
+    clock: &Clock,
+    stop: &CancellationToken,
+    app: &App,
+) -> Result<Parts, NodeError> {
+    let mut tries = 0;
+    loop {
+        match Parts::open(config, metrics.clone(), clock.clone(), stop).await {
+            Err(error) if error.may_pass(config) => {
+                let reason = fetch::chain(&error);
+                warn!(reason, tries, "waiting to start");
+                app.waits_for(&reason);
+                tokio::time::sleep(backoff(tries)).await;
+                tries += 1;
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub struct SchedulerOptions {
     pub cadence: Cadence,
     /// How long before its opening a round is announced at the latest.
     pub lead_ms: i64,
+    /// The shortest lead that an operator may ask for.
+    pub lead_ms_min: i64,
     /// When set, how soon after the start a round opens.
     pub first_round_ms: Option<i64>,
     /// Number of partitions of the inbox.

@@ -60,13 +60,35 @@ pub const SETTINGS: &[Setting] = &[
         "where HTTP is served; port 0 picks a free one, which is printed on the first line of output",
     ),
     Setting::new("DATA", Some("./buttonparty-data"), "folder", "where the embedded inbox and store live"),
-    Setting::new("QUEUE_URL", Some("embedded"), "embedded or sqlite:PATH", "the ordered inbox"),
-    Setting::new("STORE_URL", Some("embedded"), "embedded or sqlite:PATH", "the game's database"),
-    Setting::new("BOARD_URL", Some("in process"), "in process", "where ranks are kept"),
+    Setting::new(
+        "QUEUE_URL",
+        Some("embedded"),
+        "embedded, sqlite:PATH or sqs:URL",
+        "the ordered inbox; with SQS, the AWS_* variables of AWS's SDK say region, keys and endpoint",
+    ),
+    Setting::new(
+        "STORE_URL",
+        Some("embedded"),
+        "embedded, sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+        "the game's database; PostgreSQL is set up with `migrate`",
+    ),
+    Setting::new(
+        "BOARD_URL",
+        Some("in process"),
+        "in process or redis://HOST/NUMBER",
+        "where ranks are kept; several processes share them in Redis",
+    ),
+    Setting::new(
+        "ROLE_PASSWORDS",
+        None,
+        "ROLE=PASSWORD, separated by commas",
+        "for `migrate` with PostgreSQL: passwords of the roles writer, reader, push and scheduler",
+    )
+    .secret(),
     Setting::new(
         "PARTITIONS",
-        Some("1"),
-        "count, 1 to 1024",
+        Some("auto"),
+        "count, 1 to 1024; auto: 1 with an embedded inbox, else 16",
         "number of partitions of the inbox; a running game refuses another value",
     ),
     Setting::new(
@@ -129,8 +151,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::new(
         "VISIBILITY_MS",
-        Some("5000"),
-        "milliseconds",
+        Some("auto"),
+        "milliseconds; auto: 5000 with an embedded inbox, else 30000",
         "how long a handler that died keeps its partitions before another takes over",
     )
     .dev("2000"),

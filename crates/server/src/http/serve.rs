@@ -1,8 +1,8 @@
 //! The accept loop: like axum's own, with a bound on connections and on how long one may be silent.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
@@ -43,8 +43,13 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, connections_max: usize,
     graceful.shutdown().await;
 }
 
-/// How many connections this process can have: raises the limit of open files as far as it may.
+/// How many connections this process can have: raises the limit of open files as far as it may, once.
 pub fn connections_max() -> usize {
+    static CONNECTIONS: OnceLock<usize> = OnceLock::new();
+    *CONNECTIONS.get_or_init(raise_limit)
+}
+
+fn raise_limit() -> usize {
     let wanted = (CONNECTIONS_MAX + FILES_RESERVED) as u64;
     let files = rlimit::increase_nofile_limit(wanted).unwrap_or_else(|error| {
         warn!(%error, "cannot read the limit of open files");

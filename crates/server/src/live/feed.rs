@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch::{Board, KeepError};
+use fetch::Board;
 use game::Round;
 use serde::Serialize;
 use store::Reader;
@@ -23,7 +23,7 @@ pub struct Feed {
     pub hub: Arc<Hub>,
     /// Where they are read from.
     pub reader: Reader,
-    /// The board of ranks, to be kept honest, where this process has one.
+    /// The board of ranks, where this process has one: it tells of commits in other processes.
     pub board: Option<Arc<Board>>,
     /// What time it is.
     pub clock: Clock,
@@ -52,7 +52,7 @@ impl Feed {
             let fed = async {
                 let change_ms = self.rounds(now_ms).await?;
                 if now_ms >= board_at_ms {
-                    self.board(now_ms).await?;
+                    self.board().await?;
                     board_at_ms = now_ms + poll_ms;
                 }
                 Ok::<_, store::Error>(change_ms)
@@ -79,7 +79,10 @@ impl Feed {
 
     async fn poked(&self) {
         tokio::time::sleep(Duration::from_millis(LIVE_ROUNDS_MS)).await;
-        self.poke.notified().await;
+        match &self.board {
+            Some(board) => tokio::select! { () = self.poke.notified() => {}, () = board.changed() => {} },
+            None => self.poke.notified().await,
+        }
     }
 
     /// Publishes the latest round's state; returns when a round opens or closes next, in Unix milliseconds.
@@ -92,19 +95,11 @@ impl Feed {
         Ok(changes_ms.filter(|at_ms| *at_ms > now_ms).min())
     }
 
-    async fn board(&self, now_ms: i64) -> Result<(), store::Error> {
+    async fn board(&self) -> Result<(), store::Error> {
         let rows = fetch::board_rows(&self.reader, LIVE_BOARD_ROWS).await?;
         let data = serde_json::to_string(&rows).unwrap_or_default(); // cannot fail: strings and numbers
         self.hub.publish(Event { topic: "board", data: data.into(), stamped: false });
-        let Some(board) = &self.board else { return Ok(()) };
-        match board.keep(&self.reader, now_ms).await {
-            Err(KeepError::Store { source }) => Err(source),
-            Err(error) => {
-                tracing::debug!(error = fetch::chain(&error), "ranks wait for the board");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
+        Ok(())
     }
 }
 

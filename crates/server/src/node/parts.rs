@@ -1,6 +1,5 @@
 //! What a role is made of: opened from the configuration, and put together into routes.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,8 +15,13 @@ use tracing::debug;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{NodeError, make_folder};
+use super::NodeError;
+use super::open::{
+    belongs, check_age, migrated_store, migrates, must_exist, open_board, open_queue, open_reader, settle,
+    store_at,
+};
 use crate::admin::Admin;
+use crate::bounds::LEAD_MS_MIN;
 use crate::button::Button;
 use crate::clock::{Clock, system_rng};
 use crate::config::{Config, Role};
@@ -41,72 +45,7 @@ pub struct Parts {
     pub(super) generation: u32,
     pub(super) connections_max: usize,
     clock: Clock,
-    node: u64,
     metrics: Option<PrometheusHandle>,
-}
-
-/// Opens the inbox that the configuration names, and makes it if there is none.
-///
-/// # Errors
-/// Those of the data folder and of the inbox.
-pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
-    if let Some(folder) = config.queue_path.parent() {
-        make_folder(folder).await?;
-    }
-    let options = queue::Options {
-        visibility_ms: config.visibility_ms,
-        file_bytes_max: config.inbox_bytes_max,
-        ..queue::Options::default()
-    };
-    let opened = Queue::open_sqlite(&config.queue_path, options, clock.as_fn()).await;
-    opened.map_err(|source| cannot_open("inbox", &config.queue_path, source))
-}
-
-/// Brings the store that the configuration names up to date, and makes it if there is none.
-///
-/// # Errors
-/// Those of the data folder and of the store.
-pub async fn open_store(config: &Config) -> Result<Store, NodeError> {
-    if let Some(folder) = config.store_path.parent() {
-        make_folder(folder).await?;
-    }
-    let store = Store::sqlite(&config.store_path, store::Options::default());
-    store.migrate().await.map_err(|source| cannot_open("store", &config.store_path, source))?;
-    Ok(store)
-}
-
-/// Opens the store that the configuration names for reading; it must be there already.
-///
-/// # Errors
-/// [`NodeError::Open`] when there is none, or it is of another version.
-pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> {
-    existing("store", &config.store_path)?;
-    let store = Store::sqlite(&config.store_path, store::Options::default());
-    store.reader().await.map_err(|source| cannot_open("store", &config.store_path, source))
-}
-
-/// Opens the inbox that the configuration names; it must be there already.
-///
-/// # Errors
-/// [`NodeError::Open`] when there is none, or it is of another version.
-pub async fn open_existing_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
-    existing("inbox", &config.queue_path)?;
-    open_queue(config, clock).await
-}
-
-fn existing(what: &'static str, file: &Path) -> Result<(), NodeError> {
-    match std::fs::metadata(file) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(cannot_open(what, file, source)),
-    }
-}
-
-fn cannot_open(
-    what: &'static str,
-    file: &Path,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> NodeError {
-    NodeError::Open { what, file: file.display().to_string(), source: Box::new(source) }
 }
 
 impl Parts {
@@ -121,28 +60,33 @@ impl Parts {
         stop: &CancellationToken,
     ) -> Result<Self, NodeError> {
         let role = config.role;
-        let store = open_store(config).await?;
+        let store = if migrates(config) { migrated_store(config).await? } else { store_at(config)? };
+        let reader = open_reader(config, &store).await?;
         let uses_queue =
             [Role::Ingest, Role::Handler, Role::Scheduler].into_iter().any(|part| role.has(part));
         let queue = if uses_queue { Some(open_queue(config, &clock).await?) } else { None };
         let mut parts = Self {
             queue,
-            reader: Some(store.reader().await?),
+            reader: Some(reader.clone()),
             batcher: None,
             button: None,
             scheduler: None,
             outbox: None,
             hub: None,
-            board: None,
+            board: open_board(config)?.map(Arc::new),
             poke: Arc::new(Notify::new()),
             generation: 0,
             connections_max: crate::http::connections_max(),
             clock: clock.clone(),
-            node: system_rng().random(),
             metrics,
         };
         if let Some(queue) = parts.queue.clone() {
-            parts.open_writing_roles(config, &store, queue).await?;
+            parts.open_writing_roles(config, &store, &reader, queue).await?;
+        }
+        if role == Role::Ingest {
+            // From here on it depends on the inbox alone.
+            reader.close().await;
+            parts.reader = None;
         }
         if role.has(Role::Push) {
             parts.outbox = Some(store.outbox().await?);
@@ -158,32 +102,38 @@ impl Parts {
         &mut self,
         config: &Config,
         store: &Store,
+        reader: &Reader,
         queue: Queue,
     ) -> Result<(), NodeError> {
         let (role, clock, partitions) = (config.role, self.clock.clone(), config.partitions);
-        let writer = store.writer().await?;
-        self.generation = settle(&writer, &queue, partitions, &clock).await?;
+        if role.has(Role::Handler) {
+            let writer = store.writer().await?;
+            self.generation = settle(config, &writer, &queue, &clock).await?;
+            let (board, poke) = (self.board.clone(), Arc::clone(&self.poke));
+            self.button = Some(Arc::new(Button::new(writer, partitions, clock.clone(), board, poke)));
+        } else if migrates(config) {
+            let writer = store.writer().await?;
+            self.generation = settle(config, &writer, &queue, &clock).await?;
+            writer.close().await;
+        } else {
+            self.generation = belongs(config, reader, &queue).await?;
+        }
+        check_age(reader, &queue).await?;
         if role.has(Role::Ingest) {
             let options = BatcherOptions {
                 partitions,
                 envelope_bytes_max: config.envelope_bytes_max,
-                node: format!("{:016x}", self.node),
+                // New for each start: ids of envelopes are never used again.
+                node: format!("{:016x}", system_rng().random::<u64>()),
             };
             self.batcher = Some(Arc::new(Batcher::new(queue.clone(), clock.clone(), options)));
-        }
-        if role.has(Role::Handler) {
-            // Ranks are kept where presses are applied; a process that only reads has none.
-            self.board = role.has(Role::Fetch).then(|| Arc::new(Board::local(partitions)));
-            let (board, poke) = (self.board.clone(), Arc::clone(&self.poke));
-            self.button = Some(Arc::new(Button::new(writer, partitions, clock.clone(), board, poke)));
-        } else {
-            writer.close().await;
         }
         let opens_rounds = role.has(Role::Ingest) && config.operator_token.is_some();
         if role.has(Role::Scheduler) || opens_rounds {
             let options = SchedulerOptions {
                 cadence: config.cadence,
                 lead_ms: config.round_lead_ms,
+                lead_ms_min: if config.queue.is_embedded() { LEAD_MS_MIN } else { config.round_lead_ms },
                 first_round_ms: config.first_round_ms,
                 partitions,
             };
@@ -193,14 +143,14 @@ impl Parts {
         Ok(())
     }
 
-    /// The routes of the role, with everything that all routes share.
-    pub(super) fn app(&self, config: &Config) -> Arc<App> {
+    /// Lets the routes of the role be served, with everything that all routes share.
+    pub(super) fn serve(&self, config: &Config, app: &App) {
         let (router, api) = self.routes(config);
         let mut paths: Vec<&'static str> = api.paths.paths.keys().map(|path| &*path.clone().leak()).collect();
         paths.push("/");
         let page_token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
         let router = if self.hub.is_some() { router.merge(crate::page::router(page_token)) } else { router };
-        Arc::new(App::new(router, self.node, &paths, &config.cors_origins))
+        app.begin(router, &paths, &config.cors_origins);
     }
 
     /// The documented routes of the role, and their description.
@@ -238,8 +188,7 @@ impl Parts {
     /// # Errors
     /// As for [`Parts::open`].
     pub async fn open_for_rounds(config: &Config, clock: Clock) -> Result<Self, NodeError> {
-        existing("store", &config.store_path)?;
-        existing("inbox", &config.queue_path)?;
+        must_exist(config)?;
         let mut config = config.clone();
         config.role = Role::Scheduler;
         Self::open(&config, None, clock, &CancellationToken::new()).await
@@ -280,29 +229,6 @@ impl Parts {
             button.close().await;
         }
     }
-}
-
-/// Makes sure that inbox and store belong together, and returns the inbox's generation.
-async fn settle(
-    writer: &store::Writer,
-    queue: &Queue,
-    partitions: u16,
-    clock: &Clock,
-) -> Result<u32, NodeError> {
-    let identity = writer.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
-    check_age(writer, queue).await?;
-    // A file that may not be written is opened for reading without a word. One that is full may start all the same.
-    if let Err(refused @ queue::Error::Refused { .. }) = queue.check().await {
-        return Err(refused.into());
-    }
-    Ok(identity.inbox)
-}
-
-/// Makes sure that the inbox is not older than what was applied from it.
-pub(crate) async fn check_age(writer: &store::Writer, queue: &Queue) -> Result<(), NodeError> {
-    let Some(given) = queue.highest_sequence().await? else { return Ok(()) };
-    let applied = writer.highest_position().await?;
-    if applied > given.0 { Err(NodeError::InboxOlder { applied, given: given.0 }) } else { Ok(()) }
 }
 
 /// Gauges that are read off the inbox now and then.

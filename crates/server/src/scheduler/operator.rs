@@ -4,7 +4,7 @@ use game::Round;
 use store::{Scheduled, Stage};
 
 use super::{Scheduler, SchedulerError};
-use crate::bounds::{LEAD_MS_MAX, LEAD_MS_MIN, OPEN_TRIES_MAX};
+use crate::bounds::{LEAD_MS_MAX, OPEN_TRIES_MAX};
 
 /// Why an operator's round was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ impl Scheduler {
     /// # Errors
     /// [`OpenError::Overlaps`] when a round could still be lit then; [`OpenError::Failed`] when it may or may not open.
     pub async fn open_now(&self, lead_ms: i64) -> Result<Round, OpenError> {
-        let (min, max) = (LEAD_MS_MIN, LEAD_MS_MAX);
+        let (min, max) = (self.options.lead_ms_min, LEAD_MS_MAX);
         if !(min..=max).contains(&lead_ms) {
             return Err(game::Reason::OutOfRange { min, max }.of("lead_ms").into());
         }

@@ -2,9 +2,9 @@
 //! name, and secrets are never shown.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use server::config::{Config, LogFormat, PushSink, Role, SETTINGS};
+use server::config::{BoardAddress, Config, LogFormat, PushSink, QueueAddress, Role, SETTINGS, StoreAddress};
 
 fn parse(role: Role, given: &[(&str, &str)]) -> Result<Config, String> {
     let given: HashMap<_, _> = given.iter().copied().collect();
@@ -37,7 +37,7 @@ fn the_defaults_are_those_of_the_table() {
         ("QUEUE_URL", Some("embedded"), Some("embedded")),
         ("STORE_URL", Some("embedded"), Some("embedded")),
         ("BOARD_URL", Some("in process"), Some("in process")),
-        ("PARTITIONS", Some("1"), Some("1")),
+        ("PARTITIONS", Some("auto"), Some("auto")),
         ("WINDOW_MS", Some("100000"), Some("8000")),
         ("GRACE_MS", Some("10000"), Some("2000")),
         ("ROUND_GAP_MS", Some("3600000"), Some("50001")),
@@ -58,8 +58,9 @@ fn all_is_for_a_real_game() {
     let config = good(Role::All, &[("AUTH", "open")]);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.data, Path::new("./buttonparty-data"));
-    assert_eq!(config.queue_path, Path::new("./buttonparty-data/inbox.sqlite"));
-    assert_eq!(config.store_path, Path::new("./buttonparty-data/game.sqlite"));
+    assert_eq!(config.queue, QueueAddress::File("./buttonparty-data/inbox.sqlite".into()));
+    assert_eq!(config.store, StoreAddress::File("./buttonparty-data/game.sqlite".into()));
+    assert_eq!(config.board, BoardAddress::InProcess);
     assert_eq!(config.partitions, 1);
     let cadence = config.cadence;
     assert_eq!((cadence.window_ms, cadence.grace_ms), (100_000, 10_000));
@@ -114,7 +115,8 @@ fn good_values_are_taken() {
         ],
     );
     assert_eq!(config.listen.port(), 0);
-    assert_eq!((config.queue_path, config.store_path), (PathBuf::from("/a/inbox"), PathBuf::from("b/game")));
+    assert_eq!(config.queue, QueueAddress::File("/a/inbox".into()));
+    assert_eq!(config.store, StoreAddress::File("b/game".into()));
     assert_eq!((config.partitions, config.cadence.gap_ms), (1024, 550_001));
     assert_eq!(config.operator_token.as_deref(), Some("s3cr3t"));
     assert_eq!(config.cors_origins, ["https://a.example", "http://localhost:3000"]);
@@ -123,14 +125,45 @@ fn good_values_are_taken() {
 }
 
 #[test]
+fn a_game_of_several_processes_has_other_defaults() {
+    let queue = "sqs:https://sqs.eu-central-1.amazonaws.com/123456789012/inbox.fifo";
+    let elsewhere = [
+        ("AUTH", "open"),
+        ("QUEUE_URL", queue),
+        ("STORE_URL", "postgres://writer:pa55w0rd@db.example/game"),
+        ("BOARD_URL", "redis://:pa55w0rd@board.example:6379/3"),
+        ("ROLE_PASSWORDS", "writer=a,reader=b=c"),
+    ];
+    let config = good(Role::All, &elsewhere);
+    assert_eq!((config.partitions, config.visibility_ms), (16, 30_000));
+    assert_eq!(config.queue, QueueAddress::Sqs(queue["sqs:".len()..].to_owned()));
+    let store::RolePasswords { writer, reader, push, scheduler } = config.role_passwords.clone();
+    assert_eq!((writer.as_deref(), reader.as_deref()), (Some("a"), Some("b=c")));
+    assert_eq!((push, scheduler), (None, None));
+    for shown in [format!("{:?} {:?}", config.store, config.board), config.table()] {
+        assert!(!shown.contains("pa55w0rd") && shown.contains("db.example/game"), "{shown}");
+    }
+    let given = [elsewhere.as_slice(), &[("PARTITIONS", "4"), ("VISIBILITY_MS", "3000")]].concat();
+    let config = good(Role::All, &given);
+    assert_eq!((config.partitions, config.visibility_ms), (4, 3_000));
+    assert!(
+        !good(Role::All, &[("AUTH", "open"), ("STORE_URL", "postgres://h/d?password=pa55w0rd")])
+            .table()
+            .contains("pa55w0rd")
+    );
+}
+
+#[test]
 fn each_mistake_is_told_by_name_with_the_reason() {
     let table = [
         ("LISTEN", "here", "must be an address and a port"),
         ("LISTEN", "127.0.0.1", "must be an address and a port"),
-        ("QUEUE_URL", "sqs:https://queue.example", "other backends are not in this version"),
-        ("QUEUE_URL", "sqlite:", "must be `embedded` or `sqlite:PATH`"),
-        ("STORE_URL", "postgres://db.example", "other backends are not in this version"),
-        ("BOARD_URL", "redis://board.example", "must be `in process`"),
+        ("QUEUE_URL", "sqs:https://queue.example", "must be `embedded`, `sqlite:PATH` or `sqs:`"),
+        ("QUEUE_URL", "sqs:queue.fifo", "the https URL of a FIFO queue"),
+        ("QUEUE_URL", "sqlite:", "must be `embedded`, `sqlite:PATH` or `sqs:`"),
+        ("STORE_URL", "postgres://", "must be `embedded`, `sqlite:PATH` or `postgres://"),
+        ("STORE_URL", "mysql://db.example/game", "must be `embedded`, `sqlite:PATH` or `postgres://"),
+        ("BOARD_URL", "memcached://board.example", "must be `in process` or `redis://"),
         ("PARTITIONS", "0", "must be a whole number from 1 to 1024"),
         ("PARTITIONS", "1025", "must be a whole number from 1 to 1024"),
         ("PARTITIONS", "two", "must be a whole number from 1 to 1024"),
@@ -177,6 +210,7 @@ fn all_mistakes_are_told_at_once() {
         ("QUEUE_URL", "kafka"),
         ("STORE_URL", "mysql"),
         ("BOARD_URL", "memcached"),
+        ("ROLE_PASSWORDS", "admin=x"),
         ("PARTITIONS", "0"),
         ("WINDOW_MS", "x"),
         ("GRACE_MS", "x"),
@@ -225,6 +259,11 @@ fn secrets_are_never_shown() {
             "{errors}"
         );
     }
+    let errors = wrong(&[("ROLE_PASSWORDS", "writer=very-secret,admin=x")]);
+    assert!(
+        !errors.contains("very-secret") && errors.contains("writer, reader, push, scheduler"),
+        "{errors}"
+    );
     let table = good(Role::All, &[("AUTH", "open"), ("OPERATOR_TOKEN", "very-secret")]).table();
     assert!(!table.contains("very-secret"), "{table}");
     assert!(table.contains("BUTTONPARTY_OPERATOR_TOKEN = ********\n"), "{table}");

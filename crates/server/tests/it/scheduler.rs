@@ -12,7 +12,7 @@ use game::schedule::Cadence;
 use game::{Action, Round};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use server::bounds::ANNOUNCE_MARGIN_MS;
+use server::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN};
 use server::scheduler::{Scheduler, SchedulerOptions};
 use store::{Schedule, Scheduled, Stage, Store};
 use wire::Entry;
@@ -25,7 +25,13 @@ const PARTITIONS: u16 = 2;
 
 fn options() -> SchedulerOptions {
     let cadence = Cadence { window_ms: 100_000, grace_ms: 10_000, gap_ms: GAP_MS, odds: 10_000 };
-    SchedulerOptions { cadence, lead_ms: LEAD_MS, first_round_ms: None, partitions: PARTITIONS }
+    SchedulerOptions {
+        cadence,
+        lead_ms: LEAD_MS,
+        lead_ms_min: LEAD_MS_MIN,
+        first_round_ms: None,
+        partitions: PARTITIONS,
+    }
 }
 
 /// A command of the scheduler, as it stands in the inbox.

@@ -1,0 +1,21 @@
+//! What a process answers before it has everything that its role needs.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use fetch::problem;
+use serde_json::json;
+use wire::{Problem, ProblemKind};
+
+use crate::bounds::RETRY_AFTER_MS;
+
+/// The answer to a request for this path while the process waits for what `reason` says.
+pub(super) fn answer(path: &str, reason: &str) -> Response {
+    match path {
+        "/healthz" => "ok\n".into_response(),
+        "/readyz" => {
+            let body = json!({ "ready": false, "checks": { "start": reason } }).to_string();
+            fetch::json(StatusCode::SERVICE_UNAVAILABLE, body.into_bytes())
+        }
+        _ => problem(&Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS)),
+    }
+}
