@@ -98,8 +98,8 @@ impl Fake {
         Self { shared, task }
     }
 
-    pub(crate) fn address(&self) -> String {
-        self.shared.address.clone()
+    pub(crate) fn address(&self) -> &str {
+        &self.shared.address
     }
 
     /// Lets the next requests of these kinds go wrong, each once, in this order.

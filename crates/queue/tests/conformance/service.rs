@@ -7,10 +7,17 @@ use queue::{DeadLetter, Error, Limit, Options, Outgoing, Queue};
 use crate::{
     fake::{Fake, Fault},
     harness::{ALL, Backend, Harness, NOW, ack_all, bodies, outgoing, send, up_to},
+    server::service as service_at,
 };
 
 async fn fresh() -> Harness {
     Harness::new(Backend::Sqs).await
+}
+
+/// The names of the queue and of its dead-letter queue.
+fn names(harness: &Harness) -> (&str, String) {
+    let name = harness.server().1.queue_url.rsplit('/').next().unwrap();
+    (name, name.replace(".fifo", "-dead.fifo"))
 }
 
 fn fake(harness: &Harness) -> &Fake {
@@ -20,19 +27,19 @@ fn fake(harness: &Harness) -> &Fake {
 const SEND: &str = "SendMessageBatch";
 const THROTTLED: Fault = Fault::Refuse(400, "RequestThrottled");
 const FAILED: Fault = Fault::Refuse(503, "ServiceUnavailable");
-const INBOX: &str = "inbox.fifo";
 
 #[tokio::test]
 async fn a_queue_that_is_no_inbox_is_refused_with_the_attribute() {
     let harness = fresh().await;
     let fake = fake(&harness);
+    let (inbox, dead) = names(&harness);
     for (queue, attribute, wrong, right) in [
-        (INBOX, "FifoQueue", None, Some("true")),
-        (INBOX, "DeduplicationScope", Some("queue"), Some("messageGroup")),
-        (INBOX, "FifoThroughputLimit", Some("perQueue"), Some("perMessageGroupId")),
-        (INBOX, "MaximumMessageSize", Some("262144"), Some("1048576")),
-        ("dead.fifo", "MaximumMessageSize", Some("262144"), Some("1048576")),
-        (INBOX, "RedrivePolicy", None, None),
+        (inbox, "FifoQueue", None, Some("true")),
+        (inbox, "DeduplicationScope", Some("queue"), Some("messageGroup")),
+        (inbox, "FifoThroughputLimit", Some("perQueue"), Some("perMessageGroupId")),
+        (inbox, "MaximumMessageSize", Some("262144"), Some("1048576")),
+        (&dead, "MaximumMessageSize", Some("262144"), Some("1048576")),
+        (inbox, "RedrivePolicy", None, None),
     ] {
         fake.set(queue, attribute, wrong);
         let error = harness.reopen(Options::default()).await.unwrap_err();
@@ -47,7 +54,7 @@ async fn a_queue_that_is_no_inbox_is_refused_with_the_attribute() {
 async fn a_queue_that_is_not_there_is_refused_and_a_service_that_is_not_there_is_transient() {
     let harness = fresh().await;
     let (server, service) = harness.server();
-    let none = server.service(service.queue_url.replace("inbox", "none"));
+    let none = service_at(server.address(), service.queue_url.replace("inbox", "none"));
     let error = Queue::open_sqs(&none, Options::default(), Arc::new(|| 0)).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     assert!(!error.is_transient());
@@ -62,7 +69,8 @@ async fn a_queue_that_is_not_there_is_refused_and_a_service_that_is_not_there_is
 #[tokio::test]
 async fn the_inbox_is_named_by_arn_and_age() {
     let harness = fresh().await;
-    assert_eq!(harness.queue.inbox_id(), "arn:aws:sqs:us-east-1:000000000000:inbox.fifo@1700000000");
+    let expected = format!("arn:aws:sqs:us-east-1:000000000000:{}@1700000000", names(&harness).0);
+    assert_eq!(harness.queue.inbox_id(), expected);
 }
 
 #[tokio::test]
