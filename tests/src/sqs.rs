@@ -1,1 +1,217 @@
 //! Servers that speak the protocol of SQS, and making queues there.
+//!
+//! Each keeps what it has in memory alone: ended and started again it knows no queue. So nobody ends one while a test
+//! runs; what a test wants cut it reaches through a [`proxy`](crate::proxy). A queue's URL is a name and no more: who
+//! has it must also be told the server's address.
+
+use std::{
+    env,
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{ChildStdout, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_sdk_sqs::{Client, config::Credentials, types::QueueAttributeName as Attribute};
+
+/// The newest that runs on Node 20.
+const FAUXQS: &str = "1.9.2";
+
+/// The region of every queue; any will do.
+pub const REGION: &str = "us-east-1";
+
+/// The id of the key that requests are signed with, and its secret; any will do.
+pub const KEY: &str = "test";
+
+/// A server in a process of its own, on loopback. It ends with this process, however that ends.
+#[derive(Debug)]
+pub struct Server {
+    address: String,
+}
+
+/// How a queue is to behave.
+#[derive(Copy, Clone, Debug)]
+pub struct QueueOptions {
+    /// How often a message may be received before it goes to the dead letters.
+    pub receive_max: u32,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        Self { receive_max: 1000 }
+    }
+}
+
+/// An inbox that was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The URL of the queue.
+    pub queue_url: String,
+    /// The URL of its dead-letter queue.
+    pub dead_letter_url: String,
+}
+
+/// The quick server, fauxqs: one for this process, installed with npm where it is missing. It differs from SQS in that
+/// it gives one message of a group at a time, takes no characters beyond the basic plane, and remembers ids for the
+/// whole queue, ten thousand at most.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(fauxqs)
+}
+
+/// The strict server, fakecloud: one for this process. It takes 256 KiB in a request, attributes included.
+///
+/// # Errors
+/// Why there is none: its binary is not there.
+pub fn strict() -> Result<&'static Server, String> {
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    SERVER.get_or_init(fakecloud).as_ref().map_err(Clone::clone)
+}
+
+impl Server {
+    /// What `AWS_ENDPOINT_URL` must say: `http://127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Makes an inbox and its dead-letter queue, under names of their own that begin with this.
+    pub async fn make(&self, name_prefix: &str, options: QueueOptions) -> Made {
+        make(&self.address, name_prefix, options).await
+    }
+
+    /// A client as an operator has it.
+    pub async fn client(&self) -> Client {
+        client(&self.address).await
+    }
+}
+
+/// A client for any server that speaks the protocol. It tries nothing twice.
+pub async fn client(address: &str) -> Client {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(address)
+        .region(Region::from_static(REGION))
+        .credentials_provider(Credentials::new(KEY, KEY, None, None, "test"))
+        .retry_config(RetryConfig::disabled());
+    Client::new(&Box::pin(config.load()).await)
+}
+
+/// Makes an inbox and its dead-letter queue on any server that speaks the protocol.
+pub async fn make(address: &str, name_prefix: &str, options: QueueOptions) -> Made {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let client = client(address).await;
+    let create = async |name: String, policy: Option<String>| {
+        let request = client
+            .create_queue()
+            .queue_name(name)
+            .attributes(Attribute::FifoQueue, "true")
+            .attributes(Attribute::DeduplicationScope, "messageGroup")
+            .attributes(Attribute::FifoThroughputLimit, "perMessageGroupId")
+            .attributes(Attribute::MaximumMessageSize, "1048576");
+        let request = match policy {
+            Some(policy) => request.attributes(Attribute::RedrivePolicy, policy),
+            None => request,
+        };
+        Box::pin(request.send()).await.unwrap().queue_url.unwrap()
+    };
+    let dead_letter_url = create(format!("{name_prefix}-{number}-dead.fifo"), None).await;
+    let dead = client.get_queue_attributes().queue_url(&dead_letter_url).attribute_names(Attribute::QueueArn);
+    let dead_arn = Box::pin(dead.send()).await.unwrap().attributes.unwrap()[&Attribute::QueueArn].clone();
+    let policy = serde_json::json!({
+        "deadLetterTargetArn": dead_arn, "maxReceiveCount": options.receive_max.to_string(),
+    });
+    let queue_url = create(format!("{name_prefix}-{number}.fifo"), Some(policy.to_string())).await;
+    Made { queue_url, dead_letter_url }
+}
+
+/// It listens on all addresses when it is asked to start; so it is asked for its parts, and listens on loopback, on a
+/// free port.
+fn fauxqs() -> Server {
+    let app = installed().join("dist/app.js");
+    let script = "import(process.argv[1]).then(async ({ buildApp }) =>
+        console.log(await buildApp({ logger: false }).listen({ port: 0, host: '127.0.0.1' })))";
+    let mut command = bound("node");
+    command.args(["-e", script]).arg(app).stdout(Stdio::piped());
+    let (output, _) = spawn(command);
+    let mut address = String::new();
+    BufReader::new(output.unwrap()).read_line(&mut address).unwrap();
+    assert!(address.starts_with("http://127.0.0.1:"), "fauxqs does not start: {address:?}");
+    Server { address: address.trim().to_owned() }
+}
+
+/// It is given a port that was free a moment ago.
+fn fakecloud() -> Result<Server, String> {
+    let asked =
+        Command::new("fakecloud").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    asked.map_err(|error| format!("there is no fakecloud to run: {error}"))?;
+    let free: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = bound("fakecloud");
+    command.args(["--addr", &free.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+    let (_, running) = spawn(command);
+    while TcpStream::connect(free).is_err() {
+        assert!(!running.is_finished(), "fakecloud ended");
+        thread::park_timeout(Duration::from_millis(20));
+    }
+    Ok(Server { address: format!("http://{free}") })
+}
+
+/// A command whose process ends when the thread that starts it does.
+fn bound(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]).stdin(Stdio::null());
+    command
+}
+
+/// Starts a command from a thread that lives as long as its process does; returns what the process says, and the thread.
+fn spawn(mut command: Command) -> (Option<ChildStdout>, JoinHandle<()>) {
+    let (tell, told) = mpsc::channel();
+    let running = thread::spawn(move || {
+        let mut child = command.spawn().expect("setpriv (of util-linux) runs");
+        tell.send(child.stdout.take()).unwrap();
+        child.wait().unwrap();
+    });
+    (told.recv().unwrap(), running)
+}
+
+/// The folder of fauxqs, below the target folder.
+fn installed() -> PathBuf {
+    // This runs from target/PROFILE/deps.
+    let program = env::current_exe().unwrap();
+    let home = program.ancestors().nth(3).unwrap().join("tmp");
+    fs::create_dir_all(&home).unwrap();
+    // Several test processes may begin at once.
+    let lock = File::create(home.join("fauxqs.lock")).unwrap();
+    lock.lock().unwrap();
+    let folder = home.join("fauxqs");
+    let package = folder.join("node_modules/fauxqs");
+    if !is_right(&package) {
+        let trial = home.join("fauxqs.part");
+        for old in [&trial, &folder].into_iter().filter(|folder| folder.exists()) {
+            fs::remove_dir_all(old).unwrap();
+        }
+        fs::create_dir_all(&trial).unwrap();
+        let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
+        let output = Command::new("npm").args(install).arg(&trial).arg(format!("fauxqs@{FAUXQS}")).output();
+        let output = output.expect("npm runs");
+        assert!(output.status.success(), "npm cannot install fauxqs: {output:?}");
+        fs::rename(&trial, &folder).unwrap();
+    }
+    package
+}
+
+/// Whether the version that is wanted is there.
+fn is_right(package: &Path) -> bool {
+    let text = fs::read(package.join("package.json")).unwrap_or_default();
+    let found = serde_json::from_slice::<serde_json::Value>(&text).unwrap_or_default();
+    found["version"] == FAUXQS
+}

@@ -42,7 +42,7 @@ pub struct Outgoing {
     /// Messages of one partition stay in order.
     pub partition: u16,
     /// Names this message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice. A message whose id
-    /// begins with `~` is quiet: it is not counted in the [`Backlog`].
+    /// begins with `~` is quiet: the [`Backlog`] says as little of it as the backend can.
     pub id: String,
     /// The content.
     pub body: String,
@@ -131,21 +131,23 @@ pub struct DeadLetter {
 /// Figures about the inbox at one moment.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Backlog {
-    /// Messages that are not acked, those in flight included; quiet ones are not counted, here and below.
+    /// Messages that are not acked, those in flight included. A file does not count quiet ones, here and below; SQS
+    /// cannot tell them apart.
     pub messages: u64,
     /// Messages given out under a lease that has not run out.
     pub in_flight: u64,
     /// Dead letters.
     pub dead: u64,
-    /// When the oldest of the messages was sent, Unix milliseconds. With SQS: the oldest of those that this process
-    /// received last; `None` where it has received none.
+    /// When the oldest of the messages that are not quiet was sent, Unix milliseconds. With SQS: the oldest of those
+    /// that this process received last; `None` where there was none.
     pub oldest_sent_at_ms: Option<i64>,
 }
 
 /// How an inbox behaves.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// How long a lease lasts without being extended. SQS counts whole seconds.
+    /// How long a lease lasts without being extended. SQS counts whole seconds, up to 12 hours: a part of one counts
+    /// as one.
     pub visibility_ms: i64,
     /// The longest body.
     pub body_bytes_max: usize,
@@ -184,7 +186,7 @@ impl Queue {
     /// Opens the inbox that is an SQS FIFO queue, and the dead-letter queue that its redrive policy names. It is
     /// not made here. It must have `DeduplicationScope` = `messageGroup`, `FifoThroughputLimit` =
     /// `perMessageGroupId`, a `RedrivePolicy`, and, as its dead-letter queue, a `MaximumMessageSize` with room for
-    /// attributes: 4096 bytes more than the longest body. Of the options, the visibility (in whole seconds) and the
+    /// attributes: 4096 bytes more than the longest body. Its ARN must be plain: letters, digits and `:-_.`. Of the options, the visibility (in whole seconds) and the
     /// longest body count; how often a message may be received is the redrive policy's to say.
     ///
     /// # Errors
@@ -193,8 +195,8 @@ impl Queue {
         Ok(Self::Sqs(Sqs::open(service, options, now_ms).await?))
     }
 
-    /// Names this inbox: made once, at random, when the file was made; or the queue's ARN and the second in which
-    /// it was made.
+    /// Names this inbox: made once, at random, when the file was made; or the queue's ARN, `@`, and the second in
+    /// which it was made. It has neither `/` nor `"`, so it can stand in the ids of dead letters and in JSON as it is.
     pub fn inbox_id(&self) -> &str {
         match self {
             Self::Sqlite(sqlite) => sqlite.inbox_id(),
@@ -278,7 +280,9 @@ impl Queue {
         }
     }
 
-    /// Keeps dead letters, durably. One whose id is there already changes nothing.
+    /// Keeps dead letters, durably. One whose id is there already changes nothing; with SQS neither does one that
+    /// was buried under its id in the last [`DEDUP_MS`] and forgotten since. So an id names one burial: what is buried
+    /// anew, at another place in the inbox, needs another.
     ///
     /// # Errors
     /// Those of the backend.
@@ -358,7 +362,8 @@ impl Queue {
         }
     }
 
-    /// Finishes what is under way and closes the inbox, for all clones. Later calls say [`Error::Closed`].
+    /// Closes the inbox, for all clones, and finishes what is under way in a file. A send to SQS still gets its answer;
+    /// everything else there is cut off. Later calls say [`Error::Closed`].
     pub async fn close(&self) {
         match self {
             Self::Sqlite(sqlite) => sqlite.close().await,

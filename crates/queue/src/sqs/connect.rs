@@ -132,8 +132,13 @@ impl Inner {
         dead.must_be("FifoQueue", "true")?;
         dead.must_have_room(&self.options)?;
         self.receive_max = redrive.receive_max;
-        let (arn, made_at) = (queue.text(&Attribute::QueueArn), queue.text(&Attribute::CreatedTimestamp));
-        self.inbox_id = format!("{arn}@{made_at}");
+        let (arn, made_at_s) =
+            (queue.text(&Attribute::QueueArn), queue.number(&Attribute::CreatedTimestamp)?);
+        // It becomes part of JSON and of ids that are taken apart at a slash.
+        if arn.is_empty() || !arn.bytes().all(|of| of.is_ascii_alphanumeric() || b":-_.".contains(&of)) {
+            return Err(unfit("QueueArn", arn, "letters, digits and :-_."));
+        }
+        self.inbox_id = format!("{arn}@{made_at_s}");
         Ok(())
     }
 }

@@ -73,11 +73,15 @@ impl Sqs {
         let (held, receipts) = self.held(lease, Sequence(u128::MAX))?;
         let visibility_s = self.visibility_s();
         let until_ms = self.now_ms() + i64::from(visibility_s) * 1000;
-        self.change(&self.0.url, &receipts, Change::Hide { visibility_s })
-            .await
-            .into_iter()
-            .collect::<Result<(), _>>()?;
-        held.lock().until_ms = until_ms;
+        let results = self.change(&self.0.url, &receipts, Change::Hide { visibility_s }).await;
+        let mut held = held.lock();
+        for (receipt, result) in receipts.iter().zip(results) {
+            // What was acked meanwhile cannot be extended, and need not be.
+            if held.receipts.iter().any(|(_, of)| of == receipt) {
+                result?;
+            }
+        }
+        held.until_ms = until_ms;
         Ok(())
     }
 

@@ -15,6 +15,9 @@ use crate::{
     error::Error,
 };
 
+/// Begins the ids of quiet messages.
+const QUIET: char = '~';
+
 /// A message of one group.
 struct Received {
     message: Message,
@@ -74,7 +77,8 @@ impl Sqs {
                 None => groups.push((partition, vec![received])),
             }
         }
-        let sent = groups.iter().flat_map(|(_, group)| group).map(|received| received.message.sent_at_ms);
+        let all = groups.iter().flat_map(|(_, group)| group).map(|received| &received.message);
+        let sent = all.filter(|message| !message.id.starts_with(QUIET)).map(|message| message.sent_at_ms);
         self.0.oldest_sent_at_ms.store(sent.min().unwrap_or(NOTHING), Ordering::Relaxed);
 
         let (mut batches, mut too_much) = (Vec::new(), Vec::new());

@@ -112,8 +112,8 @@ impl Fates {
 }
 
 impl Inner {
-    /// One request, tried again while it helps, and cut off when the inbox is closed. Those of the SDK are large, and do not belong in every future of
-    /// our callers.
+    /// One request, tried again while it helps, and cut off when the inbox is closed. Those of the SDK are large, and
+    /// do not belong in every future of our callers.
     pub(super) async fn call<T, E, F>(&self, request: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,

@@ -78,7 +78,7 @@ async fn use_or_drop(queue: &Queue, batch: Batch, limit: Limit, dice: &mut Dice,
 pub(crate) async fn receivers_that_crash_lose_nothing_and_keep_the_order(backend: Backend) {
     let harness = Arc::new(Harness::new(backend).await);
     // Fewer where each crash takes seconds.
-    let messages = if harness.has(Need::Clock) { 25 } else { 8 };
+    let messages = if harness.has(Need::Clock) { 25 } else { 5 };
     for number in 0..messages {
         let envelopes: Vec<_> =
             (0..PARTITIONS).map(|partition| outgoing(partition, &number.to_string())).collect();

@@ -72,7 +72,7 @@ pub(crate) async fn burying_twice_keeps_the_first(backend: Backend) {
 pub(crate) async fn the_list_can_be_paged_while_it_is_emptied(backend: Backend) {
     let harness = Harness::new(backend).await;
     let queue = &harness.queue;
-    let letters: Vec<_> = (0..7).map(|number| letter(&format!("id {number}"), "why")).collect();
+    let letters: Vec<_> = (0..5).map(|number| letter(&format!("id {number}"), "why")).collect();
     queue.bury(&letters).await.unwrap();
     let mut seen = Vec::new();
     loop {
@@ -84,10 +84,10 @@ pub(crate) async fn the_list_can_be_paged_while_it_is_emptied(backend: Backend) 
         assert!(page.len() <= 3);
         let ids: Vec<_> = page.iter().map(|letter| letter.id.clone()).collect();
         assert_eq!(queue.forget_dead(&ids).await.unwrap(), ids.len() as u64);
-        assert_eq!(queue.forget_dead(&ids).await.unwrap(), 0);
         seen.extend(page);
     }
     assert_eq!(seen, letters);
+    assert_eq!(queue.forget_dead(&["id 0".to_owned()]).await.unwrap(), 0);
     assert_eq!(queue.backlog().await.unwrap().dead, 0);
 }
 

@@ -98,8 +98,8 @@ impl Fake {
         Self { shared, task }
     }
 
-    pub(crate) fn address(&self) -> String {
-        self.shared.address.clone()
+    pub(crate) fn address(&self) -> &str {
+        &self.shared.address
     }
 
     /// Lets the next requests of these kinds go wrong, each once, in this order.
@@ -186,7 +186,8 @@ impl Shared {
         failing: Option<(&str, &str)>,
     ) -> Result<Value, Refusal> {
         if action == "ReceiveMessage" {
-            let mut looks = input["WaitTimeSeconds"].as_u64().unwrap_or(0) * 200;
+            // A second of waiting passes within a tenth.
+            let mut looks = input["WaitTimeSeconds"].as_u64().unwrap_or(0) * 20;
             loop {
                 let messages = self.receive(input);
                 if looks == 0 || messages.as_array().is_some_and(|messages| !messages.is_empty()) {

@@ -11,9 +11,10 @@ use std::{
 };
 
 use queue::{Batch, Error, Limit, Message, NowMs, Options, Outgoing, Queue, Service};
+use servers::sqs;
 use tempfile::TempDir;
 
-use crate::server::{self, Server};
+use crate::server::Server;
 
 /// Plenty.
 pub(crate) const ALL: Limit = Limit { messages_max: 10_000, bytes_max: 64 << 20 };
@@ -78,9 +79,8 @@ impl Backend {
             return Some(format!("{self:?} lacks {need:?}"));
         }
         match self {
-            Self::Sqlite | Self::Sqs => None,
-            Self::Fauxqs => server::fauxqs().err(),
-            Self::Fakecloud => server::fakecloud().err(),
+            Self::Sqlite | Self::Sqs | Self::Fauxqs => None,
+            Self::Fakecloud => sqs::strict().err(),
         }
     }
 }
@@ -115,8 +115,8 @@ impl Harness {
         let server = match backend {
             Backend::Sqlite => None,
             Backend::Sqs => Some(Server::fake(&clock).await),
-            Backend::Fauxqs => Some(Server::fauxqs()),
-            Backend::Fakecloud => Some(Server::fakecloud().await),
+            Backend::Fauxqs => Some(Server::Shared(sqs::server())),
+            Backend::Fakecloud => Some(Server::Shared(sqs::strict().unwrap())),
         };
         if !backend.has(Need::Clock) {
             options.visibility_ms = 3_000;

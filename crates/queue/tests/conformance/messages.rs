@@ -222,7 +222,7 @@ pub(crate) async fn figures_of_the_backlog(backend: Backend) {
 pub(crate) async fn the_highest_sequence_stays_when_messages_are_gone(backend: Backend) {
     let harness = Harness::new(backend).await;
     let queue = &harness.queue;
-    assert_eq!(queue.highest_sequence().await.unwrap(), None);
+    assert_eq!(queue.highest_sequence().await.unwrap(), Some(Sequence(0)));
     harness.send(0, ["a", "b", "c"]).await;
     let batch = harness.receive(up_to(2)).await;
     let highest = queue.highest_sequence().await.unwrap();

@@ -7,10 +7,17 @@ use queue::{DeadLetter, Error, Limit, Options, Outgoing, Queue};
 use crate::{
     fake::{Fake, Fault},
     harness::{ALL, Backend, Harness, NOW, ack_all, bodies, outgoing, send, up_to},
+    server::service as service_at,
 };
 
 async fn fresh() -> Harness {
     Harness::new(Backend::Sqs).await
+}
+
+/// The names of the queue and of its dead-letter queue.
+fn names(harness: &Harness) -> (&str, String) {
+    let name = harness.server().1.queue_url.rsplit('/').next().unwrap();
+    (name, name.replace(".fifo", "-dead.fifo"))
 }
 
 fn fake(harness: &Harness) -> &Fake {
@@ -20,19 +27,21 @@ fn fake(harness: &Harness) -> &Fake {
 const SEND: &str = "SendMessageBatch";
 const THROTTLED: Fault = Fault::Refuse(400, "RequestThrottled");
 const FAILED: Fault = Fault::Refuse(503, "ServiceUnavailable");
-const INBOX: &str = "inbox.fifo";
 
 #[tokio::test]
 async fn a_queue_that_is_no_inbox_is_refused_with_the_attribute() {
     let harness = fresh().await;
     let fake = fake(&harness);
+    let (inbox, dead) = names(&harness);
     for (queue, attribute, wrong, right) in [
-        (INBOX, "FifoQueue", None, Some("true")),
-        (INBOX, "DeduplicationScope", Some("queue"), Some("messageGroup")),
-        (INBOX, "FifoThroughputLimit", Some("perQueue"), Some("perMessageGroupId")),
-        (INBOX, "MaximumMessageSize", Some("262144"), Some("1048576")),
-        ("dead.fifo", "MaximumMessageSize", Some("262144"), Some("1048576")),
-        (INBOX, "RedrivePolicy", None, None),
+        (inbox, "FifoQueue", None, Some("true")),
+        (inbox, "DeduplicationScope", Some("queue"), Some("messageGroup")),
+        (inbox, "FifoThroughputLimit", Some("perQueue"), Some("perMessageGroupId")),
+        (inbox, "MaximumMessageSize", Some("262144"), Some("1048576")),
+        (&dead, "MaximumMessageSize", Some("262144"), Some("1048576")),
+        (inbox, "QueueArn", Some("arn:aws:sqs:a:b:c/d"), Some("arn:aws:sqs:a:b:c")),
+        (inbox, "QueueArn", Some("arn:aws:sqs:a:b:\"c"), Some("arn:aws:sqs:a:b:c")),
+        (inbox, "RedrivePolicy", None, None),
     ] {
         fake.set(queue, attribute, wrong);
         let error = harness.reopen(Options::default()).await.unwrap_err();
@@ -47,7 +56,7 @@ async fn a_queue_that_is_no_inbox_is_refused_with_the_attribute() {
 async fn a_queue_that_is_not_there_is_refused_and_a_service_that_is_not_there_is_transient() {
     let harness = fresh().await;
     let (server, service) = harness.server();
-    let none = server.service(service.queue_url.replace("inbox", "none"));
+    let none = service_at(server.address(), service.queue_url.replace("inbox", "none"));
     let error = Queue::open_sqs(&none, Options::default(), Arc::new(|| 0)).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     assert!(!error.is_transient());
@@ -62,7 +71,8 @@ async fn a_queue_that_is_not_there_is_refused_and_a_service_that_is_not_there_is
 #[tokio::test]
 async fn the_inbox_is_named_by_arn_and_age() {
     let harness = fresh().await;
-    assert_eq!(harness.queue.inbox_id(), "arn:aws:sqs:us-east-1:000000000000:inbox.fifo@1700000000");
+    let expected = format!("arn:aws:sqs:us-east-1:000000000000:{}@1700000000", names(&harness).0);
+    assert_eq!(harness.queue.inbox_id(), expected);
 }
 
 #[tokio::test]
@@ -317,4 +327,69 @@ async fn closing_ends_waiting_and_refuses() {
     assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
     assert!(matches!(harness.queue.send(&[outgoing(0, "a")]).await[..], [Err(Error::Closed)]));
     assert!(matches!(harness.queue.check().await, Err(Error::Closed)));
+}
+
+#[tokio::test]
+async fn quiet_messages_do_not_tell_their_age() {
+    let harness = fresh().await;
+    let quiet = Outgoing { id: "~announcement".into(), ..outgoing(0, "a") };
+    send(&harness.queue, &[quiet]).await;
+    harness.advance(10);
+    harness.send(1, ["b"]).await;
+    harness.queue.receive(ALL, NOW).await.unwrap();
+    let backlog = harness.queue.backlog().await.unwrap();
+    assert_eq!((backlog.messages, backlog.oldest_sent_at_ms), (2, Some(1_700_000_000_010)));
+}
+
+#[tokio::test]
+async fn an_id_names_one_burial() {
+    let harness = fresh().await;
+    let queue = &harness.queue;
+    let letter = |id: &str| DeadLetter {
+        id: id.into(),
+        partition: 1,
+        body: "b".into(),
+        reason: "r".into(),
+        buried_at_ms: 5,
+    };
+    let (first, anew) = (letter("arn:aws:sqs:a:b:c@1/1/7/all"), letter("arn:aws:sqs:a:b:c@1/1/8/all"));
+    queue.bury(std::slice::from_ref(&first)).await.unwrap();
+    assert_eq!(queue.forget_dead(std::slice::from_ref(&first.id)).await.unwrap(), 1);
+    // A burial that is repeated after that, because its answer was lost, leaves nothing behind.
+    queue.bury(&[first, anew.clone()]).await.unwrap();
+    assert_eq!(queue.dead_letters(None, 10).await.unwrap(), [anew]);
+}
+
+#[tokio::test]
+async fn less_than_a_second_of_visibility_is_a_second() {
+    let harness = Harness::with(Backend::Sqs, Options { visibility_ms: 1, ..Options::default() }).await;
+    harness.send(0, ["a"]).await;
+    let batch = harness.receive(ALL).await;
+    harness.advance(999);
+    harness.nothing().await;
+    harness.queue.extend(&batch.lease).await.unwrap();
+    harness.advance(1000);
+    assert!(matches!(harness.queue.extend(&batch.lease).await, Err(Error::LeaseLost)));
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
+}
+
+#[tokio::test]
+async fn one_server_holds_two_hundred_inboxes_apart() {
+    let server = servers::sqs::server();
+    let options = Options::default();
+    let mut queues = Vec::new();
+    for number in 0..200_u16 {
+        let made = server.make(&format!("game-{}_partitions", number % 3), Default::default()).await;
+        let service = service_at(server.address(), made.queue_url);
+        let queue = Queue::open_sqs(&service, options, Arc::new(|| 0)).await.unwrap();
+        send(&queue, &[outgoing(number, "a")]).await;
+        queues.push(queue);
+    }
+    let ids: HashSet<_> = queues.iter().map(Queue::inbox_id).collect();
+    assert_eq!(ids.len(), 200);
+    for (number, queue) in (0..).zip(&queues) {
+        let batches = queue.receive(ALL, NOW).await.unwrap();
+        assert_eq!(batches.len(), 1);
+        assert_eq!((batches[0].lease.partition(), batches[0].messages.len()), (number, 1));
+    }
 }
