@@ -3,6 +3,7 @@
 use fetch::Board;
 use game::{Round, Standing, Username};
 use serde_json::json;
+use server::board::Keeper;
 use server::live::feed::Feed;
 use store::{Commit, Committed, Position, Prefetched, Scheduled, Stage, Writer};
 use tokio::sync::Notify;
@@ -42,7 +43,13 @@ impl Bench {
             clock: site.clock.clone(),
             poke: Arc::clone(&poke),
         };
+        let keeper = Keeper {
+            board: Arc::clone(&board),
+            reader: store.reader().await.unwrap(),
+            clock: site.clock.clone(),
+        };
         tokio::spawn(feed.run(stop.clone()));
+        tokio::spawn(keeper.run(stop.clone()));
         Self { site, writer, hub, board, poke, stop }
     }
 
