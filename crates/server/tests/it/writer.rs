@@ -48,8 +48,13 @@ impl Bench {
     }
 
     fn writer(&self) -> Writer<Tally> {
+        self.writer_of(1)
+    }
+
+    /// A writer that takes its inbox for the one of this generation.
+    fn writer_of(&self, generation: u32) -> Writer<Tally> {
         let inbox_id = self.queue.inbox_id().to_owned();
-        let identity = Identity { inbox_id, generation: 1, partitions: self.partitions };
+        let identity = Identity { inbox_id, generation, partitions: self.partitions };
         let (queue, tally, clock) = (self.queue.clone(), Arc::clone(&self.tally), self.clock.clone());
         Writer::new(queue, tally, clock, identity, self.visibility_ms)
     }

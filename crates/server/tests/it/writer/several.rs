@@ -179,6 +179,11 @@ async fn a_writer_that_must_not_go_on_gives_all_back() {
         }
         assert!(matches!(bench.writer().step(NOW).await, Err(StepError::Foreign(_))));
         assert_eq!(bench.queue.receive(ALL, NOW).await.unwrap().len(), 3, "at once");
+
+        // It learns from the store that its inbox was replaced.
+        let bench = Bench::one_in_each(3, VISIBILITY_MS).await;
+        assert!(matches!(bench.writer_of(2).step(NOW).await, Err(StepError::Foreign(_))));
+        assert_eq!(bench.queue.receive(ALL, NOW).await.unwrap().len(), 3, "at once");
     })
     .await;
 }
