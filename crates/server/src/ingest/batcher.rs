@@ -1,6 +1,11 @@
 //! The batcher: gathers the commands that arrive while the previous send is in flight, and sends them as few messages.
 //! Natural group commit: at low load nothing waits, at high load one send carries hundreds of commands.
 //!
+//! Order holds because one send is in flight at a time, and nothing new is sent while the fate of anything in it is
+//! open: an envelope whose answer was lost is sent again under its id, which the inbox knows if it has it, and before any
+//! later one of its partition. One that fails for good takes those behind it in the same send along; all their senders
+//! are told so, and what comes later goes on.
+//!
 //! It knows nothing of the game: a command is a partition, a time and the text of its payload. It has no timers: a
 //! test steps it with [`Batcher::flush`].
 
@@ -57,12 +62,19 @@ struct Building {
     partition: u16,
     id: String,
     builder: EnvelopeBuilder,
-    waiters: Vec<oneshot::Sender<bool>>,
+    waiters: Waiters,
 }
 
 struct Closed {
     outgoing: Outgoing,
-    waiters: Vec<oneshot::Sender<bool>>,
+    waiters: Waiters,
+}
+
+/// Who waits for an envelope, and what is kept for them.
+#[derive(Default)]
+struct Waiters {
+    tell: Vec<oneshot::Sender<bool>>,
+    payload_bytes: usize,
 }
 
 #[derive(Default)]
@@ -71,7 +83,9 @@ struct Pending {
     open: Vec<Option<Building>>,
     /// Envelopes that are full, in order.
     full: VecDeque<Closed>,
+    /// Commands whose fate is open, those in flight included.
     commands: usize,
+    /// The bytes of their payloads.
     bytes: usize,
     envelopes: u64,
 }
@@ -128,8 +142,6 @@ impl Batcher {
         }
         let id =
             pending.push(&self.options, self.queue.inbox_id(), partition, arrived_at_ms, payload, told)?;
-        pending.commands += 1;
-        pending.bytes += payload.len();
         drop(pending);
         self.wake.notify_one();
         Ok(Ticket { id, durable })
@@ -148,7 +160,7 @@ impl Batcher {
             in_flight
                 .envelopes
                 .iter()
-                .for_each(|envelope| self.envelope_size.record(envelope.waiters.len() as f64));
+                .for_each(|envelope| self.envelope_size.record(envelope.waiters.tell.len() as f64));
         }
         let (outgoing, waiters): (Vec<_>, Vec<_>) = std::mem::take(&mut in_flight.envelopes)
             .into_iter()
@@ -161,7 +173,7 @@ impl Batcher {
         let give_up = now_ms - in_flight.since_ms >= RESEND_MS_MAX;
         for ((outgoing, waiters), result) in outgoing.into_iter().zip(waiters).zip(results) {
             match result {
-                Ok(()) => tell(waiters, true),
+                Ok(()) => self.tell(waiters, true),
                 Err(error) if error.is_transient() && !give_up => {
                     warn!(envelope = outgoing.id, %error, tries = in_flight.tries, "sending an envelope again");
                     in_flight.envelopes.push(Closed { outgoing, waiters });
@@ -169,11 +181,11 @@ impl Batcher {
                 Err(error) => {
                     error!(
                         envelope = outgoing.id,
-                        commands = waiters.len(),
+                        commands = waiters.tell.len(),
                         error = fetch::chain(&error),
                         "the inbox does not take commands"
                     );
-                    tell(waiters, false);
+                    self.tell(waiters, false);
                 }
             }
         }
@@ -195,7 +207,7 @@ impl Batcher {
                 Flushed::Nothing => {
                     self.waiting.set(0.0);
                     if stop.run_until_cancelled(self.wake.notified()).await.is_none()
-                        && self.pending.lock().is_empty()
+                        && self.pending.lock().commands == 0
                     {
                         return;
                     }
@@ -204,20 +216,21 @@ impl Batcher {
             }
         }
     }
-}
 
-fn tell(waiters: Vec<oneshot::Sender<bool>>, durable: bool) {
-    for waiter in waiters {
-        // Nobody listens when the phone hung up; the command counts all the same.
-        let _ = waiter.send(durable);
+    /// Tells what became of an envelope; from now on there is room for others.
+    fn tell(&self, waiters: Waiters, durable: bool) {
+        let mut pending = self.pending.lock();
+        pending.commands -= waiters.tell.len();
+        pending.bytes -= waiters.payload_bytes;
+        drop(pending);
+        for waiter in waiters.tell {
+            // Nobody listens when the phone hung up; the command counts all the same.
+            let _ = waiter.send(durable);
+        }
     }
 }
 
 impl Pending {
-    fn is_empty(&self) -> bool {
-        self.commands == 0
-    }
-
     fn push(
         &mut self,
         options: &BatcherOptions,
@@ -235,10 +248,13 @@ impl Pending {
                 let id = format!("{}-{:x}", options.node, self.envelopes);
                 let builder =
                     EnvelopeBuilder::new(inbox, options.partitions, &id, options.envelope_bytes_max);
-                Building { partition, id, builder, waiters: Vec::new() }
+                Building { partition, id, builder, waiters: Waiters::default() }
             });
             if let Some(index) = building.builder.push(None, arrived_at_ms, payload) {
-                building.waiters.push(told);
+                building.waiters.tell.push(told);
+                building.waiters.payload_bytes += payload.len();
+                self.commands += 1;
+                self.bytes += payload.len();
                 return Ok(wire::entry_id(&building.id, index));
             }
             if let Some(building) = slot.take() {
@@ -250,8 +266,6 @@ impl Pending {
     fn take(&mut self) -> Vec<Closed> {
         let mut all: Vec<_> = self.full.drain(..).collect();
         all.extend(self.open.iter_mut().filter_map(|slot| slot.take().map(Building::close)));
-        self.commands = 0;
-        self.bytes = 0;
         all
     }
 }

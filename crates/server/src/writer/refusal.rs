@@ -2,9 +2,10 @@
 
 use tracing::error;
 
-use super::{Crowd, Prepared, StepError, Work, Writer, batch};
+use super::settler::{Prepared, Settler};
+use super::{Crowd, StepError, Work, batch};
 
-impl<C: Crowd> Writer<C> {
+impl<C: Crowd> Settler<C> {
     /// Marks every command that makes the store refuse the batch, by rehearsing ever longer beginnings of it. A message
     /// that is refused without any of its commands is marked whole.
     pub(super) async fn find_refused(

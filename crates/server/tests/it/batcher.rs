@@ -1,5 +1,7 @@
 //! The batcher: what gathered goes out as few messages, and everybody is told what became of it.
 
+mod over_sqs;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 

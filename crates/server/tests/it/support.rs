@@ -1,13 +1,15 @@
 //! A fresh inbox and store, a clock that moves when told, and shorthands.
 
 pub(crate) mod tally;
+pub(crate) mod way;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use game::{Action, Add, Token, Username};
-use queue::{Limit, Message, Options, Outgoing, Queue};
+use queue::{AccessKey, Limit, Message, Options, Outgoing, Queue, Service};
 use server::clock::Clock;
+use servers::sqs;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use store::Store;
 use tempfile::TempDir;
@@ -19,6 +21,8 @@ pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
 pub(crate) const VISIBILITY_MS: i64 = 30_000;
 /// Do not wait.
 pub(crate) const NOW: Duration = Duration::ZERO;
+/// Plenty.
+pub(crate) const ALL: Limit = Limit { messages_max: 10_000, bytes_max: 64 << 20 };
 /// What no test takes.
 const LONG: Duration = Duration::from_secs(120);
 
@@ -40,6 +44,23 @@ impl Site {
         let queue =
             Queue::open_sqlite(&folder.path().join("inbox.sqlite"), options, clock.as_fn()).await.unwrap();
         Self { clock, queue, folder }
+    }
+
+    /// With an inbox in SQS, which is reached at this address or directly. Its leases run out for us by the clock of
+    /// the test, and for the server by its own.
+    pub(crate) async fn sqs(address: Option<&str>, visibility_ms: i64) -> Self {
+        let server = sqs::server();
+        let made = Box::pin(server.make("game", sqs::QueueOptions::default())).await;
+        let service = Service {
+            queue_url: made.queue_url,
+            endpoint_url: Some(address.unwrap_or(server.address()).to_owned()),
+            region: Some(sqs::REGION.to_owned()),
+            access_key: Some(AccessKey { id: sqs::KEY.to_owned(), secret: sqs::KEY.to_owned() }),
+        };
+        let clock = Clock::manual(NOW_MS);
+        let options = Options { visibility_ms, ..Options::default() };
+        let queue = Box::pin(Queue::open_sqs(&service, options, clock.as_fn())).await.unwrap();
+        Self { clock, queue, folder: TempDir::new().unwrap() }
     }
 
     /// The inbox, as another process has it.
@@ -86,11 +107,14 @@ impl Site {
     pub(crate) async fn drain(&self) -> Vec<(u16, Message)> {
         let mut all = Vec::new();
         loop {
-            let limit = Limit { messages_max: 10_000, bytes_max: 64 << 20 };
-            let mut batches = self.queue.receive(limit, NOW).await.unwrap();
-            let Some(batch) = batches.pop() else { return all };
-            self.queue.ack(&batch.lease, batch.messages.last().unwrap().sequence).await.unwrap();
-            all.extend(batch.messages.into_iter().map(|message| (batch.lease.partition(), message)));
+            let batches = self.queue.receive(ALL, NOW).await.unwrap();
+            if batches.is_empty() {
+                return all;
+            }
+            for batch in batches {
+                self.queue.ack(&batch.lease, batch.messages.last().unwrap().sequence).await.unwrap();
+                all.extend(batch.messages.into_iter().map(|message| (batch.lease.partition(), message)));
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod burying;
 mod pair;
 mod random;
 mod reading_on;
+mod several;
 mod steps;
 
 use std::ops::Deref;
@@ -20,6 +21,7 @@ struct Bench {
     site: Site,
     tally: Arc<Tally>,
     partitions: u16,
+    visibility_ms: i64,
 }
 
 impl Deref for Bench {
@@ -33,14 +35,28 @@ impl Deref for Bench {
 impl Bench {
     async fn new(partitions: u16) -> Self {
         let site = Site::with(Options { visibility_ms: VISIBILITY_MS, ..Options::default() }).await;
+        Self::at(site, partitions, VISIBILITY_MS)
+    }
+
+    async fn sqs(partitions: u16, visibility_ms: i64) -> Self {
+        Self::at(Site::sqs(None, visibility_ms).await, partitions, visibility_ms)
+    }
+
+    fn at(site: Site, partitions: u16, visibility_ms: i64) -> Self {
         let tally = Arc::new(Tally::new(site.queue.clone(), site.clock.clone()));
-        Self { site, tally, partitions }
+        Self { site, tally, partitions, visibility_ms }
     }
 
     fn writer(&self) -> Writer<Tally> {
+        self.writer_of(1)
+    }
+
+    /// A writer that takes its inbox for the one of this generation.
+    fn writer_of(&self, generation: u32) -> Writer<Tally> {
         let inbox_id = self.queue.inbox_id().to_owned();
-        let identity = Identity { inbox_id, generation: 1, partitions: self.partitions };
-        Writer::new(self.queue.clone(), Arc::clone(&self.tally), self.clock.clone(), identity, VISIBILITY_MS)
+        let identity = Identity { inbox_id, generation, partitions: self.partitions };
+        let (queue, tally, clock) = (self.queue.clone(), Arc::clone(&self.tally), self.clock.clone());
+        Writer::new(queue, tally, clock, identity, self.visibility_ms)
     }
 
     /// Sends one message with these payloads.

@@ -128,14 +128,7 @@ async fn a_message_of_another_game_stops_the_writer_and_nothing_is_acked() {
 async fn a_writer_of_an_inbox_that_was_replaced_stops() {
     let bench = Bench::new(1).await;
     bench.send_numbers(0, [1]).await;
-    let identity = server::writer::Identity {
-        inbox_id: bench.queue.inbox_id().to_owned(),
-        generation: 2,
-        partitions: 1,
-    };
-    let tally = std::sync::Arc::clone(&bench.tally);
-    let mut writer =
-        server::writer::Writer::new(bench.queue.clone(), tally, bench.clock.clone(), identity, VISIBILITY_MS);
+    let mut writer = bench.writer_of(2);
     assert!(matches!(fails(&mut writer).await, StepError::Foreign(_)));
     assert_eq!((bench.tally.numbers(0), bench.left().await), (vec![], 1));
     assert_eq!(bench.writer().step(NOW).await.unwrap(), applied(1, 1), "given back at once");

@@ -1,0 +1,76 @@
+//! Keeping leases alive.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use queue::{Lease, Queue};
+use tracing::debug;
+
+use crate::clock::Clock;
+
+/// Keeps all leases of a writer alive while it works on one of them, or pauses. What fails is tried again when it is
+/// due the next time, twice before a lease runs out; and a lost lease harms nothing: the position decides who commits.
+pub(super) struct Keeper {
+    queue: Queue,
+    clock: Clock,
+    every_ms: i64,
+    /// When the leases began, or were extended last, Unix milliseconds.
+    since_ms: i64,
+}
+
+impl Keeper {
+    pub(super) fn new(queue: Queue, clock: Clock, visibility_ms: i64) -> Self {
+        Self { queue, clock, every_ms: (visibility_ms / 3).max(1), since_ms: 0 }
+    }
+
+    /// The leases have just begun.
+    pub(super) fn begin(&mut self) {
+        self.since_ms = self.clock.now_ms();
+    }
+
+    /// Extends these leases if that is due; returns those that are lost.
+    pub(super) async fn catch_up(&mut self, leases: &[Lease]) -> Vec<Lease> {
+        if self.due_in().is_zero() { self.extend(leases).await } else { Vec::new() }
+    }
+
+    /// Does this work, and extends these leases meanwhile, again and again; returns also those that are lost. Both are
+    /// polled all the time: the extension may have to wait for a lock that the work holds.
+    pub(super) async fn beside<T>(
+        &mut self,
+        leases: &[Lease],
+        work: impl Future<Output = T>,
+    ) -> (T, Vec<Lease>) {
+        let mut lost = Vec::new();
+        let extending = async {
+            loop {
+                tokio::time::sleep(self.due_in()).await;
+                lost.extend(self.extend(leases).await);
+            }
+        };
+        let done = tokio::select! {
+            done = work => done,
+            never = extending => never,
+        };
+        (done, lost)
+    }
+
+    fn due_in(&self) -> Duration {
+        let left_ms = (self.since_ms + self.every_ms - self.clock.now_ms()).clamp(0, self.every_ms);
+        Duration::from_millis(left_ms.unsigned_abs())
+    }
+
+    async fn extend(&mut self, leases: &[Lease]) -> Vec<Lease> {
+        // Counted from before the first request: that is when the first of them begins anew.
+        self.since_ms = self.clock.now_ms();
+        let results = join_all(leases.iter().map(|lease| self.queue.extend(lease))).await;
+        let failed = leases.iter().zip(results).filter_map(|(lease, result)| Some((lease, result.err()?)));
+        failed
+            .filter(|(lease, error)| {
+                debug!(partition = lease.partition(), %error, "cannot extend a lease");
+                matches!(error, queue::Error::LeaseLost)
+            })
+            .map(|(lease, _)| lease.clone())
+            .collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! The batcher over SQS, where an answer can get lost.
+
+use server::bounds::PENDING_COMMANDS_MAX;
+use server::ingest::Flushed;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::{batcher, of, submit, taken};
+use crate::support::way::Way;
+use crate::support::{NOW_MS, Site, VISIBILITY_MS, in_time};
+
+async fn site() -> (Way, Site) {
+    let way = Way::to(servers::sqs::server().address()).await;
+    let site = Site::sqs(Some(&way.address), VISIBILITY_MS).await;
+    (way, site)
+}
+
+#[tokio::test]
+async fn nothing_of_a_partition_passes_what_may_not_have_arrived() {
+    in_time(async {
+        let (way, site) = site().await;
+        // Each command in a message of its own.
+        let batcher = batcher(&site, 1);
+        let mut tickets: Vec<_> = [0, 1, 2].map(|number| submit(&batcher, 0, number)).into();
+        tickets.push(submit(&batcher, 1, 100));
+        for later in [3, 4] {
+            way.lose(true);
+            assert_eq!(batcher.flush().await, Flushed::Again);
+            way.lose(false);
+            // The first of each partition did arrive, once, and nobody knows.
+            assert_eq!(site.left().await, 2);
+            tickets.push(submit(&batcher, 0, later));
+            for ticket in &mut tickets {
+                assert_eq!(ticket.durable.try_recv(), Err(TryRecvError::Empty), "its fate is open");
+            }
+        }
+        assert_eq!(batcher.flush().await, Flushed::Sent);
+        assert_eq!(site.left().await, 4, "nothing new is sent together with what is sent again");
+        assert_eq!(batcher.flush().await, Flushed::Sent);
+        let ids: Vec<_> = tickets.iter().map(|ticket| ticket.id.clone()).collect();
+        for ticket in tickets {
+            assert_eq!(ticket.durable.await, Ok(true));
+        }
+        let taken = taken(&site).await;
+        assert_eq!((of(&taken, 0), of(&taken, 1)), (vec![0, 1, 2, 3, 4], vec![100]));
+        assert!(taken.iter().all(|taken| ids.contains(&taken.id)), "under the ids that were given");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_fails_for_good_is_told_to_those_who_sent_it() {
+    in_time(async {
+        let (_way, site) = site().await;
+        let batcher = batcher(&site, 1);
+        let first = submit(&batcher, 0, 0);
+        // SQS takes such a character, this server does not.
+        let refused = batcher.submit(0, NOW_MS, "\"🦀\"".as_bytes()).unwrap();
+        let behind = submit(&batcher, 0, 2);
+        let beside = submit(&batcher, 1, 100);
+        assert_eq!(batcher.flush().await, Flushed::Sent, "there is no point in trying again");
+        let durable = [first, refused, behind, beside].map(|ticket| ticket.durable);
+        let told: Vec<_> = futures_util::future::join_all(durable).await;
+        assert_eq!(told, [Ok(true), Ok(false), Ok(false), Ok(true)], "what stands behind it goes with it");
+        let later = submit(&batcher, 0, 3);
+        assert_eq!(batcher.flush().await, Flushed::Sent);
+        assert_eq!(later.durable.await, Ok(true));
+        let taken = taken(&site).await;
+        assert_eq!((of(&taken, 0), of(&taken, 1)), (vec![0, 3], vec![100]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_leaves_no_room_for_more() {
+    in_time(async {
+        let (way, site) = site().await;
+        let batcher = batcher(&site, 65_536);
+        let tickets: Vec<_> = (0..PENDING_COMMANDS_MAX).map(|number| submit(&batcher, 0, number)).collect();
+        way.lose(true);
+        assert_eq!(batcher.flush().await, Flushed::Again);
+        assert!(batcher.submit(1, NOW_MS, b"1").is_err(), "all are kept still");
+        way.lose(false);
+        assert_eq!(batcher.flush().await, Flushed::Sent);
+        assert!(batcher.submit(1, NOW_MS, b"1").is_ok());
+        for ticket in tickets {
+            assert_eq!(ticket.durable.await, Ok(true));
+        }
+    })
+    .await;
+}
