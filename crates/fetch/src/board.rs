@@ -16,8 +16,8 @@ use store::{Identity, Position, Reader};
 use tokio_util::sync::CancellationToken;
 
 use local::Local;
-use redis::Redis;
 pub use redis::BoardError;
+use redis::Redis;
 
 /// The board of ranks.
 #[derive(Debug)]
@@ -136,12 +136,7 @@ impl Board {
     /// 1 + the number of players strictly ahead of this standing, which was read at these positions. `None` while that
     /// is not sure: a partition is stale, or behind these positions and not known to have kept up within the last 2 s,
     /// or Redis does not answer within 100 ms.
-    pub async fn rank(
-        &self,
-        standing: &Standing,
-        positions: &[(u16, Position)],
-        now_ms: i64,
-    ) -> Option<u64> {
+    pub async fn rank(&self, standing: &Standing, positions: &[(u16, Position)], now_ms: i64) -> Option<u64> {
         match &self.0 {
             Backend::Local(board) => board.rank(standing, positions, now_ms),
             Backend::Redis(board) => board.rank(standing, positions, now_ms).await,

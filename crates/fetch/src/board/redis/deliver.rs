@@ -165,7 +165,10 @@ impl Redis {
         call.arg(self.link.scripts.project.get_hash()).arg(4);
         call.arg(&[STATE, ORDER, OF]).arg(text::rebuild_key(*partition));
         call.arg(self.game.get().map_or("", String::as_str)).arg(partition);
-        call.arg(text::position_text(*from)).arg(text::position_text(*to)).arg(u8::from(first)).arg(&self.channel);
+        call.arg(text::position_text(*from))
+            .arg(text::position_text(*to))
+            .arg(u8::from(first))
+            .arg(&self.channel);
         // The script wants each player once.
         let latest: HashMap<&str, &Standing> =
             changed.iter().map(|standing| (standing.username.as_str(), standing)).collect();

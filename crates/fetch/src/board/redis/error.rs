@@ -40,7 +40,9 @@ impl BoardError {
         match self {
             Self::Url { .. } => false,
             Self::Timeout { .. } => true,
-            Self::Connect { source: PoolError::Backend(error) } | Self::Command { source: error } => may_pass(error),
+            Self::Connect { source: PoolError::Backend(error) } | Self::Command { source: error } => {
+                may_pass(error)
+            }
             Self::Connect { source } => matches!(source, PoolError::Timeout(_)),
         }
     }

@@ -72,7 +72,9 @@ impl Redis {
                 continue;
             };
             let Some(held) = text::position(held_text) else { return Verdict::Void };
-            let Some((_, store)) = positions.iter().find(|(number, _)| *number == partition) else { continue };
+            let Some((_, store)) = positions.iter().find(|(number, _)| *number == partition) else {
+                continue;
+            };
             if held > *store {
                 return Verdict::Void; // the store went back to an older copy
             }

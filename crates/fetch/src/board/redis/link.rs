@@ -103,10 +103,7 @@ impl Link {
     }
 
     /// Runs one script.
-    pub(super) async fn call<T: FromRedisValue>(
-        &self,
-        call: &ScriptInvocation<'_>,
-    ) -> Result<T, BoardError> {
+    pub(super) async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, BoardError> {
         let mut connection = self.connection().await?;
         let result = call.invoke_async(&mut *connection).await;
         Ok(given_up_on_failure(connection, result)?)
