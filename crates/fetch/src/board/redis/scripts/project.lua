@@ -6,9 +6,10 @@ local game, partition, from, to, first, channel = unpack(ARGV, 1, 6)
 local CHANGED = 7
 
 local known = redis.call('HMGET', state, 'game', partition)
-if game ~= '' and known[1] ~= game then return end
 local held = known[2]
-if held then
+if game ~= '' and known[1] ~= game then
+  -- Nothing of this game is here.
+elseif held then
   -- Seen already. But a process cannot begin with what is long known, unless the store went back to an older copy.
   if not before(held, to) and first ~= '1' then return end
   redis.call('HDEL', state, partition) -- not exact until all of it is in
