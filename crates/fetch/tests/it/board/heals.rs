@@ -93,6 +93,20 @@ async fn players_that_a_restored_store_never_had_go() {
 }
 
 #[tokio::test]
+async fn they_go_also_where_the_board_was_stale_when_the_store_was_restored() {
+    let mut world = known(redis::server().url(), 50).await;
+    let backup = world.copy();
+    world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
+    let _lost = world.commit(0, &[("p7", 1_000)]);
+    world.tell(0, world.commit(0, &[("p8", 1_000)])).await;
+    world.says_nothing(0).await;
+    world.restore(backup);
+    world.boards = vec![world.board()];
+    world.keep(0).await;
+    world.says_all(0).await;
+}
+
+#[tokio::test]
 async fn the_board_of_another_game_is_not_shown() {
     let first = known(redis::server().url(), 50).await;
     // A game that stands at the same place of another inbox.
