@@ -129,7 +129,7 @@ impl Board {
     pub async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
         match &self.0 {
             Backend::Local(board) => Ok(board.keep(source, now_ms).await?),
-            Backend::Redis(board) => board.keep(source, now_ms).await,
+            Backend::Redis(board) => Box::pin(board.keep(source, now_ms)).await, // it is large
         }
     }
 

@@ -3,7 +3,8 @@
 //!
 //! `order` is a sorted set of all players in which every score is 0, so that members stand in the order of their bytes:
 //! [`text::member`] makes that the board's order, and `ZLEXCOUNT` is the exact rank of any standing. `of` says where in
-//! it each player stands. `state` has the game and each partition's position; a partition without one is stale.
+//! it each player stands. `state` has the game, each partition's position (a partition without one is stale), and the
+//! furthest position of which anything was ever written.
 //!
 //! A stale partition is rebuilt by whoever has the lock: projections are gathered from then on, in place and marked with
 //! their positions; the snapshot is read from the store, and written around them, chunk by chunk; the partition is

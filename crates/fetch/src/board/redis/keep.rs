@@ -16,8 +16,9 @@ const LOCK_MS: u64 = 5_000;
 /// Players that one script writes: it holds everybody else up for a few milliseconds.
 const CHUNK_PLAYERS: usize = 1_000;
 
-/// What Redis holds: the game, whether its keys are whole, and each partition's position.
-type Look = (Option<String>, bool, Vec<Option<String>>);
+/// What Redis holds: the game, whether its keys are whole, each partition's position, and the furthest of what was ever
+/// written of it.
+type Look = (Option<String>, bool, Vec<Option<String>>, Vec<Option<String>>);
 
 /// What there is to do.
 enum Verdict {
@@ -61,26 +62,28 @@ impl Redis {
     }
 
     fn judge(&self, look: &Look, game: &str, positions: &[(u16, Position)], now_ms: i64) -> Verdict {
-        let (known, whole, held) = look;
+        let (known, whole, held, furthest) = look;
         if known.as_deref() != Some(game) || !whole {
             return Verdict::Void;
         }
         let mut stale = Vec::new();
-        for ((partition, lag), held) in (0..).zip(self.lags.lock().iter_mut()).zip(held) {
-            let Some(held_text) = held else {
-                stale.push((partition, String::new()));
-                continue;
-            };
-            let Some(held) = text::position(held_text) else { return Verdict::Void };
-            let Some((_, store)) = positions.iter().find(|(number, _)| *number == partition) else {
-                continue;
-            };
-            if held > *store {
+        let mut lags = self.lags.lock();
+        for (partition, store) in positions {
+            let index = usize::from(*partition);
+            let Some(lag) = lags.get_mut(index) else { continue };
+            let text_of = |texts: &[Option<String>]| texts.get(index).cloned().flatten().unwrap_or_default();
+            if text::position(&text_of(furthest)).is_some_and(|furthest| furthest > *store) {
                 return Verdict::Void; // the store went back to an older copy
             }
-            lag.observe(held, *store, now_ms);
-            if lag.is_overdue(now_ms) {
-                stale.push((partition, held_text.clone()));
+            let seen = text_of(held);
+            match text::position(&seen) {
+                Some(held) => {
+                    lag.observe(held, *store, now_ms);
+                    if lag.is_overdue(now_ms) {
+                        stale.push((*partition, seen));
+                    }
+                }
+                None => stale.push((*partition, seen)),
             }
         }
         Verdict::Stale(stale)
@@ -134,7 +137,7 @@ impl Redis {
         }
         let (at, standings) = self.locked(token, source.standings(partition)).await??;
         let mut open = scripts.open.prepare_invoke();
-        open.key(&rebuild).arg(token).arg(text::position_text(at));
+        open.key(&[STATE, &rebuild]).arg(token).arg(partition).arg(text::position_text(at));
         if !self.link.call::<bool>(&open).await? {
             return Ok(false);
         }

@@ -48,12 +48,10 @@ async fn a_rank_is_null_wherever_it_is_not_sure() {
     bench.board.project(0, lost, Position { sequence: at.sequence + 6, ..at }, vec![]);
     assert_eq!(bench.me("ada").await["rank"], json!(null));
     bench.go_to(NOW_MS + 1_000);
-    for partition in bench.board.stale() {
-        let (at, all) = bench.reader.standings(partition).await.unwrap();
-        // What waits behind the gap is dropped, then the next rebuilding succeeds.
-        assert!(!bench.board.rebuild(partition, at, all.clone()));
-        assert!(bench.board.rebuild(partition, at, all));
-    }
+    // What waits behind the gap is dropped, then the next rebuilding succeeds.
+    bench.rebuild().await;
+    assert_eq!(bench.me("ada").await["rank"], json!(null));
+    bench.rebuild().await;
     assert_eq!(bench.me("ada").await["rank"], json!(2));
 }
 
@@ -63,18 +61,15 @@ async fn a_board_that_is_behind_for_too_long_says_nothing() {
     bench.join("ada", 7).await;
     bench.rebuild().await;
     // Another handler commits; this board is not told.
-    let unheard = Bench { board: Arc::new(Board::new(PARTITIONS)), ..bench };
-    let told = Arc::new(Board::new(PARTITIONS));
-    for partition in 0..PARTITIONS {
-        let (at, all) = unheard.reader.standings(partition).await.unwrap();
-        told.rebuild(partition, at, all);
-    }
+    let unheard = Bench { board: Arc::new(Board::local(PARTITIONS)), ..bench };
+    let told = Arc::new(Board::local(PARTITIONS));
+    told.keep(&unheard.reader, NOW_MS).await.unwrap();
     unheard.join("bob", 9).await;
     let rank = async |at_ms| {
         unheard.go_to(at_ms);
         unheard.get_with(Some(Arc::clone(&told)), "/fetch/self?username=ada").await.json()["rank"].clone()
     };
-    told.observe(&unheard.reader.positions().await.unwrap(), NOW_MS);
+    told.keep(&unheard.reader, NOW_MS).await.unwrap();
     assert_eq!(rank(NOW_MS + 2_000).await, json!(1), "exact for what it has applied");
     assert_eq!(rank(NOW_MS + 2_001).await, json!(null));
 }

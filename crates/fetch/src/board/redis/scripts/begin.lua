@@ -6,5 +6,5 @@ local token, partition, seen = unpack(ARGV)
 if redis.call('GET', lock) ~= token or (redis.call('HGET', state, partition) or '') ~= seen then return 0 end
 redis.call('HDEL', state, partition)
 redis.call('DEL', rebuild)
-redis.call('HSET', rebuild, 'token', token)
+redis.call('HSET', rebuild, 'token', token, 'furthest', redis.call('HGET', state, 'furthest:' .. partition) or '')
 return 1

@@ -1,13 +1,17 @@
--- The snapshot is as of this position: what was gathered must reach back to it. KEYS: rebuild. ARGV: token, at.
-local rebuild, token, at = KEYS[1], ARGV[1], ARGV[2]
-local run = redis.call('HMGET', rebuild, 'token', 'start', 'head')
-local start, head = run[2], run[3]
+-- The snapshot is as of this position: what was gathered must reach back to it, and nothing else may be from later.
+-- KEYS: state, rebuild. ARGV: token, partition, at.
+local state, rebuild = unpack(KEYS)
+local token, partition, at = unpack(ARGV)
+local run = redis.call('HMGET', rebuild, 'token', 'furthest', 'start', 'head')
+local furthest, start, head = run[2], run[3], run[4]
 if run[1] ~= token then return 0 end
-if not head or before(head, at) then
-  redis.call('HSET', rebuild, 'head', at)
-elseif before(at, start) then
+if (furthest ~= '' and before(at, furthest)) or (start and before(at, start)) then
   redis.call('DEL', rebuild)
   return 0
 end
-redis.call('HSET', rebuild, 'at', at, 'chunks', 0)
+if not head or before(head, at) then
+  head = at
+end
+redis.call('HSET', state, 'furthest:' .. partition, head)
+redis.call('HSET', rebuild, 'head', head, 'at', at, 'chunks', 0)
 return 1

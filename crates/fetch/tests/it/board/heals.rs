@@ -1,0 +1,256 @@
+//! Redis loses what it has, belongs to others, or knows what never was: all ends exact, and nothing wrong is said.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fetch::Source;
+use servers::redis;
+use store::Identity;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+/// A game of one partition with these many players, which the board knows.
+async fn known(url: String, players: u64) -> World {
+    let world = World::at(url, 1);
+    let all = (0..players).map(|number| standing(&format!("p{number}"), number % 7, NOW_MS)).collect();
+    world.commit_standings(0, all);
+    world.keep(0).await;
+    world
+}
+
+#[tokio::test]
+async fn a_flushed_board_is_silent_and_then_made_anew() {
+    let world = known(redis::server().url(), 50).await;
+    world.says_all(0).await;
+    flush(&world.url).await;
+    world.says_nothing(0).await;
+    world.tell(0, world.commit(0, &[("p7", 100)])).await;
+    world.says_nothing(0).await;
+    world.keep(0).await;
+    world.says_all(0).await;
+}
+
+#[tokio::test]
+async fn a_restarted_redis_is_filled_again() {
+    let server = redis::Server::start();
+    let world = known(server.url(), 50).await;
+    world.tell(0, world.commit(0, &[("p7", 100)])).await;
+    server.restart();
+    world.says_nothing(0).await;
+    world.tell(0, world.commit(0, &[("p8", 100)])).await; // its scripts are unknown there now
+    world.keep(0).await;
+    world.tell(0, world.commit(0, &[("p9", 100)])).await;
+    world.says_all(0).await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_evicted_is_noticed() {
+    for key in ["state", "order", "of"] {
+        let world = known(redis::server().url(), 50).await;
+        ask::<()>(&world.url, cmd("DEL").arg(format!("{{buttonparty}}:{key}"))).await;
+        world.says_nothing(0).await;
+        world.tell(0, world.commit(0, &[("p7", 100)])).await;
+        world.says_nothing(0).await;
+        world.keep(0).await;
+        world.says_all(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_player_that_vanished_from_one_of_the_keys_is_noticed() {
+    let world = known(redis::server().url(), 50).await;
+    ask::<()>(&world.url, cmd("HDEL").arg("{buttonparty}:of").arg("p3")).await;
+    world.says_nothing(0).await;
+    world.keep(0).await;
+    world.says_all(0).await;
+}
+
+#[tokio::test]
+async fn players_that_a_restored_store_never_had_go() {
+    let mut world = known(redis::server().url(), 50).await;
+    let backup = world.copy();
+    world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
+    world.tell(0, world.commit(0, &[("p7", 1_000)])).await;
+    world.says_all(0).await;
+    world.restore(backup.clone());
+    world.boards = vec![world.board()];
+    world.says_nothing(0).await;
+    world.keep(0).await;
+    world.says_all(0).await;
+
+    // The same when the handler is quicker than whoever looks after the board: it gets as far as the board was.
+    world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
+    world.tell(0, world.commit(0, &[("p7", 1_000)])).await;
+    world.restore(backup);
+    world.boards = vec![world.board()];
+    for score in 0..3 {
+        world.tell(0, world.commit(0, &[("p8", score)])).await;
+    }
+    world.keep(0).await;
+    world.says_all(0).await;
+}
+
+#[tokio::test]
+async fn they_go_also_where_the_board_was_stale_when_the_store_was_restored() {
+    let mut world = known(redis::server().url(), 50).await;
+    let backup = world.copy();
+    world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
+    let _lost = world.commit(0, &[("p7", 1_000)]);
+    world.tell(0, world.commit(0, &[("p8", 1_000)])).await;
+    world.says_nothing(0).await;
+    world.restore(backup);
+    world.boards = vec![world.board()];
+    world.keep(0).await;
+    world.says_all(0).await;
+}
+
+#[tokio::test]
+async fn the_board_of_another_game_is_not_shown() {
+    let first = known(redis::server().url(), 50).await;
+    // A game that stands at the same place of another inbox.
+    let second = World::at(first.url.clone(), 1);
+    second.adopt("another");
+    second.commit(0, &[("ada", 1)]);
+    second.says_nothing(0).await;
+    second.keep(0).await;
+    second.says_all(0).await;
+    first.says_nothing(0).await;
+    first.tell(0, first.commit(0, &[("p7", 9)])).await;
+    second.says_all(0).await;
+}
+
+/// The store, which somebody waits for in the middle of rebuilding.
+struct Slow<'a> {
+    world: &'a World,
+    reading: Notify,
+    go_on: Notify,
+}
+
+impl Source for Slow<'_> {
+    async fn identity(&self) -> Result<Option<Identity>, store::Error> {
+        self.world.identity().await
+    }
+
+    async fn positions(&self) -> Result<Vec<(u16, Position)>, store::Error> {
+        self.world.positions().await
+    }
+
+    async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), store::Error> {
+        let read = self.world.standings(partition).await;
+        self.reading.notify_one();
+        self.go_on.notified().await;
+        read
+    }
+}
+
+#[tokio::test]
+async fn while_one_rebuilds_others_wait_and_when_it_dies_another_goes_on() {
+    let mut world = World::new(Kind::Redis, 1);
+    world.boards.push(world.board());
+    world.commit(0, &[("ada", 1), ("bob", 2)]);
+    let slow = Slow { world: &world, reading: Notify::new(), go_on: Notify::new() };
+    {
+        let keeping = world.boards[0].keep(&slow, NOW_MS);
+        tokio::pin!(keeping);
+        tokio::select! {
+            ended = &mut keeping => panic!("it ends without the store: {ended:?}"),
+            () = slow.reading.notified() => {}
+        }
+        world.keep(1).await;
+        world.says_nothing(1).await;
+        // For longer than the lock lives by itself it is kept.
+        let longer = tokio::time::sleep(Duration::from_millis(5_500));
+        tokio::select! {
+            ended = &mut keeping => panic!("it ends without the store: {ended:?}"),
+            () = longer => {}
+        }
+        world.keep(1).await;
+        world.says_nothing(1).await;
+    } // and here it dies
+    in_time(async {
+        while !world.is_exact(1).await {
+            world.keep(1).await;
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rebuilder_whose_ground_is_gone_gives_up() {
+    for blow in
+        ["FLUSHDB", "DEL {buttonparty}:order", "DEL {buttonparty}:rebuild:0", "DEL {buttonparty}:lock"]
+    {
+        let world = World::new(Kind::Redis, 1);
+        world.commit(0, &[("ada", 1), ("bob", 2)]);
+        let slow = Slow { world: &world, reading: Notify::new(), go_on: Notify::new() };
+        let meanwhile = async {
+            slow.reading.notified().await;
+            let mut words = blow.split(' ');
+            ask::<()>(&world.url, cmd(words.next().unwrap()).arg(words.collect::<Vec<_>>())).await;
+            slow.go_on.notify_one();
+        };
+        let (kept, ()) = tokio::join!(world.boards[0].keep(&slow, NOW_MS), meanwhile);
+        kept.unwrap();
+        // Without its lock it may end what it began: nobody else has begun.
+        if blow.ends_with("lock") {
+            world.says_all(0).await;
+        } else {
+            world.says_nothing(0).await;
+        }
+        world.keep(0).await;
+        world.says_all(0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_keepers_and_a_game_that_goes_on_end_exact() {
+    const PLAYERS: u64 = 10_000;
+    let mut world = known(redis::server().url(), PLAYERS).await;
+    world.boards.push(world.board());
+    let world = Arc::new(world);
+    let stop = CancellationToken::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for board in 0..2 {
+        let (world, stop) = (Arc::clone(&world), stop.clone());
+        tasks.spawn(async move { world.boards[board].run(stop).await });
+    }
+    let playing = Arc::new(AtomicBool::new(true));
+    for board in 0..2 {
+        let (world, playing) = (Arc::clone(&world), Arc::clone(&playing));
+        tasks.spawn(async move {
+            while playing.load(Ordering::Relaxed) {
+                world.keep(board).await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for round in 0..400_u64 {
+        let changed = |index: u64| (format!("p{}", (round * 977 + index * 13) % PLAYERS), round + index);
+        let told = world.commit(0, &(0..50).map(changed).collect::<Vec<_>>());
+        // Some are lost: each makes the board stale, and others follow while it is rebuilt.
+        if round % 80 != 40 {
+            world.project(0, told);
+            in_time(world.boards[1].changed()).await; // not faster than they are delivered
+        }
+        if round % 200 == 150 {
+            flush(&world.url).await;
+        }
+    }
+    in_time(async {
+        let ada = world.truth()[0].clone();
+        while world.rank(0, &ada.0).await != Some(ada.1) {
+            world.pass(250);
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    playing.store(false, Ordering::Relaxed);
+    stop.cancel();
+    in_time(tasks.join_all()).await;
+    world.pass(2_001);
+    world.says_all(0).await;
+    world.says_all(1).await;
+}

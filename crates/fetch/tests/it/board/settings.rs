@@ -1,0 +1,34 @@
+//! URLs that are refused, and what is never shown of them.
+
+use fetch::{Board, BoardError};
+
+#[test]
+fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
+    for (url, reason) in [
+        ("", "must begin with redis://"),
+        ("http://user:secret@host", "must begin with redis://"),
+        ("unix:///secret/socket", "must begin with redis://"),
+        ("rediss://user:secret@host/1", "asks for TLS, which is not built in"),
+        ("redis://", "must be like redis://[user:password@]host[:port][/database]"),
+        ("redis://user:secret@host/minus", "must be like redis://[user:password@]host[:port][/database]"),
+        ("redis://user:secret@host/-1", "must be like redis://[user:password@]host[:port][/database]"),
+        ("redis://user:secret@host:port", "must be like redis://[user:password@]host[:port][/database]"),
+    ] {
+        let error = Board::redis(url, 1).unwrap_err();
+        assert!(matches!(&error, BoardError::Url { .. }) && !error.is_transient(), "{url}");
+        assert_eq!(error.to_string(), format!("the URL of the board {reason}"), "{url}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_opened_before_it_is_used_and_no_password_is_shown() {
+    let board = Board::redis("redis://user:secret@127.0.0.1:1/3", 1).unwrap();
+    assert!(!format!("{board:?}").contains("secret"), "{board:?}");
+    let world = super::World::new(super::Kind::Local, 1);
+    let error = board.keep(&world, super::NOW_MS).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    let told = format!("{error:?} {}", fetch::chain(&error));
+    assert!(!told.contains("secret"), "{told}");
+    assert_eq!(error.to_string(), "the board cannot be kept");
+}

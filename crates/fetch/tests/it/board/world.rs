@@ -1,0 +1,233 @@
+//! A store that is only positions and standings, and boards that are told of its commits.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use fetch::{Board, KeepError, Source};
+use game::Standing;
+use servers::redis;
+use store::{Identity, Position};
+use tokio_util::sync::CancellationToken;
+
+use super::{NOW_MS, at, in_time, sorted, standing};
+
+/// Which board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Local,
+    Redis,
+}
+
+/// Both of them.
+pub(super) const KINDS: [Kind; 2] = [Kind::Local, Kind::Redis];
+
+/// What one commit tells the board.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) partition: u16,
+    from: Position,
+    to: Position,
+    changed: Vec<Standing>,
+}
+
+#[derive(Debug, Clone)]
+struct Partition {
+    position: Position,
+    players: BTreeMap<String, Standing>,
+}
+
+/// The store, as far as a board knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Copy {
+    inbox_id: String,
+    partitions: Vec<Partition>,
+}
+
+/// A store and its boards: one for each process.
+pub(super) struct World {
+    pub(super) boards: Vec<Board>,
+    /// The URL of the board in Redis.
+    pub(super) url: String,
+    store: Mutex<Copy>,
+    now_ms: Mutex<i64>,
+}
+
+impl World {
+    /// A store without players; one process.
+    pub(super) fn new(kind: Kind, partitions: u16) -> Self {
+        let url = if kind == Kind::Redis { redis::server().url() } else { String::new() };
+        Self::at(url, partitions)
+    }
+
+    /// The same with a board at this URL; in process if it is empty.
+    pub(super) fn at(url: String, partitions: u16) -> Self {
+        let partition = Partition { position: at(0), players: BTreeMap::new() };
+        let partitions = vec![partition; usize::from(partitions)];
+        let store = Mutex::new(Copy { inbox_id: "inbox-1".into(), partitions });
+        let mut world = Self { boards: Vec::new(), url, store, now_ms: Mutex::new(NOW_MS) };
+        world.boards.push(world.board());
+        world
+    }
+
+    /// The board as another process has it.
+    pub(super) fn board(&self) -> Board {
+        let partitions = u16::try_from(self.store.lock().unwrap().partitions.len()).unwrap();
+        if self.url.is_empty() {
+            Board::local(partitions)
+        } else {
+            Board::redis(&self.url, partitions).unwrap()
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        *self.now_ms.lock().unwrap()
+    }
+
+    pub(super) fn pass(&self, ms: i64) {
+        *self.now_ms.lock().unwrap() += ms;
+    }
+
+    /// One commit, some messages on: these players have these scores now.
+    pub(super) fn commit<N: AsRef<str>>(&self, partition: u16, changes: &[(N, u64)]) -> Told {
+        self.pass(1);
+        let now_ms = self.now_ms();
+        let mut store = self.store.lock().unwrap();
+        let state = &mut store.partitions[usize::from(partition)];
+        let from = state.position;
+        let to = Position { sequence: from.sequence + 1 + u128::from(partition), ..from };
+        state.position = to;
+        let mut changed = Vec::new();
+        for (name, score) in changes {
+            let standing = standing(name.as_ref(), *score, now_ms);
+            state.players.insert(name.as_ref().to_owned(), standing.clone());
+            changed.push(standing);
+        }
+        Told { partition, from, to, changed }
+    }
+
+    /// A commit of standings as they are.
+    pub(super) fn commit_standings(&self, partition: u16, changed: Vec<Standing>) -> Told {
+        let mut told = self.commit::<&str>(partition, &[]);
+        let mut store = self.store.lock().unwrap();
+        let players = &mut store.partitions[usize::from(partition)].players;
+        players
+            .extend(changed.iter().map(|standing| (standing.username.as_str().to_owned(), standing.clone())));
+        told.changed = changed;
+        told
+    }
+
+    /// Tells a board of a commit.
+    pub(super) fn project(&self, board: usize, Told { partition, from, to, changed }: Told) {
+        self.boards[board].project(partition, from, to, changed);
+    }
+
+    /// Tells a board of a commit, and waits until that has arrived.
+    pub(super) async fn tell(&self, board: usize, told: Told) {
+        self.project(board, told);
+        self.deliver(board).await;
+    }
+
+    /// Delivers what was projected.
+    pub(super) async fn deliver(&self, board: usize) {
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        self.boards[board].run(stopped).await;
+    }
+
+    pub(super) async fn keep(&self, board: usize) {
+        self.try_keep(board).await.unwrap();
+    }
+
+    pub(super) async fn try_keep(&self, board: usize) -> Result<(), KeepError> {
+        self.boards[board].keep(self, self.now_ms()).await
+    }
+
+    pub(super) fn all_positions(&self) -> Vec<(u16, Position)> {
+        (0..).zip(self.store.lock().unwrap().partitions.iter().map(|state| state.position)).collect()
+    }
+
+    /// All players with their ranks.
+    pub(super) fn truth(&self) -> Vec<(Standing, u64)> {
+        let store = self.store.lock().unwrap();
+        sorted(store.partitions.iter().flat_map(|state| state.players.values().cloned()).collect())
+    }
+
+    /// What a board says of a standing, as the store has it now.
+    pub(super) async fn rank(&self, board: usize, standing: &Standing) -> Option<u64> {
+        self.boards[board].rank(standing, &self.all_positions(), self.now_ms()).await
+    }
+
+    /// The rank that a board says, once it does.
+    pub(super) async fn says(&self, board: usize, standing: &Standing) -> u64 {
+        in_time(async {
+            loop {
+                if let Some(rank) = self.rank(board, standing).await {
+                    return rank;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Whether a board says the rank of every player. What it says must be right.
+    pub(super) async fn is_exact(&self, board: usize) -> bool {
+        let mut exact = true;
+        for (standing, rank) in self.truth() {
+            let said = self.rank(board, &standing).await;
+            assert_eq!(said.unwrap_or(rank), rank, "{standing:?} at {:?}", self.url);
+            exact &= said.is_some();
+        }
+        exact
+    }
+
+    /// A board says the rank of every player. On a machine that is busy it may need more than one try: what takes more
+    /// than 100 ms is not said.
+    pub(super) async fn says_all(&self, board: usize) {
+        in_time(async { while !self.is_exact(board).await {} }).await;
+    }
+
+    /// A board says nothing.
+    pub(super) async fn says_nothing(&self, board: usize) {
+        for (standing, _) in self.truth() {
+            assert_eq!(self.rank(board, &standing).await, None, "{standing:?} at {:?}", self.url);
+        }
+    }
+
+    /// A copy of the store.
+    pub(super) fn copy(&self) -> Copy {
+        self.store.lock().unwrap().clone()
+    }
+
+    /// The store is what this copy was.
+    pub(super) fn restore(&self, copy: Copy) {
+        *self.store.lock().unwrap() = copy;
+    }
+
+    /// The game goes on with another inbox.
+    pub(super) fn adopt(&self, inbox_id: &str) {
+        let mut store = self.store.lock().unwrap();
+        inbox_id.clone_into(&mut store.inbox_id);
+        for state in &mut store.partitions {
+            state.position = Position { inbox: state.position.inbox + 1, sequence: 0 };
+        }
+    }
+}
+
+impl Source for World {
+    async fn identity(&self) -> Result<Option<Identity>, store::Error> {
+        let store = self.store.lock().unwrap();
+        let inbox = store.partitions[0].position.inbox;
+        let partitions = u16::try_from(store.partitions.len()).unwrap();
+        Ok(Some(Identity { inbox, inbox_id: store.inbox_id.clone(), partitions }))
+    }
+
+    async fn positions(&self) -> Result<Vec<(u16, Position)>, store::Error> {
+        Ok(self.all_positions())
+    }
+
+    async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), store::Error> {
+        let store = self.store.lock().unwrap();
+        let state = &store.partitions[usize::from(partition)];
+        Ok((state.position, state.players.values().cloned().collect()))
+    }
+}
