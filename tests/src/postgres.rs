@@ -24,6 +24,8 @@ const SUPERUSER: &str = "postgres";
 const PASSWORD: &str = "of the superuser";
 /// What the folders of all servers begin with; the id of the test process follows.
 const FOLDER: &str = "buttonparty-test-postgres-";
+/// What a server logs into, in its folder.
+const LOG: &str = "log";
 /// The first version that is taken.
 const VERSION_MIN: u32 = 15;
 /// What a server is allowed for each of its steps.
@@ -76,6 +78,7 @@ pub async fn server() -> &'static Server {
 #[derive(Debug)]
 pub struct Server {
     port: u16,
+    log: PathBuf,
     orders: Option<mpsc::UnboundedSender<Order>>,
     keeper: Option<JoinHandle<()>>,
 }
@@ -96,9 +99,12 @@ impl Server {
     pub async fn start() -> Self {
         let port = free_port().await;
         let (orders, received) = mpsc::unbounded_channel();
+        let (made, folder) = oneshot::channel();
         // The server is told to end when the thread that started it does: this one lives as long as the process.
-        let keeper = std::thread::spawn(move || keep(port, received));
-        let server = Self { port, orders: Some(orders), keeper: Some(keeper) };
+        let keeper = std::thread::spawn(move || keep(port, made, received));
+        let folder: PathBuf = folder.await.expect("PostgreSQL cannot be set up: the reason is above");
+        let log = folder.join(LOG);
+        let server = Self { port, log, orders: Some(orders), keeper: Some(keeper) };
         server.resume().await;
         server
     }
@@ -135,6 +141,14 @@ impl Server {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// What it has logged so far.
+    ///
+    /// # Panics
+    /// When that cannot be read.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
     }
 
     /// Makes an empty database.
@@ -243,10 +257,11 @@ async fn free_port() -> u16 {
 
 /// Runs one server until nobody is left who could tell it anything. A panic in here is what the test dies of: its
 /// message is shown, and nobody gets an answer.
-fn keep(port: u16, mut orders: mpsc::UnboundedReceiver<Order>) {
+fn keep(port: u16, made: oneshot::Sender<PathBuf>, mut orders: mpsc::UnboundedReceiver<Order>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut cluster = Cluster::create(port);
+        made.send(cluster.folder.path().to_owned()).ok();
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Start(started) => {
@@ -299,7 +314,7 @@ impl Cluster {
     /// Starts the server, and waits until it can be used.
     async fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        let log = self.folder.path().join("log");
+        let log = self.folder.path().join(LOG);
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let mut server = self.programs.command("postgres", self.folder.path());
         server.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);

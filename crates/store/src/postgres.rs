@@ -12,8 +12,6 @@ mod pool;
 mod reader;
 mod roles;
 mod schedule;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::cmp::Ordering;
@@ -44,8 +42,9 @@ const STEPPERS: u32 = 2;
 /// asks, and how many times.
 const KEEPALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
-/// What finds its rows by a key must do so whatever the statistics say: they may be those of an empty table, and a plan
-/// is kept.
+/// What finds its rows by keys must do so whatever the statistics say: a plan is kept, and was made when the table was
+/// empty, perhaps. So there is only one way to go: with these settings, and with the keys as a list of rows that the
+/// planner cannot see into (`OFFSET 0`), joined in a way that cannot be sorted by (`= ANY`), each key is looked up.
 const BY_KEY: [(&str, &str); 4] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),

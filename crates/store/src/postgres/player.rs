@@ -48,9 +48,9 @@ pub(super) async fn write<'a>(
             extender_from_ms = r.extender_from_ms, extender_until_ms = r.extender_until_ms,
             press_round = r.press_round, press_outcome = r.press_outcome, press_points = r.press_points,
             press_at_ms = r.press_at_ms, purchase_id = r.purchase_id, purchase_outcome = r.purchase_outcome
-        FROM ",
+        FROM (SELECT $1 AS partition, r.* FROM ",
         rows!(),
-        " WHERE p.partition = $1 AND p.username = r.username"
+        " OFFSET 0) AS r WHERE p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username"
     );
     let (mut new, mut known) = (Vec::new(), Vec::new());
     for (username, player, is_new) in players {

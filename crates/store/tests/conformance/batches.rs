@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use store::State;
 
-use crate::harness::{Fresh, NOW_MS, add, buy, player, run, seed, token, user};
+use crate::harness::{Backend, Fresh, NOW_MS, add, buy, player, run, seed, token, user};
 
 pub(crate) async fn purchases_are_known_across_batches(fresh: &Fresh) {
     let writer = fresh.game(1).await;
@@ -155,10 +155,13 @@ fn pure(commands: &[Vec<(i64, Action)>]) -> (Vec<Vec<Outcome>>, State) {
 
 pub(crate) async fn batch_sizes_and_partitions_change_nothing(fresh: &Fresh) {
     let another = fresh.another().await;
+    let cases = match fresh.backend {
+        Backend::Sqlite => 16,
+        Backend::Postgres => 4, // each makes six databases, and that takes a server its time
+    };
     let handle = tokio::runtime::Handle::current();
     let check = move || {
-        let mut runner =
-            TestRunner::new(Config { cases: 16, failure_persistence: None, ..Config::default() });
+        let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
         runner.run(&steps(), |steps| {
             let mut by_player = Vec::new();
             for partitions in [1, 3] {

@@ -1,6 +1,7 @@
 //! A fresh database for each check, and short ways to put things into it.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use game::{
     Action, Add, DisplayName, Effect, Level, Outcome, Player, Powerup, PowerupKind, PurchaseId, Round,
@@ -11,10 +12,13 @@ use store::{
     Commit, Committed, Identity, JournalRow, Options, OutboxRow, Position, Prefetched, State, Store, Writer,
 };
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
 pub(crate) const INBOX: &str = "inbox-1";
 const HOUR_MS: i64 = 3_600_000;
+/// Longer than anything takes that a test waits for.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// The file of an SQLite database in its folder.
 const FILE: &str = "game.sqlite";
 
@@ -41,7 +45,10 @@ pub(crate) struct Fresh {
 impl Fresh {
     pub(crate) async fn new(backend: Backend) -> Self {
         // A commit that was dropped half-way has come to its end when the one connection takes something else up.
-        let options = Options { writers: 1, ..Options::default() };
+        Self::with(backend, Options { writers: 1, ..Options::default() }).await
+    }
+
+    pub(crate) async fn with(backend: Backend, options: Options) -> Self {
         let (store, place) = match backend {
             Backend::Sqlite => {
                 let folder = TempDir::new().unwrap();
@@ -58,6 +65,14 @@ impl Fresh {
     /// A second database like this one.
     pub(crate) async fn another(&self) -> Self {
         Self::new(self.backend).await
+    }
+
+    /// The database on the server.
+    pub(crate) fn database(&self) -> &Database<'static> {
+        match &self.place {
+            Place::File(_) => panic!("the database is a file"),
+            Place::Server(database) => database,
+        }
     }
 
     /// Executes a statement behind the store's back.
@@ -213,4 +228,14 @@ pub(crate) async fn seed(writer: &Writer, partition: u16, players: &[(Username, 
         world.changes.players.insert(username.clone(), before);
     }
     assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
+}
+
+/// Looks again and again whether something has come about.
+pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !look().await {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(timeout(DEADLINE, looking).await.is_ok(), "not in time: {what}");
 }

@@ -1,5 +1,6 @@
 //! What every backend of the store must do, through its public types only. A check is a function over a fresh
 //! database; `on_every_backend!` makes a test of it for each backend.
+//! What only a server can show is in `server`.
 #![expect(clippy::unwrap_used, reason = "all of this crate is tests")]
 
 mod audit;
@@ -7,12 +8,14 @@ mod batches;
 mod board;
 mod commits;
 mod devices;
+mod differential;
 mod harness;
 mod identity;
 mod outbox;
 mod players;
 mod reads;
 mod schedule;
+mod server;
 
 macro_rules! on_every_backend {
     ($($backend:ident $variant:ident)+; $checks:tt) => {

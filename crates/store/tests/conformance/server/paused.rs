@@ -1,0 +1,105 @@
+//! A process that stands still, a network that swallows everything and a lock that nobody gives up must not hold a
+//! partition.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use game::Action;
+use store::{Committed, Error, Options, Prefetched};
+
+use crate::harness::{Backend, Fresh, NOW_MS, add, commit, eventually, prefetch, round, run};
+
+/// Does one thing of a future's at a time; `None`: there is more to do.
+async fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// A commit that nobody goes on with, in the middle of its transaction, with the position's row locked: the server
+/// ends it, another writer goes on, and the first is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_stands_still_is_ended() {
+    let options = Options { idle_in_transaction_ms_max: 300, ..Options::default() };
+    let fresh = Fresh::with(Backend::Postgres, options).await;
+    let paused = fresh.game(1).await;
+    let other = fresh.store.writer().await.unwrap();
+    let commands = [(NOW_MS, add("ada")), (NOW_MS, Action::Announce(round(1)))];
+    let Prefetched { from, mut world } = prefetch(&paused, 0, &commands).await;
+    for (at_ms, action) in &commands {
+        world.apply(*at_ms, action).unwrap();
+    }
+    let to = store::Position { sequence: from.sequence + 1, ..from };
+    let stands = store::Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
+    let mut stands = pin!(paused.commit(stands));
+
+    let mut look = fresh.database().connect().await;
+    let mut count = async |condition: &str| -> i64 {
+        let count = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'buttonparty' AND {condition}"
+        );
+        sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&mut look).await.unwrap()
+    };
+    while count("state = 'idle in transaction' AND backend_xid IS NOT NULL").await == 0 {
+        assert!(poll(&mut stands).await.is_none(), "it was to stand still before its end");
+        // Until the server has done with what it was given: so not more than one thing is done at a time.
+        eventually("the server is idle", async || count("state = 'active'").await == 0).await;
+    }
+
+    let outcome = run(&other, 0, &[(NOW_MS, add("bea"))]).await;
+    assert_eq!(outcome.len(), 1);
+    let told = stands.await.unwrap_err();
+    assert!(told.is_transient(), "{told:?}");
+    assert_eq!(fresh.state().await.players.len(), 1, "what stood still has left nothing");
+    // And it goes on like anybody else.
+    run(&paused, 0, &commands).await;
+    assert_eq!(fresh.state().await.players.len(), 2);
+}
+
+/// A lock that somebody holds for ever, and a statement that takes for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_has_an_end() {
+    for (options, busy) in [
+        (Options { busy_timeout_ms: 50, ..Options::default() }, true),
+        (Options { statement_ms_max: 50, ..Options::default() }, false),
+    ] {
+        let fresh = Fresh::with(Backend::Postgres, options).await;
+        let writer = fresh.game(1).await;
+        let mut other = fresh.database().connect().await;
+        sqlx::raw_sql("BEGIN; UPDATE partitions SET inbox = inbox").execute(&mut other).await.unwrap();
+        let Prefetched { from, world } = prefetch(&writer, 0, &[]).await;
+        let to = store::Position { sequence: from.sequence + 1, ..from };
+        let waiting = store::Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
+        let error = writer.commit(waiting).await.unwrap_err();
+        assert!(error.is_transient() && matches!(error, Error::Busy { .. }) == busy, "{error:?}");
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+        assert_eq!(writer.commit(waiting).await.unwrap(), Committed::Done);
+    }
+}
+
+/// Two writers at the same partition: each batch is taken from one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_commits_one_is_done() {
+    let fresh = Fresh::with(Backend::Postgres, Options::default()).await;
+    let writers = [fresh.game(1).await, fresh.store.writer().await.unwrap()];
+    let mut done = 0;
+    for n in 0..30 {
+        let command = [(NOW_MS, add(&format!("player {n}")))];
+        let [one, two] = &writers;
+        let (mut first, mut second) = (prefetch(one, 0, &command).await, prefetch(two, 0, &command).await);
+        for world in [&mut first.world, &mut second.world] {
+            world.apply(command[0].0, &command[0].1).unwrap();
+        }
+        let (a, b) = tokio::join!(
+            commit(one, 0, first.from, &first.world, &[]),
+            commit(two, 0, second.from, &second.world, &[])
+        );
+        assert_ne!(a, b, "one is done, the other is fenced");
+        done += 1;
+    }
+    assert_eq!(fresh.state().await.players.len(), done);
+}
