@@ -25,6 +25,10 @@ use aws_sdk_sqs::{Client, config::Credentials, types::QueueAttributeName as Attr
 
 /// The newest that runs on Node 20.
 const FAUXQS: &str = "1.9.2";
+/// The oldest Node that it runs on.
+const NODE_MAJOR_MIN: u32 = 20;
+/// The Node that is installed where there is none.
+const NODE: &str = "22.23.3";
 
 /// The region of every queue; any will do.
 pub const REGION: &str = "us-east-1";
@@ -137,10 +141,12 @@ pub async fn make(address: &str, name_prefix: &str, options: QueueOptions) -> Ma
 /// It listens on all addresses when it is asked to start; so it is asked for its parts, and listens on loopback, on a
 /// free port.
 fn fauxqs() -> Server {
-    let app = installed().join("dist/app.js");
+    let folder = installed();
+    let app = folder.join("node_modules/fauxqs/dist/app.js");
     let script = "import(process.argv[1]).then(async ({ buildApp }) =>
         console.log(await buildApp({ logger: false }).listen({ port: 0, host: '127.0.0.1' })))";
-    let mut command = bound("node");
+    let own = node_package().map(|(package, _)| folder.join("node_modules").join(package).join("bin/node"));
+    let mut command = bound(own.as_deref().unwrap_or(Path::new("node")));
     command.args(["-e", script]).arg(app).stdout(Stdio::piped());
     let (output, _) = spawn(command);
     let mut address = String::new();
@@ -155,7 +161,7 @@ fn fakecloud() -> Result<Server, String> {
         Command::new("fakecloud").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.map_err(|error| format!("there is no fakecloud to run: {error}"))?;
     let free: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = bound("fakecloud");
+    let mut command = bound(Path::new("fakecloud"));
     command.args(["--addr", &free.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
     let (_, running) = spawn(command);
     while TcpStream::connect(free).is_err() {
@@ -166,9 +172,9 @@ fn fakecloud() -> Result<Server, String> {
 }
 
 /// A command whose process ends when the thread that starts it does.
-fn bound(program: &str) -> Command {
+fn bound(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", program]).stdin(Stdio::null());
+    command.args(["--pdeathsig", "KILL"]).arg(program).stdin(Stdio::null());
     command
 }
 
@@ -183,35 +189,48 @@ fn spawn(mut command: Command) -> (Option<ChildStdout>, JoinHandle<()>) {
     (told.recv().unwrap(), running)
 }
 
-/// The folder of fauxqs, below the target folder.
+/// The folder into which npm has installed what is needed, below the target folder.
 fn installed() -> PathBuf {
-    // This runs from target/PROFILE/deps.
+    // Cargo marks its target folder with this file.
     let program = env::current_exe().unwrap();
-    let home = program.ancestors().nth(3).unwrap().join("tmp");
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    let home = target.expect("the program stands in a target folder").join("tmp");
     fs::create_dir_all(&home).unwrap();
     // Several test processes may begin at once.
     let lock = File::create(home.join("fauxqs.lock")).unwrap();
     lock.lock().unwrap();
     let folder = home.join("fauxqs");
-    let package = folder.join("node_modules/fauxqs");
-    if !is_right(&package) {
+    let node = node_package();
+    let packages = [Some(("fauxqs".to_owned(), FAUXQS)), node];
+    let packages: Vec<_> = packages.into_iter().flatten().collect();
+    let there = |(name, version): &(String, &str)| is_right(&folder.join("node_modules").join(name), version);
+    if !packages.iter().all(there) {
         let trial = home.join("fauxqs.part");
         for old in [&trial, &folder].into_iter().filter(|folder| folder.exists()) {
             fs::remove_dir_all(old).unwrap();
         }
         fs::create_dir_all(&trial).unwrap();
-        let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
-        let output = Command::new("npm").args(install).arg(&trial).arg(format!("fauxqs@{FAUXQS}")).output();
-        let output = output.expect("npm runs");
+        let names = packages.iter().map(|(name, version)| format!("{name}@{version}"));
+        let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--force", "--prefix"];
+        let output = Command::new("npm").args(install).arg(&trial).args(names).output().expect("npm runs");
         assert!(output.status.success(), "npm cannot install fauxqs: {output:?}");
         fs::rename(&trial, &folder).unwrap();
     }
-    package
+    folder
+}
+
+/// The package that brings Node where the system's is missing or too old, as Debian 12's is.
+fn node_package() -> Option<(String, &'static str)> {
+    let said = Command::new("node").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let major = said.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    let architecture = if env::consts::ARCH == "aarch64" { "arm64" } else { "x64" };
+    major.is_none_or(|major| major < NODE_MAJOR_MIN).then(|| (format!("node-linux-{architecture}"), NODE))
 }
 
 /// Whether the version that is wanted is there.
-fn is_right(package: &Path) -> bool {
+fn is_right(package: &Path, version: &str) -> bool {
     let text = fs::read(package.join("package.json")).unwrap_or_default();
     let found = serde_json::from_slice::<serde_json::Value>(&text).unwrap_or_default();
-    found["version"] == FAUXQS
+    found["version"] == version
 }

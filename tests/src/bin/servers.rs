@@ -19,9 +19,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("AWS_SECRET_ACCESS_KEY", sqs::KEY.to_owned()),
     ];
     let lines: String = settings.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-    // Beside the build's own files: target/servers.env.
+    // Cargo marks its target folder with that file.
     let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(2).ok_or("the program stands in no target folder")?;
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    let target = target.ok_or("the program stands in no target folder")?;
     let file = target.join("servers.env");
     std::fs::write(&file, &lines)?;
     println!(

@@ -93,8 +93,9 @@ impl Reader {
         Ok(Counts { players: columns.u64()?, outbox_pending: columns.u64()? })
     }
 
+    /// Reads no table: not every role may read one.
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        self.pool.fetch_one(sqlx::query("SELECT count(*) FROM partitions")).await?;
+        self.pool.fetch_one(sqlx::query("SELECT 1")).await?;
         Ok(())
     }
 
