@@ -33,7 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a step has been made.
 const POLL: Duration = Duration::from_millis(10);
 /// Small, for many tests at once, and as safe as any: everything is synced.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=400",
@@ -44,6 +44,7 @@ const SETTINGS: [&str; 10] = [
     "max_wal_senders=0",
     "wal_level=minimal",
     "log_checkpoints=off",
+    "recovery_init_sync_method=syncfs",
 ];
 
 /// How a server is shut down.

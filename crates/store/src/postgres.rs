@@ -84,6 +84,7 @@ impl Database {
             .application_name(APPLICATION)
             .options(settings)
             .options(KEEPALIVE)
+            .options(BY_KEY)
             .disable_statement_logging();
         Ok(Self { connect, options })
     }
@@ -93,10 +94,10 @@ impl Database {
         in_time(self.options.connect_ms_max, self.connect.connect()).await
     }
 
-    /// Connections that may write and find their rows by keys.
+    /// Connections that may write.
     async fn write_pool(&self, connections: u32) -> Result<Pool, Error> {
         self.check().await?;
-        Ok(Pool::new(self.connect.clone().options(BY_KEY), connections, self.options))
+        Ok(Pool::new(self.connect.clone(), connections, self.options))
     }
 
     /// Connections that write only if somebody takes that off them; the role `buttonparty_reader` cannot even then.

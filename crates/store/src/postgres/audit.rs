@@ -1,8 +1,8 @@
 //! One moment of the whole database: a read transaction that is held open.
 
 use futures_util::TryStreamExt as _;
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Postgres};
 
 use super::identity;
 use super::player::{self, player_columns};
@@ -11,9 +11,9 @@ use crate::columns::{Columns, sequence_text};
 use crate::state::Table;
 use crate::{Error, JournalEntry, Position, State};
 
-/// It may take as long as there are rows, and whoever reads may think about them for a while.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
+/// How long the server waits for the next question within an audit, milliseconds: whoever asks has read much, and
+/// holds no lock.
+const IDLE_MS_MAX: u32 = 60_000;
 
 /// A connection within a read transaction, which ends with it.
 #[derive(Debug)]
@@ -26,7 +26,12 @@ impl Audit {
     pub(super) async fn begin(pool: Pool) -> Result<Self, Error> {
         let mut connection = pool.lend().await?;
         connection.close_on_drop();
-        pool.within(sqlx::raw_sql(BEGIN).execute(&mut *connection)).await?;
+        // A statement may take as long as there are rows.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0;
+            SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS_MAX}"
+        );
+        pool.within(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)).await?;
         let mut audit = Self { connection, pool };
         audit.positions().await?; // the first read chooses the moment
         Ok(audit)

@@ -1,11 +1,12 @@
 //! The schema's versions. Append only: what has been published is never edited, and a new one only adds, so that the
 //! program before it goes on meanwhile.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, SqlSafeStr as _};
 
-use super::Database;
+use super::{Database, kind};
+use crate::error::Kind;
 use crate::{Error, Migrated};
 
 const MIGRATIONS: [(i64, &str, &str); 1] =
@@ -45,10 +46,25 @@ pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
     migrator.set_locking(false); // ours is held until the end of the transaction
     // Not `run`: its bounds keep the future from being sent to another thread.
     let ran = migrator.run_direct(None, &mut *transaction, false).await;
-    ran.map_err(|source| Error::Migration { source })?;
+    ran.map_err(failed)?;
     transaction.commit().await?;
     connection.close().await?;
     Ok(Migrated { from, to })
+}
+
+/// What a migration failed of: the migration itself, or what stood in its way.
+fn failed(source: MigrateError) -> Error {
+    match source {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)
+            if error.as_database_error().is_none_or(|database| {
+                let code = database.code().unwrap_or_default();
+                matches!(kind(&code), Kind::Busy | Kind::Denied)
+            }) =>
+        {
+            error.into()
+        }
+        source => Error::Migration { source },
+    }
 }
 
 /// Lets one at a time change what belongs to the whole game, until its transaction ends.

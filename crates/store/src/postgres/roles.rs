@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
+use super::pool::in_time;
 use super::{Database, migrate};
 use crate::{Error, RolePasswords};
 
@@ -43,7 +44,7 @@ pub(crate) async fn grant(database: &Database, passwords: &RolePasswords) -> Res
     let mut tries = 1;
     loop {
         let mut connection = database.connect().await?;
-        match try_grant(&mut connection, passwords).await {
+        match in_time(database.options.statement_ms_max, try_grant(&mut connection, passwords)).await {
             Err(error) if is_in_the_way(&error) && tries < TRIES_MAX => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
