@@ -12,7 +12,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use self::written::Rows;
+use self::written::{Rows, Written};
 use crate::crowd::{Address, Phone, Told, assert_kept, counts, named};
 use crate::place::Stack::{self, Embedded, Services};
 use crate::place::{Place, add};
@@ -56,7 +56,7 @@ async fn rows_of_a_round(stack: Stack, players: usize) -> Rows {
     let game = Game::start(&place, "all", &settings()).await;
     place.drained().await;
     assert!(game.stop().await.success());
-    written::begin(&place).await;
+    let written = Written::begin(&place).await;
 
     let game = Game::start(&place, "all", &settings()).await;
     game.open_round().await;
@@ -74,7 +74,7 @@ async fn rows_of_a_round(stack: Stack, players: usize) -> Rows {
     let reader = place.store().reader().await.unwrap();
     assert_eq!(usize::try_from(reader.counts().await.unwrap().players), Ok(players));
     reader.close().await;
-    written::end(&place).await
+    written.end(&place).await
 }
 
 /// Connections at work at the same time.

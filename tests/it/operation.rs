@@ -16,7 +16,8 @@ use crate::support::{BY_HAND, Game, beside_others, eventually, now_ms, with_auth
 #[tokio::test]
 async fn health_names_what_does_not_answer(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (place, game) = Game::by_hand(stack).await;
+    let place = Place::cuttable(stack).await;
+    let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;
     let health = game.request(Method::GET, "/healthz").send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok\n"));
     let ready = json!({ "ready": true, "checks": { "inbox": "ok", "store": "ok" } });

@@ -1,17 +1,15 @@
 //! Files that do not belong together, or are of another time: refused at start with the reason, and left as they are.
-//! On the embedded stack only: it is about files.
+//! Most of it is about files, and so about the embedded stack only.
 
 use std::fs;
 use std::path::Path;
 
+use rstest::rstest;
 use sqlx::Connection;
 
-use crate::place::Stack::Embedded;
-use crate::place::{GAME, INBOX, Place, open};
+use crate::place::Stack::{self, Embedded, Services};
+use crate::place::{GAME, INBOX, Place, carry, open};
 use crate::support::{BY_HAND, Game, beside_others, run, with_auth};
-
-/// What stands beside a file of SQLite while it is in use.
-const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 
 /// A game in which these players joined and pressed in one round, stopped again.
 async fn played(place: &Place, players: &[&str]) {
@@ -19,7 +17,9 @@ async fn played(place: &Place, players: &[&str]) {
     play(&game, players).await;
     place.drained().await;
     assert!(game.stop().await.success());
-    assert_in_one_file(place.folder());
+    if place.stack() == Embedded {
+        assert_in_one_file(place.folder());
+    }
 }
 
 /// A stop leaves everything in the files themselves.
@@ -40,26 +40,17 @@ async fn play(game: &Game, players: &[&str]) {
     }
 }
 
-/// Moves a file, with what stands beside it, to another folder; whatever was there is gone.
-fn carry(file: &str, from: &Path, to: &Path) {
-    for companion in COMPANIONS {
-        let (from, to) = (from.join(format!("{file}{companion}")), to.join(format!("{file}{companion}")));
-        let _ = fs::remove_file(&to);
-        if from.exists() {
-            fs::rename(from, to).unwrap();
-        }
-    }
-}
-
 fn copy(file: &str, from: &Path, to: &Path) {
     assert_in_one_file(from);
     fs::copy(from.join(file), to.join(file)).unwrap();
 }
 
 /// What both files hold, byte by byte, with what a process that ended early has left in the logs.
-async fn content(folder: &Path) -> Vec<Vec<u8>> {
+async fn content(place: &Place) -> Vec<Vec<u8>> {
+    let folder = place.folder();
+    let files: &[&str] = if place.stack() == Embedded { &[INBOX, GAME] } else { &[] };
     let mut content = Vec::new();
-    for file in [INBOX, GAME] {
+    for file in files {
         let mut connection = open(&folder.join(file)).await;
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
@@ -70,7 +61,7 @@ async fn content(folder: &Path) -> Vec<Vec<u8>> {
 
 /// Starting says all of this and ends, whichever role; the files stay as they are.
 async fn assert_refused(place: &Place, roles: &[&str], settings: &[(&str, &str)], reasons: &[&str]) {
-    let before = content(place.folder()).await;
+    let before = content(place).await;
     for role in roles {
         let output = run(place, &[role], settings).await;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -79,7 +70,7 @@ async fn assert_refused(place: &Place, roles: &[&str], settings: &[(&str, &str)]
         for reason in reasons {
             assert!(said.contains(reason), "{role} must say {reason:?}: {said}");
         }
-        assert!(content(place.folder()).await == before, "{role} changed a file");
+        assert!(content(place).await == before, "{role} changed a file");
     }
 }
 
@@ -128,14 +119,14 @@ async fn an_inbox_from_before_its_first_message_is_refused() {
     assert_refused(&place, &ROLES, &settings, &["the inbox is older than the store"]).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn another_inbox_is_refused_until_it_is_adopted() {
+async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (place, aside) = (Place::new(Embedded).await, tempfile::tempdir().unwrap());
-    let (folder, aside) = (place.folder(), aside.path());
+    let mut place = Place::new(stack).await;
     let settings = with_auth(&BY_HAND);
     played(&place, &["ada", "grace"]).await;
-    carry(INBOX, folder, aside);
+    let old = place.change_inbox(None).await;
     // The first start makes an inbox where there is none.
     let output = run(&place, &["all"], &settings).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -156,7 +147,7 @@ async fn another_inbox_is_refused_until_it_is_adopted() {
     place.journal().await;
 
     // What comes back after all is a stranger by now.
-    carry(INBOX, aside, folder);
+    place.change_inbox(Some(old)).await;
     assert_refused(&place, &ROLES, &settings, &["the game draws from inbox"]).await;
 }
 

@@ -92,7 +92,7 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     place.change_store("UPDATE schedule SET stage = 1 WHERE id = 2").await;
     if stack == Embedded {
         // No other inbox forgets when it is told to.
-        place.change_inbox("DELETE FROM dedup WHERE id LIKE '~round-2-%'").await;
+        place.change_inbox_file("DELETE FROM dedup WHERE id LIKE '~round-2-%'").await;
     }
     let scheduler = start(&place).await;
     announced(&schedule, 2).await;

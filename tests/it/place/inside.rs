@@ -6,8 +6,9 @@ use std::path::Path;
 
 use game::{Action, Add, Round, Username, partition_of};
 use queue::{Backlog, Outgoing};
+use servers::proxy::Proxy;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use store::{Position, Scheduled, Stage, State};
 use wire::{Entry, EnvelopeBuilder};
 
@@ -60,20 +61,37 @@ impl Place {
         assert_eq!(self.emptied().await.dead, 0, "dead letters");
     }
 
-    /// Keeps the game from its inbox for as long as what is returned is held.
-    pub(crate) async fn block_inbox(&self) -> impl Sized {
+    /// Keeps the game from its inbox for as long as what is returned is held. The place must be
+    /// [`cuttable`](Place::cuttable).
+    pub(crate) async fn block_inbox(&self) -> Blocked<'_> {
+        if self.stack() == Stack::Services {
+            let line = &self.lines().inbox;
+            line.cut();
+            return Blocked::Line(line);
+        }
         let mut holder = open(&self.folder().join(INBOX)).await;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
-        holder // its end rolls back
+        Blocked::File { _holder: holder }
     }
 
     /// Changes the store behind the backs of its processes, so that it is as a crash at a certain moment leaves it.
     pub(crate) async fn change_store(&self, statement: &'static str) {
-        change(&self.folder().join(GAME), statement).await;
+        if self.stack() == Stack::Embedded {
+            return change(&self.folder().join(GAME), statement).await;
+        }
+        let mut connection = self.database().await;
+        let changed = sqlx::query(statement).execute(&mut connection).await.unwrap();
+        assert_ne!(changed.rows_affected(), 0, "{statement}");
+        connection.close().await.unwrap();
+    }
+
+    /// A connection of its own to the database of [`Stack::Services`].
+    pub(crate) async fn database(&self) -> PgConnection {
+        self.services().database.connect().await
     }
 
     /// Changes the embedded inbox in the same way.
-    pub(crate) async fn change_inbox(&self, statement: &'static str) {
+    pub(crate) async fn change_inbox_file(&self, statement: &'static str) {
         change(&self.folder().join(INBOX), statement).await;
     }
 
@@ -91,6 +109,22 @@ async fn change(file: &Path, statement: &'static str) {
     let changed = sqlx::query(statement).execute(&mut connection).await.unwrap();
     assert_ne!(changed.rows_affected(), 0, "{statement}");
     connection.close().await.unwrap();
+}
+
+/// What keeps a game from its inbox until it is dropped.
+pub(crate) enum Blocked<'a> {
+    /// A connection with a transaction, which its end rolls back.
+    File { _holder: SqliteConnection },
+    /// A line that is cut.
+    Line(&'a Proxy),
+}
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        if let Self::Line(line) = self {
+            line.mend();
+        }
+    }
 }
 
 /// Asserts that SQLite finds both files of a folder whole.
