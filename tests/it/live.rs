@@ -1,6 +1,6 @@
 //! Live events: who listens on `/live` is told of everything in time, and of nothing too early.
 
-mod listener;
+pub(crate) mod listener;
 
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -19,5 +19,6 @@ mod push;
 mod restore;
 mod rounds;
 mod scheduler;
+mod several;
 mod stall;
 mod support;
