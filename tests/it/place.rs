@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use queue::Queue;
 use server::clock::Clock;
-use servers::sqs::Made;
+use servers::sqs::{self, Made};
 use store::Store;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -73,10 +73,28 @@ impl Place {
         let mut place = Self::files_in(own.path());
         place._own = Some(own);
         if stack == Stack::Services {
-            place.services = Some(Services::new().await);
-            place.visibility_ms = Some(SERVICES_VISIBILITY_MS);
+            place = place.on(Services::new(sqs::server()).await);
         }
         place
+    }
+
+    /// A new place for texts with any character. The quick SQS server takes none beyond the basic plane, so services
+    /// are with the strict one.
+    ///
+    /// # Errors
+    /// Why there is no strict server.
+    pub(crate) async fn for_any_text(stack: Stack) -> Result<Self, String> {
+        let place = Self::new(Stack::Embedded).await;
+        match stack {
+            Stack::Embedded => Ok(place),
+            Stack::Services => Ok(place.on(Services::new(sqs::strict()?).await)),
+        }
+    }
+
+    fn on(mut self, services: Services) -> Self {
+        self.services = Some(services);
+        self.visibility_ms = Some(SERVICES_VISIBILITY_MS);
+        self
     }
 
     /// A new place whose processes can be cut off from its servers.
@@ -130,7 +148,9 @@ impl Place {
             all.push(("BUTTONPARTY_VISIBILITY_MS", visibility_ms.to_string()));
         }
         if let Some(services) = &self.services {
+            // As with files, unless a test says otherwise.
             all.push(("BUTTONPARTY_PARTITIONS", "1".to_owned()));
+            all.push(("BUTTONPARTY_ROUND_LEAD_MS", "100".to_owned()));
             all.extend(services.environment());
         }
         all

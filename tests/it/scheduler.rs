@@ -100,7 +100,7 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     // Beside it a second one, and ingest, which opens rounds for operators.
     let second = start(&place).await;
     let ingest = Game::start(&place, "ingest", &with_auth(&BUSY)).await;
-    let by_operator = ingest.announce_round(100).await["round"].as_u64().unwrap();
+    let by_operator = ingest.announce_round(300).await["round"].as_u64().unwrap();
     announced(&schedule, by_operator + 1).await;
     for process in [scheduler, second, ingest] {
         assert!(process.stop().await.success());

@@ -90,7 +90,8 @@ fn player_of(partition: u16, turn: usize) -> String {
     all.find(|username| partition_of(username, PARTITIONS) == partition).unwrap()
 }
 
-/// Phones that have players join and press, one after the other, at both ingest nodes.
+/// Phones that have players join and press, one after the other, at both ingest nodes. Each waits until it sees what
+/// became of its press, so that there is always work and never a heap of it.
 struct Load {
     addresses: [Address; 2],
     over: Arc<AtomicBool>,
@@ -98,11 +99,14 @@ struct Load {
 }
 
 impl Load {
-    fn start(ingest: &[Game; 2]) -> Self {
-        let addresses = [Address::new(&ingest[0].url), Address::new(&ingest[1].url)];
+    fn start(fleet: &Fleet) -> Self {
+        let addresses = fleet.ingest.each_ref().map(|ingest| Address::new(&ingest.url));
         let over = Arc::new(AtomicBool::new(false));
         let phones = (0..PHONES)
-            .map(|number| work(addresses[number % 2].phone(), number, Arc::clone(&over)))
+            .map(|number| {
+                let fetch = Address::new(&fleet.fetch[number % 2].url).phone();
+                work(addresses[number % 2].phone(), fetch, number, Arc::clone(&over))
+            })
             .collect();
         Self { addresses, over, phones }
     }
@@ -113,7 +117,7 @@ impl Load {
 
     /// Lets the phones go on for a while.
     async fn work(&self) {
-        let until = self.taken() + 20 * PHONES;
+        let until = self.taken() + 10 * PHONES;
         eventually("the load goes on", || async { (self.taken() >= until).then_some(()) }).await;
     }
 
@@ -123,14 +127,20 @@ impl Load {
     }
 }
 
-async fn work(mut phone: Phone, number: usize, over: Arc<AtomicBool>) -> Phone {
+async fn work(mut phone: Phone, fetch: Phone, number: usize, over: Arc<AtomicBool>) -> Phone {
     for turn in 0.. {
         if over.load(Ordering::Relaxed) {
             break;
         }
-        let player = named(&format!("{number}-{turn}"));
-        phone.until_taken("add", &player, None).await;
-        phone.until_taken("press", &player, None).await;
+        let username = format!("{number}-{turn}");
+        phone.until_taken("add", &named(&username), None).await;
+        phone.until_taken("press", &named(&username), None).await;
+        let path = format!("/fetch/self?username={username}");
+        eventually("the press is judged", || async {
+            let (status, player) = fetch.get(&path).await;
+            (status == 200 && player["last_press"].is_object()).then_some(())
+        })
+        .await;
     }
     phone
 }
@@ -140,10 +150,9 @@ async fn a_killed_handlers_partitions_are_taken_over_within_the_visibility() {
     let _alone = alone().await;
     let mut fleet = Fleet::start().await;
     fleet.ingest[0].open_round().await;
-    let load = Load::start(&fleet.ingest);
-    load.work().await;
+    let load = Load::start(&fleet);
     for handler in &fleet.handlers {
-        assert!(applied_by(handler).await > 0.0, "both have a share");
+        eventually("both have a share", || async { (applied_by(handler).await > 0.0).then_some(()) }).await;
     }
     for turn in 0..TURNS {
         let next = Game::start(&fleet.place, "handler", &settings()).await;
@@ -163,7 +172,7 @@ async fn a_handler_that_stood_still_beyond_its_visibility_applies_nothing_twice(
     let _alone = alone().await;
     let fleet = Fleet::start().await;
     fleet.ingest[0].open_round().await;
-    let load = Load::start(&fleet.ingest);
+    let load = Load::start(&fleet);
     for turn in 0..TURNS {
         load.work().await;
         let handler = &fleet.handlers[turn % 2];

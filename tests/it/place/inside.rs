@@ -44,14 +44,18 @@ impl Place {
         assert!(text.trim_end().ends_with("replayed: equal"), "{text}");
     }
 
-    /// Waits until everything in the inbox has been applied or buried.
+    /// Waits until everything in the inbox has been applied or buried, for as long as there is less and less of it.
     pub(crate) async fn emptied(&self) -> Backlog {
         let inbox = self.inbox().await;
-        let backlog = eventually("the inbox is empty", || async {
-            let backlog = inbox.backlog().await.unwrap();
-            (backlog.messages == 0).then_some(backlog)
-        })
-        .await;
+        let mut backlog = inbox.backlog().await.unwrap();
+        while backlog.messages > 0 {
+            let before = backlog.messages;
+            backlog = eventually("the inbox gets emptier", || async {
+                let backlog = inbox.backlog().await.unwrap();
+                (backlog.messages < before).then_some(backlog)
+            })
+            .await;
+        }
         inbox.close().await;
         backlog
     }

@@ -11,6 +11,7 @@ use servers::sqs::{self, KEY, Made, QueueOptions, REGION};
 /// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
 pub(super) struct Services {
     pub(super) database: Database<'static>,
+    inboxes: &'static sqs::Server,
     queue: Made,
     board_url: String,
     lines: Option<Lines>,
@@ -24,16 +25,16 @@ pub(crate) struct Lines {
 }
 
 impl Services {
-    pub(super) async fn new() -> Self {
-        let queue = sqs::server().make("inbox", QueueOptions::default()).await;
+    pub(super) async fn new(inboxes: &'static sqs::Server) -> Self {
+        let queue = inboxes.make("inbox", QueueOptions::default()).await;
         let database = postgres::server().await.database().await;
-        Self { database, queue, board_url: redis::server().url(), lines: None }
+        Self { database, inboxes, queue, board_url: redis::server().url(), lines: None }
     }
 
     /// Has the game's processes reach the servers through lines that can be cut.
     pub(super) async fn cuttable(self) -> Self {
         let lines = Lines {
-            inbox: Proxy::start(inbox_address()),
+            inbox: Proxy::start(address(self.inboxes)),
             store: Proxy::start(postgres::server().await.address()),
             board: Proxy::start(redis::server().address()),
         };
@@ -48,14 +49,14 @@ impl Services {
     pub(super) async fn change_queue(&mut self, other: Option<Made>) -> Made {
         let other = match other {
             Some(other) => other,
-            None => sqs::server().make("inbox", QueueOptions::default()).await,
+            None => self.inboxes.make("inbox", QueueOptions::default()).await,
         };
         std::mem::replace(&mut self.queue, other)
     }
 
     /// What the processes are told of all this.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let endpoint_url = sqs::server().address().to_owned();
+        let endpoint_url = self.inboxes.address().to_owned();
         let (mut urls, mut endpoint_url) = ([self.database.url(), self.board_url.clone()], endpoint_url);
         if let Some(lines) = &self.lines {
             for (url, line) in urls.iter_mut().zip([&lines.store, &lines.board]) {
@@ -79,15 +80,15 @@ impl Services {
     pub(super) fn queue(&self) -> Service {
         Service {
             queue_url: self.queue.queue_url.clone(),
-            endpoint_url: Some(sqs::server().address().to_owned()),
+            endpoint_url: Some(self.inboxes.address().to_owned()),
             region: Some(REGION.to_owned()),
             access_key: Some(AccessKey { id: KEY.to_owned(), secret: KEY.to_owned() }),
         }
     }
 }
 
-fn inbox_address() -> SocketAddr {
-    sqs::server().address().trim_start_matches("http://").parse().unwrap()
+fn address(server: &sqs::Server) -> SocketAddr {
+    server.address().trim_start_matches("http://").parse().unwrap()
 }
 
 /// This URL with the line's end in place of host and port.
