@@ -4,9 +4,11 @@ mod schema;
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use rstest::rstest;
 use serde_json::{Map, Value};
 
 use self::schema::Spec;
+use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{Game, beside_others, encoded, eventually};
 
 fn described() -> Spec {
@@ -164,10 +166,11 @@ fn examples_fit_their_own_schemas() {
     assert!(checked > 20, "only {checked} examples");
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_example_works_and_every_answer_looks_as_described() {
+async fn every_example_works_and_every_answer_looks_as_described(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (_folder, game) = Game::by_hand().await;
+    let (_place, game) = Game::by_hand(stack).await;
     let spec = described();
     let examples = examples(&spec);
     assert!(examples.len() >= 13, "only {} examples", examples.len());
@@ -197,10 +200,11 @@ async fn every_example_works_and_every_answer_looks_as_described() {
     assert_eq!(ada["last_purchase"]["id"], "6f9619ff-8b86-d011-b42d-00c04fc964ff", "{ada}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn refusals_are_documented_and_look_as_described() {
+async fn refusals_are_documented_and_look_as_described(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (_folder, game) = Game::by_hand().await;
+    let (_place, game) = Game::by_hand(stack).await;
     let spec = described();
     let mut seen = std::collections::BTreeSet::new();
     for mut example in examples(&spec) {

@@ -4,8 +4,11 @@ mod driver;
 
 use fantoccini::Locator;
 use fantoccini::key::Key;
+use rstest::rstest;
 
 use self::driver::{Browser, Step};
+use crate::place::Place;
+use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{Game, beside_others};
 
 /// A name that would do harm if the page took it for markup.
@@ -21,11 +24,12 @@ const SETTINGS: [(&str, &str); 5] = [
     ("FIRST_ROUND_MS", "3600000"),
 ];
 
+#[rstest]
 #[tokio::test]
-async fn a_player_plays_a_round_in_the_browser() -> Step {
+async fn a_player_plays_a_round_in_the_browser(#[values(Embedded, Services)] stack: Stack) -> Step {
     let _beside = beside_others().await;
-    let folder = tempfile::tempdir()?;
-    let game = Game::start(folder.path(), "dev", &SETTINGS).await;
+    let place = Place::new(stack).await;
+    let game = Game::start(&place, "dev", &SETTINGS).await;
     let browser = Browser::start().await?;
     let told = plays(&browser, &game.url).await;
     browser.close().await?;

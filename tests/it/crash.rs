@@ -1,20 +1,21 @@
 //! kill -9 under load: what was answered with 202 counts exactly once, a 4xx never, everything else at most once.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use game::Action;
+use game::{Action, PurchaseOutcome};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rstest::rstest;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::crowd::{Address, Phone, Sent, assert_kept, counts, kind, named};
-use crate::files::{self, Applied, GAME, INBOX};
+use crate::place::Stack::{self, Embedded, Services};
+use crate::place::{Applied, GAME, INBOX, Place, assert_intact};
 use crate::support::{Game, alone, eventually, now_ms};
 
 /// How often the whole process is killed.
@@ -28,71 +29,70 @@ const TAKEN_MAX: usize = 1_500;
 /// Rounds that the buyers pressed in before the test begins: enough points for all that they will buy.
 const PAST_ROUNDS: u64 = 60;
 /// What a purchase of the cheapest level costs.
-const PRICE: i64 = 60;
+const PRICE: u64 = 60;
 /// One round that is lit for as long as the test lasts.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("AUTH", "open"),
     ("ROUND_ODDS", "0"),
     ("WINDOW_MS", "600000"),
     ("GRACE_MS", "1000"),
     ("ROUND_GAP_MS", "3005001"),
     ("OPERATOR_TOKEN", "secret-of-operators"),
-    ("VISIBILITY_MS", "1000"),
     ("PARTITIONS", "4"),
 ];
 const PARTITIONS: u16 = 4;
 /// A key that is refused whatever it names.
 const BAD_KEY: &str = "two words";
 
+#[rstest]
 #[tokio::test]
-async fn what_was_taken_counts_once_through_twenty_kills() {
+async fn what_was_taken_counts_once_through_twenty_kills(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
     let mut dice = dice();
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let points = files::put_past(folder, PARTITIONS, &buyers(), PAST_ROUNDS).await;
-    let mut game = Game::start(folder, "all", &SETTINGS).await;
+    let place = Place::quick(stack).await;
+    let points = place.put_past(PARTITIONS, &buyers(), PAST_ROUNDS).await;
+    let mut game = Game::start(&place, "all", &SETTINGS).await;
     game.open_round().await;
     let load = Load::start(&game);
     for _ in 0..KILLS {
         load.work(&mut dice).await;
         game.kill().await;
-        assert_intact_as_left(folder).await;
-        game = Game::start(folder, "all", &SETTINGS).await;
+        assert_intact_as_left(&place).await;
+        game = Game::start(&place, "all", &SETTINGS).await;
         load.address.moved(&game.url);
     }
     let sent = load.stop().await;
-    files::drained(folder).await;
+    place.drained().await;
     assert!(game.stop().await.success());
     let counts = counts(&sent);
     println!("{counts:?}");
     assert!(counts["no answer"] >= KILLS, "each kill hit somebody: {counts:?}");
-    assert_settled(folder, &sent, points).await;
+    assert_settled(&place, &sent, points).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_handler_that_is_killed_loses_and_doubles_nothing() {
+async fn a_handler_that_is_killed_loses_and_doubles_nothing(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
     let mut dice = dice();
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let points = files::put_past(folder, PARTITIONS, &buyers(), PAST_ROUNDS).await;
-    let game = Game::start(folder, "ingest", &SETTINGS).await;
-    let mut handler = Game::start(folder, "handler", &SETTINGS).await;
+    let place = Place::quick(stack).await;
+    let points = place.put_past(PARTITIONS, &buyers(), PAST_ROUNDS).await;
+    let game = Game::start(&place, "ingest", &SETTINGS).await;
+    let mut handler = Game::start(&place, "handler", &SETTINGS).await;
     game.open_round().await;
     let load = Load::start(&game);
     for _ in 0..HANDLER_KILLS {
         load.work(&mut dice).await;
         handler.kill().await;
-        handler = Game::start(folder, "handler", &SETTINGS).await;
+        handler = Game::start(&place, "handler", &SETTINGS).await;
     }
     let sent = load.stop().await;
-    files::drained(folder).await;
+    place.drained().await;
     assert!(game.stop().await.success() && handler.stop().await.success());
     let counts = counts(&sent);
     println!("{counts:?}");
     assert!(!counts.contains_key("no answer") && !counts.contains_key("503"), "{counts:?}");
-    assert_settled(folder, &sent, points).await;
+    assert_settled(&place, &sent, points).await;
 }
 
 fn dice() -> StdRng {
@@ -166,40 +166,43 @@ async fn work(mut phone: Phone, number: usize, over: Arc<AtomicBool>) -> Phone {
 }
 
 /// What a killed process left is whole, before anybody has worked on it: looked at in a copy.
-async fn assert_intact_as_left(folder: &Path) {
+async fn assert_intact_as_left(place: &Place) {
+    if place.stack() == Services {
+        return; // nothing of it is in files of ours
+    }
     let copy = tempfile::tempdir().unwrap();
     for file in [INBOX, GAME] {
         for file in [file.to_owned(), format!("{file}-wal")] {
-            if folder.join(&file).exists() {
-                std::fs::copy(folder.join(&file), copy.path().join(&file)).unwrap();
+            if place.folder().join(&file).exists() {
+                std::fs::copy(place.folder().join(&file), copy.path().join(&file)).unwrap();
             }
         }
     }
-    files::assert_intact(copy.path()).await;
+    assert_intact(copy.path()).await;
 }
 
 /// Compares what the phones were told with what the game has made of it.
-async fn assert_settled(folder: &Path, sent: &[Sent], points: u64) {
-    files::assert_intact(folder).await;
-    files::assert_verified(folder, &SETTINGS).await;
-    let journal = files::journal(folder).await;
+async fn assert_settled(place: &Place, sent: &[Sent], points: u64) {
+    place.assert_intact().await;
+    place.assert_verified(&SETTINGS).await;
+    let journal = place.journal().await;
     assert_kept(sent, &journal);
     for applied in &journal {
         let (username, path, key) = kind(applied);
         assert!(path != "press" || !username.starts_with("never-"), "{applied:?}");
         assert!(key.is_none_or(|key| key.starts_with("key-")), "{applied:?}");
     }
-    assert_scores(folder, &journal, i64::try_from(points).unwrap()).await;
+    assert_scores(place, &journal, points).await;
 }
 
 /// A press in the journal is a point, a purchase is charged once; nothing else changes a score.
-async fn assert_scores(folder: &Path, journal: &[Applied], points: i64) {
-    let mut connection = files::open(&folder.join(GAME)).await;
-    let bought = "SELECT username, id FROM purchases WHERE outcome = 'bought'";
-    let bought: Vec<(String, String)> = sqlx::query_as(bought).fetch_all(&mut connection).await.unwrap();
-    let mut paid = HashMap::<_, i64>::new();
+async fn assert_scores(place: &Place, journal: &[Applied], points: u64) {
+    let state = place.state().await;
+    let bought = state.purchases.iter().filter(|(_, outcome)| **outcome == PurchaseOutcome::Bought);
+    let bought: HashSet<_> = bought.map(|((_, username, id), _)| (username.as_str(), id.as_str())).collect();
+    let mut paid = HashMap::<_, u64>::new();
     for (username, _) in &bought {
-        *paid.entry(username.as_str()).or_default() += PRICE;
+        *paid.entry(*username).or_default() += PRICE;
     }
     let (mut pressed, mut wanted) = (HashSet::new(), HashSet::new());
     for applied in journal {
@@ -209,19 +212,17 @@ async fn assert_scores(folder: &Path, journal: &[Applied], points: i64) {
             Action::Add(_) | Action::Announce(_) | Action::Tick { .. } => {}
         }
     }
-    let bought: HashSet<_> = bought.iter().map(|(username, id)| (username.as_str(), id.as_str())).collect();
     assert_eq!(bought, wanted, "every purchase of the journal was bought once");
     assert!(!bought.is_empty());
-    let players = "SELECT username, score, streak FROM players";
-    let players: Vec<(String, i64, i64)> = sqlx::query_as(players).fetch_all(&mut connection).await.unwrap();
-    for (username, score, streak) in &players {
-        let counted = i64::from(pressed.contains(username.as_str()));
+    for ((_, username), player) in &state.players {
+        let username = username.as_str();
+        let counted = u64::from(pressed.contains(username));
         let expected = match username.split('-').next() {
-            Some("buyer") => points - paid.get(username.as_str()).copied().unwrap_or_default(),
+            Some("buyer") => points - paid.get(username).copied().unwrap_or_default(),
             Some("never") => 0,
             _ => counted,
         };
-        assert_eq!(*score, expected, "{username}");
-        assert!(username.starts_with("buyer-") || *streak == counted, "{username}: streak {streak}");
+        assert_eq!(player.score, expected, "{username}");
+        assert!(username.starts_with("buyer-") || player.streak == counted, "{username}: {player:?}");
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::files::Applied;
+use crate::place::Applied;
 use crate::support::DEADLINE;
 
 /// How long a phone that got no answer waits for another address before it tries the same one again.

@@ -1,5 +1,5 @@
 //! No room, or no right to write, as an unprivileged user: 503 and a clear line in the log, never a 202 that does not
-//! count; afterwards the game goes on.
+//! count; afterwards the game goes on. On the embedded stack only: disks and files are the servers' own business.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::crowd::{Address, Phone, Told, assert_kept, counts, named};
-use crate::files::{self, GAME};
+use crate::place::Stack::Embedded;
+use crate::place::{GAME, Place};
 use crate::support::{
     BY_HAND, DEADLINE, Game, alone, answer, beside_others, binary, command, eventually, with_auth,
 };
@@ -34,7 +35,7 @@ fn unprivileged() -> &'static [&'static str] {
 /// A folder that everybody may look into, with the binary in it, and a folder for data that nobody owns.
 struct Home {
     folder: TempDir,
-    data: PathBuf,
+    place: Place,
 }
 
 impl Home {
@@ -44,8 +45,8 @@ impl Home {
         fs::copy(binary(), folder.path().join("buttonparty")).unwrap();
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
-        let home = Self { folder, data };
-        home.give(&home.data);
+        let home = Self { folder, place: Place::files_in(&data) };
+        home.give(&data);
         home
     }
 
@@ -57,9 +58,9 @@ impl Home {
     }
 
     /// A command of the binary that runs without privileges, and that lives on when a file may not grow.
-    fn command(&self, data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Command {
+    fn command(&self, place: &Place, args: &[&str], settings: &[(&str, &str)]) -> Command {
         let line = [&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], unprivileged()].concat();
-        let plain = command(data, args, settings);
+        let plain = command(place, args, settings);
         let mut wrapped = Command::new(line[0]);
         wrapped.args(&line[1..]).arg(self.folder.path().join("buttonparty")).args(plain.as_std().get_args());
         for (name, value) in plain.as_std().get_envs() {
@@ -69,9 +70,9 @@ impl Home {
         wrapped
     }
 
-    async fn start(&self, data: &Path, role: &str, settings: &[(&str, &str)]) -> Game {
+    async fn start(&self, role: &str, settings: &[(&str, &str)]) -> Game {
         // The log stands beside the data, where there is room.
-        Game::spawn(self.command(data, &[role], settings), self.folder.path(), role).await
+        Game::spawn(self.command(&self.place, &[role], settings), self.folder.path(), role).await
     }
 }
 
@@ -137,7 +138,7 @@ fn log_says(game: &Game, what: &str, cause: &str) -> bool {
 }
 
 /// After there is room again: everything goes on, and what was taken counts.
-async fn assert_goes_on(game: Game, data: &Path, mut phone: Phone, settings: &[(&str, &str)]) {
+async fn assert_goes_on(game: Game, place: &Place, mut phone: Phone, settings: &[(&str, &str)]) {
     phone.until_taken("add", &named("afterwards"), None).await;
     game.player("afterwards", |player| player["score"] == 0).await;
     let (status, ready) = eventually("it is ready", || async {
@@ -145,12 +146,12 @@ async fn assert_goes_on(game: Game, data: &Path, mut phone: Phone, settings: &[(
     })
     .await;
     assert_eq!((status, &ready["ready"]), (200, &true.into()));
-    files::drained(data).await;
+    place.drained().await;
     assert!(game.stop().await.success());
-    files::assert_verified(data, settings).await;
-    files::assert_intact(data).await;
+    place.assert_verified(settings).await;
+    place.assert_intact().await;
     println!("{:?}", counts(&phone.sent));
-    assert_kept(&phone.sent, &files::journal(data).await);
+    assert_kept(&phone.sent, &place.journal().await);
 }
 
 /// A small disk in memory, for as long as this lives.
@@ -187,15 +188,15 @@ impl Drop for SmallDisk {
 async fn a_full_disk_is_answered_with_503_until_there_is_room() {
     let _alone = alone().await;
     let home = Home::new();
-    let Some(disk) = SmallDisk::mount(&home.data, "24m") else { return };
+    let Some(disk) = SmallDisk::mount(home.place.folder(), "24m") else { return };
     home.give(&disk.0);
     let settings = settings();
-    let game = home.start(&home.data, "all", &settings).await;
+    let game = home.start("all", &settings).await;
     let mut phone = Address::new(&game.url).phone();
     phone.until_taken("add", &named("before"), None).await;
     game.player("before", |player| player["score"] == 0).await;
 
-    let ballast = home.data.join("ballast");
+    let ballast = home.place.folder().join("ballast");
     let full = fs::write(&ballast, vec![1; 64 << 20]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     let ballast_bytes = fs::metadata(&ballast).unwrap().len();
@@ -206,7 +207,7 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room() {
     assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
 
     fs::remove_file(&ballast).unwrap();
-    assert_goes_on(game, &home.data, phone, &settings).await;
+    assert_goes_on(game, &home.place, phone, &settings).await;
 }
 
 #[tokio::test]
@@ -214,12 +215,13 @@ async fn files_that_may_not_grow_are_answered_with_503_until_they_may() {
     let _alone = alone().await;
     let home = Home::new();
     let settings = settings();
-    let game = home.start(&home.data, "all", &settings).await;
+    let game = home.start("all", &settings).await;
     let mut phone = Address::new(&game.url).phone();
     phone.until_taken("add", &named("before"), None).await;
     game.player("before", |player| player["score"] == 0).await;
 
-    let largest = fs::read_dir(&home.data).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).max();
+    let largest =
+        fs::read_dir(home.place.folder()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).max();
     limit_files(&game, &(largest.unwrap() + ROOM_BYTES).to_string());
     fill(&mut phone, "limited").await;
     assert_turned_away(&game).await;
@@ -227,7 +229,7 @@ async fn files_that_may_not_grow_are_answered_with_503_until_they_may() {
     assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
 
     limit_files(&game, "unlimited");
-    assert_goes_on(game, &home.data, phone, &settings).await;
+    assert_goes_on(game, &home.place, phone, &settings).await;
 }
 
 #[tokio::test]
@@ -242,8 +244,8 @@ async fn a_full_disk_of_the_store_holds_up_what_was_taken_and_loses_none_of_it()
     let address = format!("sqlite:{}", store.display());
     let settings: Vec<_> = settings().into_iter().chain([("STORE_URL", address.as_str())]).collect();
     // For those who look past the game.
-    std::os::unix::fs::symlink(&store, home.data.join(GAME)).unwrap();
-    let game = home.start(&home.data, "all", &settings).await;
+    std::os::unix::fs::symlink(&store, home.place.folder().join(GAME)).unwrap();
+    let game = home.start("all", &settings).await;
     let mut phone = Address::new(&game.url).phone();
     phone.until_taken("add", &named("before"), None).await;
     game.player("before", |player| player["score"] == 0).await;
@@ -262,7 +264,7 @@ async fn a_full_disk_of_the_store_holds_up_what_was_taken_and_loses_none_of_it()
 
     fs::remove_file(&ballast).unwrap();
     game.player(&format!("waiting-{number}"), |player| player["score"] == 0).await;
-    assert_goes_on(game, &home.data, phone, &settings).await;
+    assert_goes_on(game, &home.place, phone, &settings).await;
 }
 
 /// Sets how large a file the process may write, in bytes.
@@ -277,26 +279,25 @@ fn limit_files(game: &Game, bytes: &str) {
 #[tokio::test]
 async fn an_inbox_that_has_used_its_room_is_answered_with_503_until_it_is_emptied() {
     let _alone = alone().await;
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
+    let place = Place::new(Embedded).await;
     let settings: Vec<_> = settings().into_iter().chain([("INBOX_BYTES_MAX", "1048576")]).collect();
-    let ingest = Game::start(data, "ingest", &settings).await;
+    let ingest = Game::start(&place, "ingest", &settings).await;
     let mut phone = Address::new(&ingest.url).phone();
     fill(&mut phone, "inbox").await;
     assert_turned_away(&ingest).await;
     assert_log_says(&ingest, "the inbox is full");
 
-    let handler = Game::start(data, "handler", &settings).await;
+    let handler = Game::start(&place, "handler", &settings).await;
     phone.until_taken("add", &named("afterwards"), None).await;
-    files::drained(data).await;
+    place.drained().await;
     assert!(ingest.stop().await.success() && handler.stop().await.success());
-    files::assert_verified(data, &settings).await;
-    assert_kept(&phone.sent, &files::journal(data).await);
+    place.assert_verified(&settings).await;
+    assert_kept(&phone.sent, &place.journal().await);
 }
 
 /// A start that must fail says why, on standard error, and nothing on standard output.
-async fn assert_refused(home: &Home, data: &Path, role: &str, reasons: &[&str]) {
-    let output = home.command(data, &[role], &settings()).output();
+async fn assert_refused(home: &Home, place: &Place, role: &str, reasons: &[&str]) {
+    let output = home.command(place, &[role], &settings()).output();
     let output = tokio::time::timeout(DEADLINE, output).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -315,9 +316,21 @@ async fn a_folder_without_the_right_to_write_is_refused_at_start() {
     home.give(&locked);
     fs::set_permissions(&locked, Permissions::from_mode(0o555)).unwrap();
     for role in ["all", "ingest", "handler", "scheduler"] {
-        assert_refused(&home, &locked, role, &["cannot open the store", locked.to_str().unwrap()]).await;
+        assert_refused(
+            &home,
+            &Place::files_in(&locked),
+            role,
+            &["cannot open the store", locked.to_str().unwrap()],
+        )
+        .await;
         let below = locked.join("data");
-        assert_refused(&home, &below, role, &["cannot use the data folder", below.to_str().unwrap()]).await;
+        assert_refused(
+            &home,
+            &Place::files_in(&below),
+            role,
+            &["cannot use the data folder", below.to_str().unwrap()],
+        )
+        .await;
     }
     assert_eq!(fs::read_dir(&locked).unwrap().count(), 0, "nothing was made");
 }
@@ -327,14 +340,14 @@ async fn a_game_whose_files_are_locked_meanwhile_loses_nothing() {
     let _beside = beside_others().await;
     let home = Home::new();
     let settings = settings();
-    let game = home.start(&home.data, "all", &settings).await;
+    let game = home.start("all", &settings).await;
     let mut phone = Address::new(&game.url).phone();
     phone.until_taken("add", &named("before"), None).await;
     let chmod = |file_mode, folder_mode| {
-        for file in fs::read_dir(&home.data).unwrap() {
+        for file in fs::read_dir(home.place.folder()).unwrap() {
             fs::set_permissions(file.unwrap().path(), Permissions::from_mode(file_mode)).unwrap();
         }
-        fs::set_permissions(&home.data, Permissions::from_mode(folder_mode)).unwrap();
+        fs::set_permissions(home.place.folder(), Permissions::from_mode(folder_mode)).unwrap();
     };
     chmod(0o444, 0o555);
     // Its files are open: it may go on or turn phones away, but not forget what it took.
@@ -342,12 +355,12 @@ async fn a_game_whose_files_are_locked_meanwhile_loses_nothing() {
         phone.once("add", &named(&format!("locked-{number}")), None).await;
     }
     assert!(game.stop().await.success());
-    assert_refused(&home, &home.data, "all", &["cannot use the inbox", "readonly"]).await;
+    assert_refused(&home, &home.place, "all", &["cannot use the inbox", "readonly"]).await;
 
     chmod(0o644, 0o755);
-    let game = home.start(&home.data, "all", &settings).await;
+    let game = home.start("all", &settings).await;
     let address = Address::new(&game.url);
     let mut after = address.phone();
     after.sent = phone.sent;
-    assert_goes_on(game, &home.data, after, &settings).await;
+    assert_goes_on(game, &home.place, after, &settings).await;
 }

@@ -2,8 +2,10 @@
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use rstest::rstest;
 use serde_json::Value;
 
+use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{Game, answer, beside_others};
 
 /// Sends what the first client sends: the fields wrapped, as text/plain, with no other header.
@@ -12,10 +14,11 @@ async fn send(game: &Game, path: &str, body: &str) -> (u16, Value) {
     answer(request).await
 }
 
+#[rstest]
 #[tokio::test]
-async fn plays_a_whole_round() {
+async fn plays_a_whole_round(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (_folder, game) = Game::by_hand().await;
+    let (_place, game) = Game::by_hand(stack).await;
     let (status, added) = send(
         &game,
         "/add",

@@ -1,10 +1,13 @@
 //! Live events: who listens on `/live` is told of everything in time, and of nothing too early.
 
-mod listener;
+pub(crate) mod listener;
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use self::listener::{Listener, Told};
+use crate::place::Place;
+use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{BY_HAND, Game, alone, beside_others, eventually, now_ms, run, with_auth};
 
 /// How late an opening may be told. Source: the issue and rules.md.
@@ -18,10 +21,11 @@ fn is_round(state: &'static str, round: u64) -> impl Fn(&Told) -> bool {
     move |told| told.topic == "round" && told.data["state"] == state && told.data["round"] == round
 }
 
+#[rstest]
 #[tokio::test]
-async fn who_comes_gets_the_present_state() {
+async fn who_comes_gets_the_present_state(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (_folder, game) = Game::by_hand().await;
+    let (_place, game) = Game::by_hand(stack).await;
     let mut early = Listener::connect(&game).await;
     let board = early.next().await;
     assert_eq!((board.topic.as_str(), &board.data), ("board", &json!([])));
@@ -77,10 +81,13 @@ async fn visible(game: &Game) -> String {
     all + &log
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does() {
+async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does(
+    #[values(Embedded, Services)] stack: Stack,
+) {
     let _beside = beside_others().await;
-    let (folder, game) = Game::by_hand().await;
+    let (place, game) = Game::by_hand(stack).await;
     game.add("ada").await;
     game.player("ada", |ada| ada["rank"] == 1).await;
     let mut listeners = Vec::new();
@@ -95,7 +102,7 @@ async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does() {
     })
     .await;
     // Announced by another process, so that its own doing shows nowhere.
-    let announced = run(folder.path(), &["round", "open", "--lead-ms", "1500"], &BY_HAND).await;
+    let announced = run(&place, &["round", "open", "--lead-ms", "1500"], &BY_HAND).await;
     assert!(announced.status.success(), "{announced:?}");
     let text = String::from_utf8(announced.stdout).unwrap();
     let opens_at: i64 = text.split([' ', ',']).nth(4).unwrap().parse().unwrap();
@@ -130,10 +137,11 @@ async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does() {
     assert!(game.metric("buttonparty_live_connections").await >= 40.0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_board_is_told_at_most_four_times_a_second() {
+async fn the_board_is_told_at_most_four_times_a_second(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
-    let (_folder, game) = Game::by_hand().await;
+    let (_place, game) = Game::by_hand(stack).await;
     let mut listener = Listener::connect(&game).await;
     let storm_ms = 4_000;
     let begun_ms = now_ms();
@@ -177,12 +185,13 @@ async fn the_board_is_told_at_most_four_times_a_second() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_process_that_only_reads_tells_the_same() {
+async fn a_process_that_only_reads_tells_the_same(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let folder = tempfile::tempdir().unwrap();
-    let game = Game::start(folder.path(), "all", &with_auth(&BY_HAND)).await;
-    let fetch = Game::start(folder.path(), "fetch", &BY_HAND).await;
+    let place = Place::new(stack).await;
+    let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;
+    let fetch = Game::start(&place, "fetch", &BY_HAND).await;
     game.add("ada").await;
     let mut listener = Listener::connect(&fetch).await;
     listener.until(|told| told.topic == "board" && told.data[0]["username"] == "ada").await;

@@ -1,18 +1,21 @@
 //! Many players: what a round costs, and everything at once for as long as the machine has to give.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+mod written;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use game::{Standing, Username, World};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rstest::rstest;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection};
 use tokio::task::JoinSet;
 
+use self::written::{Rows, Written};
 use crate::crowd::{Address, Phone, Told, assert_kept, counts, named};
-use crate::files::{self, GAME, INBOX};
+use crate::place::Stack::{self, Embedded, Services};
+use crate::place::{Place, add};
 use crate::support::{BY_HAND, Game, alone, eventually, now_ms, with_auth};
 
 const PARTITIONS: u16 = 4;
@@ -25,83 +28,53 @@ fn settings() -> Vec<(&'static str, &'static str)> {
     with_auth(&BY_HAND).into_iter().chain([("PARTITIONS", "4")]).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_round_writes_as_many_rows_for_a_hundred_thousand_players_as_for_ten() {
+async fn a_round_writes_as_many_rows_for_a_hundred_thousand_players_as_for_ten(
+    #[values(Embedded, Services)] stack: Stack,
+) {
     let _alone = alone().await;
-    let (few, many) = tokio::join!(rows_of_a_round(10), rows_of_a_round(100_000));
+    let (few, many) = tokio::join!(rows_of_a_round(stack, 10), rows_of_a_round(stack, 100_000));
     assert_eq!(few, many);
     println!("{few:?}");
     let partitions = i64::from(PARTITIONS);
-    assert_eq!(few["game.sqlite journal"], partitions * (1 + TICKS), "an announcement and the ticks");
-    assert_eq!(few["game.sqlite partitions"], partitions * (1 + TICKS));
-    assert_eq!(few["game.sqlite rounds"], partitions);
-    assert_eq!(few["game.sqlite outbox"], partitions * 3, "put in, taken, and done");
+    assert_eq!(few["journal"], partitions * (1 + TICKS), "an announcement and the ticks");
+    assert_eq!(few["partitions"], partitions * (1 + TICKS));
+    assert_eq!(few["rounds"], partitions);
+    assert_eq!(few["outbox"], partitions * 3, "put in, taken, and done");
     for table in ["players", "board", "devices", "purchases"] {
-        assert_eq!(few[&format!("{GAME} {table}")], 0, "{table}");
+        assert_eq!(few[table], 0, "{table}");
     }
 }
 
 /// The number of rows that are inserted, updated and deleted in each table, from before a round is announced until its
 /// last tick has been applied, in a game with so many players.
-async fn rows_of_a_round(players: usize) -> BTreeMap<String, i64> {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let adds =
-        (0..players).map(|number| (now_ms(), files::add(&Username::new(&number.to_string()).unwrap())));
-    files::put(folder, PARTITIONS, adds).await;
-    let game = Game::start(folder, "all", &settings()).await;
-    files::drained(folder).await;
+async fn rows_of_a_round(stack: Stack, players: usize) -> Rows {
+    let place = Place::new(stack).await;
+    let adds = (0..players).map(|number| (now_ms(), add(&Username::new(&number.to_string()).unwrap())));
+    place.put(PARTITIONS, adds).await;
+    let game = Game::start(&place, "all", &settings()).await;
+    place.drained().await;
     assert!(game.stop().await.success());
-    let mut tables = Vec::new();
-    for file in [INBOX, GAME] {
-        tables.extend(count_writes(folder, file).await);
-    }
+    let written = Written::begin(&place).await;
 
-    let game = Game::start(folder, "all", &settings()).await;
+    let game = Game::start(&place, "all", &settings()).await;
     game.open_round().await;
+    let (schedule, outbox) = (place.store().schedule().await.unwrap(), place.store().outbox().await.unwrap());
     eventually("the last tick is sent and everything pushed", || async {
-        let mut connection = files::open(&folder.join(GAME)).await;
-        let done = "SELECT ticks_sent, (SELECT count(*) FROM outbox WHERE done_at_ms IS NULL) FROM schedule";
-        let done: (i64, i64) = sqlx::query_as(done).fetch_one(&mut connection).await.unwrap();
-        (done == (TICKS, 0)).then_some(())
+        let ticks_sent = schedule.latest().await.unwrap().map(|round| i64::from(round.ticks_sent));
+        (ticks_sent == Some(TICKS) && outbox.pending().await.unwrap() == 0).then_some(())
     })
     .await;
-    files::drained(folder).await;
+    schedule.close().await;
+    outbox.close().await;
+    place.drained().await;
     assert!(game.stop().await.success());
 
-    let mut connection = files::open(&folder.join(GAME)).await;
-    let count: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM players").fetch_one(&mut connection).await.unwrap();
-    assert_eq!(usize::try_from(count), Ok(players));
-    let mut written = BTreeMap::new();
-    for (file, table) in tables {
-        let mut connection = files::open(&folder.join(file)).await;
-        let count = "SELECT count(*) FROM written WHERE name = ?";
-        let count = sqlx::query_scalar(count).bind(&table).fetch_one(&mut connection).await.unwrap();
-        written.insert(format!("{file} {table}"), count);
-    }
-    written
-}
-
-/// Has SQLite itself note each row that anybody writes to a table of this file from now on; the tables.
-async fn count_writes(folder: &Path, file: &'static str) -> Vec<(&'static str, String)> {
-    let mut connection = files::open(&folder.join(file)).await;
-    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
-        AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'";
-    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
-    assert!(tables.len() > 3, "{tables:?}");
-    sqlx::query("CREATE TABLE written (name TEXT)").execute(&mut connection).await.unwrap();
-    for table in &tables {
-        for verb in ["INSERT", "UPDATE", "DELETE"] {
-            let trigger = format!(
-                "CREATE TRIGGER written_{verb}_{table} AFTER {verb} ON {table}
-                 BEGIN INSERT INTO written VALUES ('{table}'); END"
-            );
-            sqlx::query(AssertSqlSafe(trigger)).execute(&mut connection).await.unwrap();
-        }
-    }
-    connection.close().await.unwrap();
-    tables.into_iter().map(|table| (file, table)).collect()
+    let reader = place.store().reader().await.unwrap();
+    assert_eq!(usize::try_from(reader.counts().await.unwrap().players), Ok(players));
+    reader.close().await;
+    written.end(&place).await
 }
 
 /// Connections at work at the same time.
@@ -123,15 +96,15 @@ const GOODS: [(&str, f64); 6] = [
 /// Players whose rank is looked at in the end.
 const RANKS: usize = 50;
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_at_once_loses_nothing_and_ranks_right() {
+async fn everything_at_once_loses_nothing_and_ranks_right(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+    let place = Place::new(stack).await;
     let rich: Arc<Vec<_>> = Arc::new((0..RICH).map(|number| format!("rich-{number}")).collect());
-    files::put_past(folder, PARTITIONS, &rich, PAST_ROUNDS).await;
-    let game = Game::start(folder, "all", &settings()).await;
-    files::drained(folder).await;
+    place.put_past(PARTITIONS, &rich, PAST_ROUNDS).await;
+    let game = Game::start(&place, "all", &settings()).await;
+    place.drained().await;
 
     let seed = now_ms().unsigned_abs();
     println!("seed {seed}");
@@ -151,9 +124,9 @@ async fn everything_at_once_loses_nothing_and_ranks_right() {
     let counts = counts(&sent);
     println!("{rounds} rounds, {counts:?}");
     assert_eq!(counts.keys().copied().collect::<Vec<_>>(), ["taken"], "{counts:?}");
-    files::drained(folder).await;
+    place.drained().await;
 
-    let standings = replayed(folder).await;
+    let standings = replayed(&place).await;
     assert_board(&game, &standings).await;
     let mut dice = StdRng::seed_from_u64(seed);
     for _ in 0..RANKS {
@@ -164,9 +137,9 @@ async fn everything_at_once_loses_nothing_and_ranks_right() {
     }
     assert!(standings.iter().any(|(standing, _)| standing.score == 1), "somebody pressed");
     assert!(game.stop().await.success());
-    assert_kept(&sent, &files::journal(folder).await);
-    files::assert_verified(folder, &settings()).await;
-    files::assert_intact(folder).await;
+    assert_kept(&sent, &place.journal().await);
+    place.assert_verified(&settings()).await;
+    place.assert_intact().await;
 }
 
 /// One phone: joins again and again, presses and buys for itself and for others, and reads.
@@ -218,9 +191,9 @@ async fn mixed(
 }
 
 /// Where everybody stands, best first, with the names on the board: from nothing but the journal and the rules.
-async fn replayed(folder: &Path) -> Vec<(Standing, Option<String>)> {
+async fn replayed(place: &Place) -> Vec<(Standing, Option<String>)> {
     let mut worlds = HashMap::<u16, World>::new();
-    for applied in files::journal(folder).await {
+    for applied in place.journal().await {
         let world = worlds.entry(applied.partition).or_default();
         world.apply(applied.arrived_at_ms, &applied.action).unwrap();
     }

@@ -5,14 +5,17 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use reqwest::Method;
+use rstest::rstest;
 use server::config::SETTINGS;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{
-    BY_HAND, DEADLINE, Game, alone, beside_others, command, eventually, inbox, run, store, with_auth,
-};
+use crate::place::Place;
+use crate::place::Stack::{self, Embedded, Services};
+use crate::support::{BY_HAND, DEADLINE, Game, alone, beside_others, command, eventually, run, with_auth};
+
+// Tests of the command line start no game, and are run on the embedded stack only.
 
 /// A text with every run of white space as one space: help is wrapped to the terminal's width.
 fn unwrapped(text: &[u8]) -> String {
@@ -21,9 +24,9 @@ fn unwrapped(text: &[u8]) -> String {
 
 #[tokio::test]
 async fn help_explains_every_setting_and_every_role() {
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(Embedded).await;
     for args in [&["--help"][..], &["ingest", "--help"], &["dlq", "redrive", "--help"]] {
-        let output = run(folder.path(), args, &[]).await;
+        let output = run(&place, args, &[]).await;
         assert!(output.status.success(), "{output:?}");
         let help = unwrapped(&output.stdout);
         for setting in SETTINGS {
@@ -33,7 +36,7 @@ async fn help_explains_every_setting_and_every_role() {
             }
         }
     }
-    let help = unwrapped(&run(folder.path(), &["--help"], &[]).await.stdout);
+    let help = unwrapped(&run(&place, &["--help"], &[]).await.stdout);
     let commands = [
         "dev",
         "all",
@@ -51,18 +54,17 @@ async fn help_explains_every_setting_and_every_role() {
     for name in commands {
         assert!(help.contains(&format!(" {name} ")), "{name} is missing: {help}");
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "help leaves nothing behind");
+    assert_eq!(std::fs::read_dir(place.folder()).unwrap().count(), 0, "help leaves nothing behind");
 }
 
 #[tokio::test]
 async fn config_shows_every_setting_and_masks_secrets() {
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(Embedded).await;
     for (role, window_ms, auth, token) in
         [("all", "100000", "(none)", "(none)"), ("dev", "8000", "open", "********")]
     {
         let output =
-            run(folder.path(), &["config", role, "--log", "warn"], &[("LOG", "error"), ("GRACE_MS", "1234")])
-                .await;
+            run(&place, &["config", role, "--log", "warn"], &[("LOG", "error"), ("GRACE_MS", "1234")]).await;
         assert!(output.status.success(), "{output:?}");
         let shown = String::from_utf8(output.stdout).unwrap();
         for setting in SETTINGS {
@@ -73,7 +75,7 @@ async fn config_shows_every_setting_and_masks_secrets() {
             };
             let value = match setting.name {
                 "LISTEN" => "127.0.0.1:0",
-                "DATA" => folder.path().to_str().unwrap(),
+                "DATA" => place.folder().to_str().unwrap(),
                 "LOG" => "warn", // the flag wins over the environment
                 "GRACE_MS" => "1234",
                 _ => default,
@@ -88,7 +90,7 @@ async fn config_shows_every_setting_and_masks_secrets() {
             assert!(shown.contains(&format!("BUTTONPARTY_{name} = {value}\n")), "{role} {name}: {shown}");
         }
     }
-    let output = run(folder.path(), &["config"], &[("OPERATOR_TOKEN", "very-secret")]).await;
+    let output = run(&place, &["config"], &[("OPERATOR_TOKEN", "very-secret")]).await;
     let shown = format!("{output:?}");
     assert!(
         shown.contains("BUTTONPARTY_OPERATOR_TOKEN = ********") && !shown.contains("very-secret"),
@@ -98,11 +100,11 @@ async fn config_shows_every_setting_and_masks_secrets() {
 
 /// Starts a role that must refuse its configuration; returns what it says.
 async fn refused(role: &str, settings: &[(&str, &str)]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), &[role], settings).await;
+    let place = Place::new(Embedded).await;
+    let output = run(&place, &[role], settings).await;
     assert_eq!(output.status.code(), Some(1), "{role} {settings:?}: {output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it has touched the data");
+    assert_eq!(std::fs::read_dir(place.folder()).unwrap().count(), 0, "it has touched the data");
     String::from_utf8(output.stderr).unwrap()
 }
 
@@ -167,12 +169,13 @@ async fn what_this_version_cannot_do_is_refused_with_the_reason() {
     assert!(refused("all", &[("AUTH", "open"), ("LOG", "no=such=filter")]).await.contains("BUTTONPARTY_LOG"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_first_line_says_where_it_listens() {
+async fn the_first_line_says_where_it_listens(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(stack).await;
     let mut child =
-        command(folder.path(), &["all", "--listen", "127.0.0.1:0"], &with_auth(&[("LISTEN", "127.0.0.1:1")]));
+        command(&place, &["all", "--listen", "127.0.0.1:0"], &with_auth(&[("LISTEN", "127.0.0.1:1")]));
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = timeout(DEADLINE, lines.next_line()).await.unwrap().unwrap().unwrap();
@@ -183,8 +186,8 @@ async fn the_first_line_says_where_it_listens() {
     TcpStream::connect(address).await.unwrap();
 
     // A port that is taken is refused by name.
-    let other = tempfile::tempdir().unwrap();
-    let output = run(other.path(), &["all"], &with_auth(&[("LISTEN", address)])).await;
+    let other = Place::new(stack).await;
+    let output = run(&other, &["all"], &with_auth(&[("LISTEN", address)])).await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.code() == Some(1) && told.contains(&format!("cannot listen on {address}")),
@@ -193,14 +196,15 @@ async fn the_first_line_says_where_it_listens() {
     child.kill().await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn another_number_of_partitions_is_refused() {
+async fn another_number_of_partitions_is_refused(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (folder, game) = Game::by_hand().await;
+    let (place, game) = Game::by_hand(stack).await;
     game.add("ada").await;
     for role in ["all", "ingest", "handler", "scheduler"] {
         // Also while it runs.
-        let output = run(folder.path(), &[role], &with_auth(&[("PARTITIONS", "2")])).await;
+        let output = run(&place, &[role], &with_auth(&[("PARTITIONS", "2")])).await;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(1) && told.contains("partitions"), "{role}: {told}");
     }
@@ -224,11 +228,14 @@ async fn logged(game: &Game, text: &str) {
     eventually(&format!("the log says {text}"), log).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_stop_cuts_hanging_connections_off_and_a_second_signal_is_hard() {
+async fn a_stop_cuts_hanging_connections_off_and_a_second_signal_is_hard(
+    #[values(Embedded, Services)] stack: Stack,
+) {
     let _beside = beside_others().await;
-    let (_folder, game) = Game::by_hand().await;
-    let (_other_folder, impatient) = Game::by_hand().await;
+    let (_place, game) = Game::by_hand(stack).await;
+    let (_other_place, impatient) = Game::by_hand(stack).await;
     let _hanging = (hang(&game).await, hang(&impatient).await);
     let watch = server::clock::Stopwatch::start();
     let patient = async {
@@ -247,13 +254,14 @@ async fn a_stop_cuts_hanging_connections_off_and_a_second_signal_is_hard() {
     tokio::join!(patient, hard);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_interrupt_stops_it_gracefully() {
+async fn an_interrupt_stops_it_gracefully(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
     for role in ["dev", "all", "ingest", "handler", "scheduler", "fetch", "push"] {
-        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(stack).await;
         let settings = if role == "dev" { Vec::new() } else { with_auth(&BY_HAND) };
-        let game = Game::start(folder.path(), role, &settings).await;
+        let game = Game::start(&place, role, &settings).await;
         assert_eq!(game.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
         game.signal("INT");
         let status = timeout(Duration::from_secs(10), game.wait()).await.expect("it stops within 10 s");
@@ -276,13 +284,14 @@ async fn join_until_gone(game: &Game, worker: usize) -> Vec<String> {
     accepted
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_graceful_stop_under_load_keeps_every_202() {
+async fn a_graceful_stop_under_load_keeps_every_202(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(stack).await;
     let mut accepted = BTreeSet::new();
     for turn in 0..3 {
-        let game = Game::start(folder.path(), "all", &with_auth(&BY_HAND)).await;
+        let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;
         let load =
             futures_util::future::join_all((0..32).map(|worker| join_until_gone(&game, 100 * turn + worker)));
         let stop = async {
@@ -297,14 +306,9 @@ async fn a_graceful_stop_under_load_keeps_every_202() {
         assert_eq!(status.code(), Some(0));
         accepted.extend(taken.into_iter().flatten());
     }
-    let game = Game::start(folder.path(), "all", &with_auth(&BY_HAND)).await;
-    let queue = inbox(folder.path()).await;
-    eventually("the inbox is empty", || async {
-        (queue.backlog().await.unwrap().messages == 0).then_some(())
-    })
-    .await;
-    queue.close().await;
-    let reader = store(folder.path()).reader().await.unwrap();
+    let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;
+    place.emptied().await;
+    let reader = place.store().reader().await.unwrap();
     let (_, standings) = reader.standings(0).await.unwrap();
     reader.close().await;
     let known: BTreeSet<_> = standings.iter().map(|standing| standing.username.as_str().to_owned()).collect();
@@ -319,19 +323,21 @@ async fn a_graceful_stop_under_load_keeps_every_202() {
 async fn tools_do_nothing_where_there_is_no_game() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("nowhere");
+    let place = Place::files_in(&nowhere);
     for tool in [&["verify"][..], &["dlq", "list"], &["dlq", "redrive"], &["round", "open"]] {
-        let output = run(&nowhere, tool, &with_auth(&BY_HAND)).await;
+        let output = run(&place, tool, &with_auth(&BY_HAND)).await;
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && told.contains("nowhere"), "{tool:?}: {told}");
         assert!(!nowhere.exists(), "{tool:?} made the folder");
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_round_is_not_opened_in_the_past_or_in_an_age() {
-    let (folder, game) = Game::by_hand().await;
+async fn a_round_is_not_opened_in_the_past_or_in_an_age(#[values(Embedded, Services)] stack: Stack) {
+    let (place, game) = Game::by_hand(stack).await;
     for lead in ["-6000", "0", "99", "3600001", "8000000000000000"] {
-        let output = run(folder.path(), &["round", "open", &format!("--lead-ms={lead}")], &BY_HAND).await;
+        let output = run(&place, &["round", "open", &format!("--lead-ms={lead}")], &BY_HAND).await;
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(
             !output.status.success() && told.contains("lead_ms: must be from 100 to 3600000"),

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use queue::Outgoing;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{BY_HAND, Game, beside_others, eventually, inbox, now_ms, store, with_auth};
+use crate::place::Place;
+use crate::place::Stack::{self, Embedded, Services};
+use crate::support::{BY_HAND, Game, beside_others, eventually, now_ms, with_auth};
 
 fn recording() -> Vec<(&'static str, &'static str)> {
     with_auth(&BY_HAND).into_iter().chain([("PUSH_SINK", "record")]).collect()
@@ -19,26 +21,28 @@ fn parsed(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn recorded(data: &Path) -> Vec<Value> {
-    parsed(&std::fs::read_to_string(data.join("pushes.jsonl")).unwrap_or_default())
+fn recorded(place: &Place) -> Vec<Value> {
+    parsed(&std::fs::read_to_string(place.folder().join("pushes.jsonl")).unwrap_or_default())
 }
 
-async fn no_more_pending(data: &Path) {
-    let outbox = store(data).outbox().await.unwrap();
+async fn no_more_pending(place: &Place) {
+    let outbox = place.store().outbox().await.unwrap();
     eventually("the outbox is worked off", || async { (outbox.pending().await.unwrap() == 0).then_some(()) })
         .await;
     outbox.close().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens() {
+async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens(
+    #[values(Embedded, Services)] stack: Stack,
+) {
     let _beside = beside_others().await;
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
+    let place = Place::new(stack).await;
     let settings: Vec<_> = recording().into_iter().chain([("PARTITIONS", "3")]).collect();
-    let game = Game::start(data, "all", &settings).await;
+    let game = Game::start(&place, "all", &settings).await;
     // A second worker shares the rows.
-    let second = Game::start(data, "push", &settings).await;
+    let second = Game::start(&place, "push", &settings).await;
     let mut devices = BTreeMap::new();
     for number in 0..30 {
         let (username, token) = (format!("player-{}", number / 2), format!("device-{number}"));
@@ -56,7 +60,7 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens() {
         let round = game.announce_round(1_000).await;
         let (opens_at, closes_at) =
             (round["opens_at"].as_i64().unwrap(), round["closes_at"].as_i64().unwrap());
-        let outbox = store(data).outbox().await.unwrap();
+        let outbox = place.store().outbox().await.unwrap();
         eventually("the pushes are known to every partition", || async {
             let pending = outbox.pending().await.unwrap();
             (pending == 3 || now_ms() >= opens_at).then_some(())
@@ -65,7 +69,7 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens() {
         outbox.close().await;
         let topic = format!("round/{number}");
         let of_round =
-            || recorded(data).into_iter().filter(|push| push["topic"] == topic).collect::<Vec<_>>();
+            || recorded(&place).into_iter().filter(|push| push["topic"] == topic).collect::<Vec<_>>();
         loop {
             let pushed = of_round().len();
             // Written before this moment: it must not have been written at all.
@@ -79,7 +83,7 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens() {
             (of_round().len() >= devices.len()).then_some(())
         })
         .await;
-        no_more_pending(data).await;
+        no_more_pending(&place).await;
         let pushed = of_round();
         assert_eq!(pushed.len(), devices.len(), "{pushed:?}");
         for push in &pushed {
@@ -108,8 +112,8 @@ const PAGE: usize = server::bounds::PUSH_PAGE as usize;
 const DEVICES: usize = 2 * PAGE + 200;
 
 /// Has them all join, in one message that is put straight into the inbox.
-async fn add_devices(data: &Path) {
-    let queue = inbox(data).await;
+async fn add_devices(place: &Place) {
+    let queue = place.inbox().await;
     let entry = |number: usize| {
         let add =
             json!({ "username": format!("player-{number:04}"), "token": format!("device-{number:04}") });
@@ -122,24 +126,23 @@ async fn add_devices(data: &Path) {
         queue.inbox_id()
     );
     assert!(queue.send(&[Outgoing { partition: 0, id: "many".to_owned(), body }]).await[0].is_ok());
-    eventually("they are applied", || async { (queue.backlog().await.unwrap().messages == 0).then_some(()) })
-        .await;
     queue.close().await;
+    place.drained().await;
 }
 
 /// A process that is killed while it hands devices over: the next one goes on where the cursor stands. What it writes
 /// to is a pipe that holds 64 KiB, less than the rest of a page, so it is in the middle of one for sure.
+#[rstest]
 #[tokio::test]
-async fn a_push_that_is_killed_in_the_middle_is_resumed() {
+async fn a_push_that_is_killed_in_the_middle_is_resumed(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let pipe = data.join("pushes.jsonl");
+    let place = Place::new(stack).await;
+    let pipe = place.folder().join("pushes.jsonl");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let pusher = Game::start(data, "push", &recording()).await;
-    let handler = Game::start(data, "handler", &BY_HAND).await;
-    let ingest = Game::start(data, "ingest", &with_auth(&BY_HAND)).await;
-    add_devices(data).await;
+    let pusher = Game::start(&place, "push", &recording()).await;
+    let handler = Game::start(&place, "handler", &BY_HAND).await;
+    let ingest = Game::start(&place, "ingest", &with_auth(&BY_HAND)).await;
+    add_devices(&place).await;
 
     let opened = pipe.clone();
     let read = tokio::task::spawn_blocking(move || {
@@ -162,8 +165,8 @@ async fn a_push_that_is_killed_in_the_middle_is_resumed() {
     std::fs::remove_file(&pipe).unwrap();
 
     // The dead worker's lease runs out after 30 s.
-    let next = Game::start(data, "push", &recording()).await;
-    let outbox = store(data).outbox().await.unwrap();
+    let next = Game::start(&place, "push", &recording()).await;
+    let outbox = place.store().outbox().await.unwrap();
     let done = async {
         while outbox.pending().await.unwrap() > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -171,7 +174,7 @@ async fn a_push_that_is_killed_in_the_middle_is_resumed() {
     };
     timeout(Duration::from_secs(60), done).await.expect("the lease runs out and the rest is pushed");
     outbox.close().await;
-    let after = recorded(data);
+    let after = recorded(&place);
     let tokens = |pushed: &[Value]| {
         pushed.iter().map(|push| push["token"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };

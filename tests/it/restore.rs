@@ -1,23 +1,25 @@
 //! Files that do not belong together, or are of another time: refused at start with the reason, and left as they are.
+//! Most of it is about files, and so about the embedded stack only.
 
 use std::fs;
 use std::path::Path;
 
+use rstest::rstest;
 use sqlx::Connection;
 
-use crate::files::{self, GAME, INBOX};
+use crate::place::Stack::{self, Embedded, Services};
+use crate::place::{GAME, INBOX, Place, carry, open};
 use crate::support::{BY_HAND, Game, beside_others, run, with_auth};
 
-/// What stands beside a file of SQLite while it is in use.
-const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
-
 /// A game in which these players joined and pressed in one round, stopped again.
-async fn played(folder: &Path, players: &[&str]) {
-    let game = Game::start(folder, "all", &with_auth(&BY_HAND)).await;
+async fn played(place: &Place, players: &[&str]) {
+    let game = Game::start(place, "all", &with_auth(&BY_HAND)).await;
     play(&game, players).await;
-    files::drained(folder).await;
+    place.drained().await;
     assert!(game.stop().await.success());
-    assert_in_one_file(folder);
+    if place.stack() == Embedded {
+        assert_in_one_file(place.folder());
+    }
 }
 
 /// A stop leaves everything in the files themselves.
@@ -38,27 +40,18 @@ async fn play(game: &Game, players: &[&str]) {
     }
 }
 
-/// Moves a file, with what stands beside it, to another folder; whatever was there is gone.
-fn carry(file: &str, from: &Path, to: &Path) {
-    for companion in COMPANIONS {
-        let (from, to) = (from.join(format!("{file}{companion}")), to.join(format!("{file}{companion}")));
-        let _ = fs::remove_file(&to);
-        if from.exists() {
-            fs::rename(from, to).unwrap();
-        }
-    }
-}
-
 fn copy(file: &str, from: &Path, to: &Path) {
     assert_in_one_file(from);
     fs::copy(from.join(file), to.join(file)).unwrap();
 }
 
 /// What both files hold, byte by byte, with what a process that ended early has left in the logs.
-async fn content(folder: &Path) -> Vec<Vec<u8>> {
+async fn content(place: &Place) -> Vec<Vec<u8>> {
+    let folder = place.folder();
+    let files: &[&str] = if place.stack() == Embedded { &[INBOX, GAME] } else { &[] };
     let mut content = Vec::new();
-    for file in [INBOX, GAME] {
-        let mut connection = files::open(&folder.join(file)).await;
+    for file in files {
+        let mut connection = open(&folder.join(file)).await;
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         content.push(fs::read(folder.join(file)).unwrap());
@@ -67,17 +60,17 @@ async fn content(folder: &Path) -> Vec<Vec<u8>> {
 }
 
 /// Starting says all of this and ends, whichever role; the files stay as they are.
-async fn assert_refused(folder: &Path, roles: &[&str], settings: &[(&str, &str)], reasons: &[&str]) {
-    let before = content(folder).await;
+async fn assert_refused(place: &Place, roles: &[&str], settings: &[(&str, &str)], reasons: &[&str]) {
+    let before = content(place).await;
     for role in roles {
-        let output = run(folder, &[role], settings).await;
+        let output = run(place, &[role], settings).await;
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{role}: {said}");
         assert!(output.stdout.is_empty(), "{role} printed an address");
         for reason in reasons {
             assert!(said.contains(reason), "{role} must say {reason:?}: {said}");
         }
-        assert!(content(folder).await == before, "{role} changed a file");
+        assert!(content(place).await == before, "{role} changed a file");
     }
 }
 
@@ -87,25 +80,25 @@ const ROLES: [&str; 4] = ["all", "ingest", "handler", "scheduler"];
 #[tokio::test]
 async fn an_inbox_older_than_the_store_is_refused() {
     let _beside = beside_others().await;
-    let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (folder, aside) = (folder.path(), aside.path());
+    let (place, aside) = (Place::new(Embedded).await, tempfile::tempdir().unwrap());
+    let (folder, aside) = (place.folder(), aside.path());
     let settings = with_auth(&BY_HAND);
-    played(folder, &["ada"]).await;
+    played(&place, &["ada"]).await;
     copy(INBOX, folder, aside);
-    played(folder, &["grace"]).await;
+    played(&place, &["grace"]).await;
     let newer = tempfile::tempdir().unwrap();
     carry(INBOX, folder, newer.path());
     carry(INBOX, aside, folder);
     let reason = ["the inbox is older than the store", "migrate --adopt-inbox"];
-    assert_refused(folder, &ROLES, &settings, &reason).await;
+    assert_refused(&place, &ROLES, &settings, &reason).await;
     // It is the inbox that the store knows, so there is nothing to adopt; that does not make it any newer.
-    let output = run(folder, &["migrate", "--adopt-inbox"], &settings).await;
+    let output = run(&place, &["migrate", "--adopt-inbox"], &settings).await;
     assert!(!output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains(reason[0]), "{output:?}");
-    assert_refused(folder, &["all"], &settings, &reason).await;
+    assert_refused(&place, &["all"], &settings, &reason).await;
 
     carry(INBOX, newer.path(), folder);
-    let game = Game::start(folder, "all", &settings).await;
+    let game = Game::start(&place, "all", &settings).await;
     for player in ["ada", "grace"] {
         assert_eq!(game.player(player, |_| true).await["score"], 1);
     }
@@ -115,75 +108,74 @@ async fn an_inbox_older_than_the_store_is_refused() {
 #[tokio::test]
 async fn an_inbox_from_before_its_first_message_is_refused() {
     let _beside = beside_others().await;
-    let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (folder, aside) = (folder.path(), aside.path());
+    let (place, aside) = (Place::new(Embedded).await, tempfile::tempdir().unwrap());
+    let (folder, aside) = (place.folder(), aside.path());
     let settings = with_auth(&BY_HAND);
-    let game = Game::start(folder, "all", &settings).await;
+    let game = Game::start(&place, "all", &settings).await;
     assert!(game.stop().await.success());
     copy(INBOX, folder, aside);
-    played(folder, &["ada"]).await;
+    played(&place, &["ada"]).await;
     carry(INBOX, aside, folder);
-    assert_refused(folder, &ROLES, &settings, &["the inbox is older than the store"]).await;
+    assert_refused(&place, &ROLES, &settings, &["the inbox is older than the store"]).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn another_inbox_is_refused_until_it_is_adopted() {
+async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (folder, aside) = (folder.path(), aside.path());
+    let mut place = Place::new(stack).await;
     let settings = with_auth(&BY_HAND);
-    played(folder, &["ada", "grace"]).await;
-    carry(INBOX, folder, aside);
+    played(&place, &["ada", "grace"]).await;
+    let old = place.change_inbox(None).await;
     // The first start makes an inbox where there is none.
-    let output = run(folder, &["all"], &settings).await;
+    let output = run(&place, &["all"], &settings).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_refused(folder, &ROLES, &settings, &["the game draws from inbox", "not from"]).await;
+    assert_refused(&place, &ROLES, &settings, &["the game draws from inbox", "not from"]).await;
 
-    let output = run(folder, &["migrate", "--adopt-inbox"], &settings).await;
+    let output = run(&place, &["migrate", "--adopt-inbox"], &settings).await;
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("is number 2 of this game"), "{output:?}");
-    let game = Game::start(folder, "all", &settings).await;
+    let game = Game::start(&place, "all", &settings).await;
     assert_eq!(game.player("ada", |_| true).await["score"], 1);
     play(&game, &["ada", "edsger"]).await;
     let ada = game.player("ada", |ada| ada["rank"].is_u64()).await;
     assert_eq!((&ada["score"], &ada["streak"], &ada["rank"]), (&3.into(), &2.into(), &1.into()));
-    files::drained(folder).await;
+    place.drained().await;
     assert!(game.stop().await.success());
-    files::assert_verified(folder, &settings).await;
-    files::assert_intact(folder).await;
-    files::journal(folder).await;
+    place.assert_verified(&settings).await;
+    place.assert_intact().await;
+    place.journal().await;
 
     // What comes back after all is a stranger by now.
-    carry(INBOX, aside, folder);
-    assert_refused(folder, &ROLES, &settings, &["the game draws from inbox"]).await;
+    place.change_inbox(Some(old)).await;
+    assert_refused(&place, &ROLES, &settings, &["the game draws from inbox"]).await;
 }
 
 #[tokio::test]
 async fn files_of_a_newer_version_are_refused() {
     let _beside = beside_others().await;
     for (file, what) in [(INBOX, "the inbox has schema 2"), (GAME, "the database has schema 2")] {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        played(folder, &["ada"]).await;
-        let mut connection = files::open(&folder.join(file)).await;
+        let place = Place::new(Embedded).await;
+        played(&place, &["ada"]).await;
+        let path = place.folder().join(file);
+        let mut connection = open(&path).await;
         let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
             VALUES (2, 'of the future', 1, x'00', 0)";
         sqlx::query(newer).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let path = folder.join(file);
         let reasons = [what, "this program knows", path.to_str().unwrap()];
         let roles = if file == GAME {
             &["all", "ingest", "handler", "scheduler", "fetch", "push"][..]
         } else {
             &ROLES
         };
-        assert_refused(folder, roles, &with_auth(&BY_HAND), &reasons).await;
+        assert_refused(&place, roles, &with_auth(&BY_HAND), &reasons).await;
 
-        let mut connection = files::open(&path).await;
+        let mut connection = open(&path).await;
         let back = "DELETE FROM _sqlx_migrations WHERE version = 2";
         sqlx::query(back).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let game = Game::start(folder, "all", &with_auth(&BY_HAND)).await;
+        let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;
         assert_eq!(game.player("ada", |_| true).await["score"], 1);
         assert!(game.stop().await.success());
     }
@@ -192,12 +184,12 @@ async fn files_of_a_newer_version_are_refused() {
 #[tokio::test]
 async fn another_number_of_partitions_is_refused() {
     let _beside = beside_others().await;
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(Embedded).await;
     let settings = with_auth(&BY_HAND);
-    played(folder.path(), &["ada"]).await;
+    played(&place, &["ada"]).await;
     let four: Vec<_> = settings.iter().copied().chain([("PARTITIONS", "4")]).collect();
-    assert_refused(folder.path(), &ROLES, &four, &["the game has 1 partitions, not 4"]).await;
-    let game = Game::start(folder.path(), "all", &settings).await;
+    assert_refused(&place, &ROLES, &four, &["the game has 1 partitions, not 4"]).await;
+    let game = Game::start(&place, "all", &settings).await;
     assert_eq!(game.player("ada", |_| true).await["score"], 1);
     assert!(game.stop().await.success());
 }

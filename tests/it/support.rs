@@ -6,11 +6,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::{sleep, timeout};
+
+use crate::place::{Place, Stack};
 
 /// How long a test waits for a state before it fails. Generous: it is only used up when something is wrong.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -70,10 +71,10 @@ pub(crate) struct Game {
     client: reqwest::Client,
 }
 
-/// A command of the binary with these settings, its data in this folder.
-pub(crate) fn command(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Command {
+/// A command of the binary with these settings, for the game at this place.
+pub(crate) fn command(place: &Place, args: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary());
-    command.args(args).env("BUTTONPARTY_DATA", data).env("BUTTONPARTY_LISTEN", "127.0.0.1:0");
+    command.args(args).envs(place.environment()).env("BUTTONPARTY_LISTEN", "127.0.0.1:0");
     for (name, value) in settings {
         command.env(format!("BUTTONPARTY_{name}"), value);
     }
@@ -82,28 +83,29 @@ pub(crate) fn command(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> 
 }
 
 /// Runs a command that ends by itself, such as `verify`.
-pub(crate) async fn run(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Output {
-    let output = command(data, args, settings).output();
+pub(crate) async fn run(place: &Place, args: &[&str], settings: &[(&str, &str)]) -> Output {
+    let output = command(place, args, settings).output();
     timeout(DEADLINE, output).await.expect("the command ends in time").unwrap()
 }
 
 impl Game {
     /// Starts a role and waits until it says where it listens.
-    pub(crate) async fn start(data: &Path, role: &str, settings: &[(&str, &str)]) -> Self {
-        Self::spawn(command(data, &[role], settings), data, role).await
+    pub(crate) async fn start(place: &Place, role: &str, settings: &[(&str, &str)]) -> Self {
+        place.prepare(role, settings).await;
+        Self::spawn(command(place, &[role], settings), place.folder(), role).await
     }
 
-    /// `all` with rounds that only operators open, in a new folder.
-    pub(crate) async fn by_hand() -> (TempDir, Self) {
-        let folder = tempfile::tempdir().unwrap();
-        let game = Self::start(folder.path(), "all", &with_auth(&BY_HAND)).await;
-        (folder, game)
+    /// `all` with rounds that only operators open, at a new place.
+    pub(crate) async fn by_hand(stack: Stack) -> (Place, Self) {
+        let place = Place::new(stack).await;
+        let game = Self::start(&place, "all", &with_auth(&BY_HAND)).await;
+        (place, game)
     }
 
-    /// Starts a command that has been prepared, and waits until it says where it listens.
-    pub(crate) async fn spawn(mut command: Command, data: &Path, name: &str) -> Self {
-        let log = data.join(format!("{name}.log"));
-        std::fs::create_dir_all(data).unwrap();
+    /// Starts a command that has been prepared, and waits until it says where it listens. Its log is in this folder.
+    pub(crate) async fn spawn(mut command: Command, folder: &Path, name: &str) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        std::fs::create_dir_all(folder).unwrap();
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -228,17 +230,6 @@ impl Game {
 /// Time on this machine, which is the server's too, in Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
     server::clock::Clock::System.now_ms()
-}
-
-/// The inbox of a data folder, opened beside the processes that use it.
-pub(crate) async fn inbox(data: &Path) -> queue::Queue {
-    let clock = server::clock::Clock::System.as_fn();
-    queue::Queue::open_sqlite(&data.join("inbox.sqlite"), queue::Options::default(), clock).await.unwrap()
-}
-
-/// The store of a data folder.
-pub(crate) fn store(data: &Path) -> store::Store {
-    store::Store::sqlite(&data.join("game.sqlite"), store::Options::default())
 }
 
 /// A text as it must stand in a query, every byte of it percent-encoded.

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::nothing_was_enqueued;
+use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{DEADLINE, Game, beside_others};
 
 /// Sends bytes, and returns everything that comes back until the server closes the connection.
@@ -22,10 +24,11 @@ async fn raw(game: &Game, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+#[rstest]
 #[tokio::test]
-async fn slow_and_broken_connections_end_and_harm_nobody() {
+async fn slow_and_broken_connections_end_and_harm_nobody(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
-    let (folder, game) = Game::by_hand().await;
+    let (place, game) = Game::by_hand(stack).await;
     let slow_body = raw(&game, b"POST /press HTTP/1.1\r\nhost: x\r\ncontent-length: 18\r\n\r\n{\"username\"");
     let slow_head = raw(&game, b"POST /press HTTP/1.1\r\nhost: x\r\nx-slow: ");
     let garbage = async {
@@ -51,6 +54,6 @@ async fn slow_and_broken_connections_end_and_harm_nobody() {
     assert!(slow_body.starts_with("HTTP/1.1 408"), "{slow_body}");
     assert!(slow_body.contains("urn:buttonparty:problem:request-timeout"), "{slow_body}");
     assert!(slow_head.is_empty() || slow_head.starts_with("HTTP/1.1 408"), "{slow_head}");
-    nothing_was_enqueued(&game, folder.path()).await;
+    nothing_was_enqueued(&game, &place).await;
     game.add("ada").await;
 }

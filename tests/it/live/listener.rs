@@ -11,22 +11,24 @@ use crate::support::{DEADLINE, Game, now_ms};
 
 /// An event that was received.
 #[derive(Debug, Clone)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// `round` or `board`.
-    pub(super) topic: String,
-    pub(super) data: Value,
+    pub(crate) topic: String,
+    /// What it says.
+    pub(crate) data: Value,
     /// When it was read, Unix milliseconds.
-    pub(super) at_ms: i64,
+    pub(crate) at_ms: i64,
 }
 
 /// One connection.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     chunks: Pin<Box<dyn Stream<Item = Result<Vec<u8>, reqwest::Error>> + Send>>,
     text: String,
 }
 
 impl Listener {
-    pub(super) async fn connect(game: &Game) -> Self {
+    /// Begins to listen.
+    pub(crate) async fn connect(game: &Game) -> Self {
         let response = game.request(Method::GET, "/live").send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -52,12 +54,12 @@ impl Listener {
     }
 
     /// The next event.
-    pub(super) async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> Told {
         timeout(DEADLINE, self.read()).await.expect("an event in time").expect("the connection goes on")
     }
 
     /// The next event for which `check` holds; those before it are thrown away.
-    pub(super) async fn until(&mut self, check: impl Fn(&Told) -> bool) -> Told {
+    pub(crate) async fn until(&mut self, check: impl Fn(&Told) -> bool) -> Told {
         let found = async {
             loop {
                 let told = self.read().await.expect("the connection goes on");
@@ -70,7 +72,7 @@ impl Listener {
     }
 
     /// Waits until the server has ended the connection.
-    pub(super) async fn until_end(&mut self) {
+    pub(crate) async fn until_end(&mut self) {
         let end = async { while self.read().await.is_some() {} };
         timeout(DEADLINE, end).await.expect("the connection ends");
     }

@@ -1,0 +1,219 @@
+//! Where a game has its inbox, its store and its board, so that one test can be run on either stack.
+
+mod inside;
+mod services;
+
+use std::path::{Path, PathBuf};
+
+use queue::Queue;
+use server::clock::Clock;
+use servers::sqs::{self, Made};
+use store::Store;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+pub(crate) use self::inside::{Applied, add, assert_intact, open};
+use self::services::{Lines, Services};
+use crate::support::run;
+
+/// The file of the embedded inbox in a data folder.
+pub(crate) const INBOX: &str = "inbox.sqlite";
+/// The file of the embedded store in a data folder.
+pub(crate) const GAME: &str = "game.sqlite";
+
+/// What stands beside a file of SQLite while it is in use.
+const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
+/// How long a handler that died keeps its partitions with [`Stack::Services`], in milliseconds: less than by default, so
+/// that tests need not wait, and more than a machine that is busy stands still for.
+const SERVICES_VISIBILITY_MS: u32 = 3_000;
+
+/// What the inbox, the store and the board of a game are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// Two files, and a board in the process.
+    Embedded,
+    /// An SQS queue, a PostgreSQL database and a Redis database.
+    Services,
+}
+
+impl Stack {
+    /// The visibility of [`Place::quick`], in milliseconds.
+    pub(crate) fn quick_ms(self) -> u32 {
+        match self {
+            Self::Embedded => 1_000,
+            Self::Services => SERVICES_VISIBILITY_MS,
+        }
+    }
+}
+
+/// An inbox that stands in no place.
+pub(crate) enum Inbox {
+    /// Its file is in this folder.
+    File(TempDir),
+    /// It is this queue.
+    Queue(Made),
+}
+
+/// The place of one game: a folder for its files and logs, and, with [`Stack::Services`], a queue and databases that
+/// no other game has.
+pub(crate) struct Place {
+    /// `None`: everything is in files.
+    services: Option<Services>,
+    folder: PathBuf,
+    visibility_ms: Option<u32>,
+    migrated: OnceCell<()>,
+    /// Removed with this; `None`: the folder is somebody else's.
+    _own: Option<TempDir>,
+}
+
+impl Place {
+    /// A new place.
+    pub(crate) async fn new(stack: Stack) -> Self {
+        let own = tempfile::tempdir().unwrap();
+        let mut place = Self::files_in(own.path());
+        place._own = Some(own);
+        if stack == Stack::Services {
+            place = place.on(Services::new(sqs::server()).await);
+        }
+        place
+    }
+
+    /// A new place for texts with any character. The quick SQS server takes none beyond the basic plane, so services
+    /// are with the strict one.
+    ///
+    /// # Errors
+    /// Why there is no strict server.
+    pub(crate) async fn for_any_text(stack: Stack) -> Result<Self, String> {
+        let place = Self::new(Stack::Embedded).await;
+        match stack {
+            Stack::Embedded => Ok(place),
+            Stack::Services => Ok(place.on(Services::new(sqs::strict()?).await)),
+        }
+    }
+
+    fn on(mut self, services: Services) -> Self {
+        self.services = Some(services);
+        self.visibility_ms = Some(SERVICES_VISIBILITY_MS);
+        self
+    }
+
+    /// A new place whose processes can be cut off from its servers.
+    pub(crate) async fn cuttable(stack: Stack) -> Self {
+        let mut place = Self::new(stack).await;
+        if let Some(services) = place.services.take() {
+            place.services = Some(services.cuttable().await);
+        }
+        place
+    }
+
+    /// A new place at which others soon take over what a process that died has held.
+    pub(crate) async fn quick(stack: Stack) -> Self {
+        Self { visibility_ms: Some(stack.quick_ms()), ..Self::new(stack).await }
+    }
+
+    /// A place for embedded files in this folder, which need not exist and is not removed.
+    pub(crate) fn files_in(folder: &Path) -> Self {
+        Self {
+            services: None,
+            folder: folder.to_owned(),
+            visibility_ms: None,
+            migrated: OnceCell::new(),
+            _own: None,
+        }
+    }
+
+    /// What it is made of.
+    pub(crate) fn stack(&self) -> Stack {
+        if self.services.is_some() { Stack::Services } else { Stack::Embedded }
+    }
+
+    /// The lines to the servers of a place that is [`cuttable`](Self::cuttable).
+    pub(crate) fn lines(&self) -> &Lines {
+        self.services().lines()
+    }
+
+    fn services(&self) -> &Services {
+        self.services.as_ref().expect("this is about servers")
+    }
+
+    /// The folder of the files and the logs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The environment that tells a command of the binary where its game is.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![("BUTTONPARTY_DATA", self.folder.display().to_string())];
+        if let Some(visibility_ms) = self.visibility_ms {
+            all.push(("BUTTONPARTY_VISIBILITY_MS", visibility_ms.to_string()));
+        }
+        if let Some(services) = &self.services {
+            // As with files, unless a test says otherwise.
+            all.push(("BUTTONPARTY_PARTITIONS", "1".to_owned()));
+            all.push(("BUTTONPARTY_ROUND_LEAD_MS", "100".to_owned()));
+            all.extend(services.environment());
+        }
+        all
+    }
+
+    /// Sets the store up where a role does not do so by itself: once, with the settings of whoever is the first.
+    pub(crate) async fn prepare(&self, role: &str, settings: &[(&str, &str)]) {
+        let migrate = || async {
+            if self.services.is_some() && !["all", "dev"].contains(&role) {
+                let output = run(self, &["migrate"], settings).await;
+                assert!(output.status.success(), "{output:?}");
+            }
+        };
+        self.migrated.get_or_init(migrate).await;
+    }
+
+    /// The inbox, opened beside the processes that use it.
+    pub(crate) async fn inbox(&self) -> Queue {
+        let clock = Clock::System.as_fn();
+        let options = queue::Options::default();
+        let opened = match &self.services {
+            None => Queue::open_sqlite(&self.folder.join(INBOX), options, clock).await,
+            Some(services) => Queue::open_sqs(&services.queue(), options, clock).await,
+        };
+        opened.unwrap()
+    }
+
+    /// Puts another inbox in the place of the present one, which is returned. `None`: one that is new.
+    pub(crate) async fn change_inbox(&mut self, other: Option<Inbox>) -> Inbox {
+        match (&mut self.services, other) {
+            (Some(services), None) => Inbox::Queue(services.change_queue(None).await),
+            (Some(services), Some(Inbox::Queue(other))) => {
+                Inbox::Queue(services.change_queue(Some(other)).await)
+            }
+            (None, other) => {
+                let aside = tempfile::tempdir().unwrap();
+                carry(INBOX, &self.folder, aside.path());
+                if let Some(Inbox::File(other)) = other {
+                    carry(INBOX, other.path(), &self.folder);
+                }
+                Inbox::File(aside)
+            }
+            (Some(_), Some(Inbox::File(_))) => panic!("that is an inbox of the other stack"),
+        }
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> Store {
+        let options = store::Options::default();
+        match &self.services {
+            None => Store::sqlite(&self.folder.join(GAME), options),
+            Some(services) => Store::postgres(&services.database.url(), options).unwrap(),
+        }
+    }
+}
+
+/// Moves a file, with what stands beside it, to another folder; whatever was there is gone.
+pub(crate) fn carry(file: &str, from: &Path, to: &Path) {
+    for companion in COMPANIONS {
+        let (from, to) = (from.join(format!("{file}{companion}")), to.join(format!("{file}{companion}")));
+        let _ = std::fs::remove_file(&to);
+        if from.exists() {
+            std::fs::rename(from, to).unwrap();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What one game has of its own on the servers of this test process.
+
+use std::net::SocketAddr;
+
+use queue::{AccessKey, Service};
+use servers::postgres::{self, Database};
+use servers::proxy::Proxy;
+use servers::redis;
+use servers::sqs::{self, KEY, Made, QueueOptions, REGION};
+
+/// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
+pub(super) struct Services {
+    pub(super) database: Database<'static>,
+    inboxes: &'static sqs::Server,
+    queue: Made,
+    board_url: String,
+    lines: Option<Lines>,
+}
+
+/// Lines to the servers that a test can cut.
+pub(crate) struct Lines {
+    pub(crate) inbox: Proxy,
+    pub(crate) store: Proxy,
+    pub(crate) board: Proxy,
+}
+
+impl Services {
+    pub(super) async fn new(inboxes: &'static sqs::Server) -> Self {
+        let queue = inboxes.make("inbox", QueueOptions::default()).await;
+        let database = postgres::server().await.database().await;
+        Self { database, inboxes, queue, board_url: redis::server().url(), lines: None }
+    }
+
+    /// Has the game's processes reach the servers through lines that can be cut.
+    pub(super) async fn cuttable(self) -> Self {
+        let lines = Lines {
+            inbox: Proxy::start(address(self.inboxes)),
+            store: Proxy::start(postgres::server().await.address()),
+            board: Proxy::start(redis::server().address()),
+        };
+        Self { lines: Some(lines), ..self }
+    }
+
+    pub(super) fn lines(&self) -> &Lines {
+        self.lines.as_ref().expect("the place was made with lines that can be cut")
+    }
+
+    /// Puts another queue, a new one if none is given, in the place of the present one, which is returned.
+    pub(super) async fn change_queue(&mut self, other: Option<Made>) -> Made {
+        let other = match other {
+            Some(other) => other,
+            None => self.inboxes.make("inbox", QueueOptions::default()).await,
+        };
+        std::mem::replace(&mut self.queue, other)
+    }
+
+    /// What the processes are told of all this.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        let endpoint_url = self.inboxes.address().to_owned();
+        let (mut urls, mut endpoint_url) = ([self.database.url(), self.board_url.clone()], endpoint_url);
+        if let Some(lines) = &self.lines {
+            for (url, line) in urls.iter_mut().zip([&lines.store, &lines.board]) {
+                *url = through(url, line);
+            }
+            endpoint_url = through(&endpoint_url, &lines.inbox);
+        }
+        let [store_url, board_url] = urls;
+        vec![
+            ("BUTTONPARTY_QUEUE_URL", format!("sqs:{}", self.queue.queue_url)),
+            ("BUTTONPARTY_STORE_URL", store_url),
+            ("BUTTONPARTY_BOARD_URL", board_url),
+            ("AWS_ENDPOINT_URL_SQS", endpoint_url),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
+        ]
+    }
+
+    /// How the test itself gets to the queue, past all lines.
+    pub(super) fn queue(&self) -> Service {
+        Service {
+            queue_url: self.queue.queue_url.clone(),
+            endpoint_url: Some(self.inboxes.address().to_owned()),
+            region: Some(REGION.to_owned()),
+            access_key: Some(AccessKey { id: KEY.to_owned(), secret: KEY.to_owned() }),
+        }
+    }
+}
+
+fn address(server: &sqs::Server) -> SocketAddr {
+    server.address().trim_start_matches("http://").parse().unwrap()
+}
+
+/// This URL with the line's end in place of host and port.
+fn through(url: &str, line: &Proxy) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (authority, path) = rest
+        .split_once('/')
+        .map_or((rest, String::new()), |(authority, path)| (authority, format!("/{path}")));
+    let user = authority.rsplit_once('@').map_or(String::new(), |(user, _)| format!("{user}@"));
+    format!("{scheme}://{user}{}{path}", line.address())
+}
