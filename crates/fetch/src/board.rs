@@ -112,7 +112,7 @@ impl Board {
     }
 
     /// Delivers projections to Redis and listens for those of others, until `stop`; then delivers what is left, within
-    /// a second. Every process with a board runs this once.
+    /// two seconds. Every process with a board runs this once.
     pub async fn run(&self, stop: CancellationToken) {
         match &self.0 {
             Backend::Local(_) => stop.cancelled().await,
@@ -122,7 +122,8 @@ impl Board {
 
     /// One turn of looking after the board: compares it with the store, and rebuilds what is stale, unless another
     /// process is at it. Every process that shows ranks calls this several times a second, one call after the other:
-    /// without it there are none. Takes as long as rebuilding takes.
+    /// without it there are none. Takes as long as rebuilding takes. The source must show every commit at once: a
+    /// replica that lags looks like a store that went back to an older copy, for which the board is made anew.
     ///
     /// # Errors
     /// Those of the store and of Redis; calling again goes on.

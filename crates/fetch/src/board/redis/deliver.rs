@@ -23,7 +23,9 @@ const WAITING_COMMITS_MAX: usize = 4_096;
 /// Standings that wait for Redis at most, about 100 bytes each.
 const WAITING_STANDINGS_MAX: u32 = 200_000;
 /// Commits in one round trip at most.
-const AT_ONCE_MAX: usize = 64;
+const COMMITS_AT_ONCE_MAX: usize = 64;
+/// Standings in one round trip, unless one commit has more: a round trip must not take as long as an answer may.
+const STANDINGS_AT_ONCE_MAX: usize = 20_000;
 /// The pause after a failure; it doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// The longest pause between two tries.
@@ -66,6 +68,17 @@ impl Queue {
     }
 }
 
+/// Fills a round trip with what waits; returns whether there is anything in it.
+fn gather(receiver: &mut mpsc::Receiver<Projection>, batch: &mut Vec<Projection>) -> bool {
+    let mut standings: usize = batch.iter().map(|projection| projection.changed.len()).sum();
+    while batch.len() < COMMITS_AT_ONCE_MAX && standings < STANDINGS_AT_ONCE_MAX {
+        let Ok(projection) = receiver.try_recv() else { break };
+        standings += projection.changed.len();
+        batch.push(projection);
+    }
+    !batch.is_empty()
+}
+
 impl Redis {
     pub(in super::super) fn project(
         &self,
@@ -89,36 +102,27 @@ impl Redis {
     }
 
     async fn deliver(&self, stop: &CancellationToken) {
-        let mut out = self.queue.out.lock().await;
+        let Out { receiver, begun } = &mut *self.queue.out.lock().await;
         let mut batch = Vec::new();
         loop {
             tokio::select! {
                 biased;
-                _ = out.receiver.recv_many(&mut batch, AT_ONCE_MAX) => {}
+                Some(projection) = receiver.recv() => batch.push(projection),
                 () = stop.cancelled() => break,
             }
-            if !self.insist(&batch, &mut out.begun, stop).await {
+            gather(receiver, &mut batch);
+            if !self.insist(&batch, begun, stop).await {
                 break;
             }
             batch.clear();
         }
         // What was not taken, and what came since: once.
         let rest = async {
-            loop {
-                if !batch.is_empty() {
-                    self.send(&batch, &mut out.begun).await?;
-                    batch.clear();
-                }
-                while let Ok(projection) = out.receiver.try_recv() {
-                    batch.push(projection);
-                    if batch.len() == AT_ONCE_MAX {
-                        break;
-                    }
-                }
-                if batch.is_empty() {
-                    return Ok::<_, BoardError>(());
-                }
+            while gather(receiver, &mut batch) {
+                self.send(&batch, begun).await?;
+                batch.clear();
             }
+            Ok::<_, BoardError>(())
         };
         if let Ok(Err(_)) | Err(_) = timeout(DRAIN_TIMEOUT, rest).await {
             debug!("some projections were not delivered; the board is rebuilt");
@@ -129,8 +133,15 @@ impl Redis {
     async fn insist(&self, batch: &[Projection], begun: &mut [bool], stop: &CancellationToken) -> bool {
         let mut pause = PAUSE_MIN;
         loop {
-            // While a try is under way it is not cut off: the drain would only begin it again.
-            match self.send(batch, begun).await {
+            let cut_off = async {
+                stop.cancelled().await;
+                sleep(DRAIN_TIMEOUT).await;
+            };
+            let sent = tokio::select! {
+                sent = self.send(batch, begun) => sent,
+                () = cut_off => return false,
+            };
+            match sent {
                 Ok(()) if pause == PAUSE_MIN => return true,
                 Ok(()) => {
                     info!("the board in Redis takes projections again");

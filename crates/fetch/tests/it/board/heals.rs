@@ -205,6 +205,56 @@ async fn a_rebuilder_whose_ground_is_gone_gives_up() {
     }
 }
 
+/// Takes the keys of the board from one prefix to another, in one step.
+async fn copy_keys(url: &str, from: &str, to: &str) {
+    let script = "for i, key in ipairs({'state', 'order', 'of', 'rebuild:0', 'lock'}) do
+        redis.call('COPY', ARGV[1] .. key, ARGV[2] .. key, 'REPLACE') end";
+    ask::<()>(url, cmd("EVAL").arg(script).arg(0).arg(from).arg(to)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
+    let world = Arc::new(known(redis::server().url(), 40_000).await);
+    let url = world.url.as_str();
+    let written = async || {
+        let chunks = cmd("HGET").arg("{buttonparty}:rebuild:0").arg("chunks").clone();
+        ask::<Option<u64>>(url, &chunks).await
+    };
+    in_time(async {
+        loop {
+            flush(url).await;
+            let keeping = tokio::spawn({
+                let world = Arc::clone(&world);
+                async move { world.try_keep(0).await }
+            });
+            // When a part was written it is copied; when more was, the copy takes its place.
+            while !keeping.is_finished() && written().await.is_none_or(|chunks| chunks < 2) {}
+            copy_keys(url, "{buttonparty}:", "{buttonparty}:copy:").await;
+            let copied: Option<u64> =
+                ask(url, cmd("HGET").arg("{buttonparty}:copy:rebuild:0").arg("chunks")).await;
+            while !keeping.is_finished() && written().await.is_some_and(|chunks| Some(chunks) == copied) {}
+            let older = copied.is_some() && written().await.is_some_and(|chunks| Some(chunks) > copied);
+            copy_keys(url, "{buttonparty}:copy:", "{buttonparty}:").await;
+            keeping.await.unwrap().unwrap();
+            if older {
+                break;
+            }
+        }
+    })
+    .await;
+    let best = world.truth()[0].0.clone();
+    assert_eq!(world.rank(0, &best).await, None);
+    in_time(async {
+        while world.rank(0, &best).await.is_none() {
+            world.keep(0).await;
+        }
+    })
+    .await;
+    for (standing, rank) in world.truth().iter().step_by(997) {
+        assert_eq!(world.says(0, standing).await, *rank, "{standing:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_keepers_and_a_game_that_goes_on_end_exact() {
     const PLAYERS: u64 = 10_000;
