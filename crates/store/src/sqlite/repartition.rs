@@ -82,11 +82,12 @@ async fn deal_players(
     partition: u16,
     partitions: u16,
 ) -> Result<(), Error> {
+    // All of the key stands in `k`: with a part of it elsewhere, SQLite goes through the partition for each row of `k`.
     const MOVES: [&str; 2] = [
-        "UPDATE players AS p SET partition = k.value->>1 FROM json_each(?2) AS k
-            WHERE p.partition = ?1 AND p.username = k.value->>0",
-        "UPDATE purchases AS p SET partition = k.value->>1 FROM json_each(?2) AS k
-            WHERE p.partition = ?1 AND p.username = k.value->>0",
+        "UPDATE players AS p SET partition = k.value->>2 FROM json_each(?) AS k
+            WHERE p.partition = k.value->>0 AND p.username = k.value->>1",
+        "UPDATE purchases AS p SET partition = k.value->>2 FROM json_each(?) AS k
+            WHERE p.partition = k.value->>0 AND p.username = k.value->>1",
     ];
     let players =
         "SELECT username FROM players WHERE partition = ? AND username > ? ORDER BY username LIMIT ?";
@@ -97,12 +98,12 @@ async fn deal_players(
         let mut moved = Rows::new();
         for username in &usernames {
             if let Some(to) = elsewhere(username, partition, partitions) {
-                moved.row().text(username).int(to.into()).end();
+                moved.row().int(partition.into()).text(username).int(to.into()).end();
             }
         }
         let moved = moved.finish();
         for statement in MOVES {
-            sqlx::query(statement).bind(partition).bind(&moved).execute(&mut *connection).await?;
+            sqlx::query(statement).bind(&moved).execute(&mut *connection).await?;
         }
         let Some(last) = usernames.into_iter().last() else { return Ok(()) };
         after = last;

@@ -195,10 +195,10 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
 pub(crate) async fn who_counts_with_the_old_number_is_fenced_off(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     let old = fresh.store.writer().await.unwrap();
-    for partition in 0..2 {
-        run(&old, partition, &[(NOW_MS, add("ada"))]).await;
+    for name in ["ada", "cleo"] {
+        assert_eq!(run(&old, partition_of(name, 2), &[(NOW_MS, add(name))]).await.len(), 1);
     }
-    let commands = [(NOW_MS, add("bea"))];
+    let commands = [(NOW_MS, add("dora"))];
     let mut late = Vec::new();
     for partition in 0..2 {
         let Prefetched { from, mut world } = prefetch(&old, partition, &commands).await;
