@@ -154,13 +154,13 @@ async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Service
 #[tokio::test]
 async fn files_of_a_newer_version_are_refused() {
     let _beside = beside_others().await;
-    for (file, what) in [(INBOX, "the inbox has schema 2"), (GAME, "the database has schema 2")] {
+    for (file, what) in [(INBOX, "the inbox has schema 99"), (GAME, "the database has schema 99")] {
         let place = Place::new(Embedded).await;
         played(&place, &["ada"]).await;
         let path = place.folder().join(file);
         let mut connection = open(&path).await;
         let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-            VALUES (2, 'of the future', 1, x'00', 0)";
+            VALUES (99, 'of the future', 1, x'00', 0)";
         sqlx::query(newer).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let reasons = [what, "this program knows", path.to_str().unwrap()];
@@ -172,7 +172,7 @@ async fn files_of_a_newer_version_are_refused() {
         assert_refused(&place, roles, &with_auth(&BY_HAND), &reasons).await;
 
         let mut connection = open(&path).await;
-        let back = "DELETE FROM _sqlx_migrations WHERE version = 2";
+        let back = "DELETE FROM _sqlx_migrations WHERE version = 99";
         sqlx::query(back).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;

@@ -77,5 +77,8 @@ pub(crate) const LETTERS_HIDDEN_S: i32 = 60;
 /// receive without waiting asks only some of SQS's servers.
 pub(crate) const LETTERS_WAIT_S: u64 = 1;
 
+/// How long SQS is asked for a message before a queue is taken for empty, in seconds. Not zero, for the same reason.
+pub(crate) const LAST_LOOK_S: u64 = 1;
+
 /// Dead letters that one listing looks at.
 pub(crate) const LETTERS_SEEN_MAX: usize = 10_000;

@@ -338,6 +338,18 @@ impl Queue {
         }
     }
 
+    /// Whether nothing waits and nothing is in flight, quiet messages included. SQS counts roughly: it may take a
+    /// minute after the last send until that is so.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub async fn is_empty(&self) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.is_empty().await,
+            Self::Sqs(sqs) => sqs.is_empty().await,
+        }
+    }
+
     /// The highest sequence that a message was ever stored under, also when it is gone; 0 when nothing was ever
     /// sent. Lower than what was applied: the inbox was restored from an older copy. `None`: the backend
     /// cannot tell.

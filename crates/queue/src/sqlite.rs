@@ -91,6 +91,11 @@ impl Sqlite {
         Ok(Backlog { messages, in_flight, dead, oldest_sent_at_ms })
     }
 
+    pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
+        let empty = "SELECT NOT EXISTS (SELECT 1 FROM messages)";
+        Ok(query_scalar(empty).fetch_one(&self.0.readers).await?)
+    }
+
     pub(crate) async fn highest_sequence(&self) -> Result<Option<Sequence>, Error> {
         let highest = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0)";
         sequence(query_scalar(highest).fetch_one(&self.0.readers).await?).map(Some)

@@ -20,12 +20,13 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use aws_sdk_sqs::{Client, types::QueueAttributeName as Attribute};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backlog, NowMs, Options, Sequence, error::Error};
+use crate::{Backlog, Limit, NowMs, Options, Sequence, bounds::LAST_LOOK_S, error::Error};
 
 /// Where an SQS queue is and how to get in. What is `None` is found as every program that uses AWS's SDK finds it:
 /// in the environment, a profile, or the role of the machine.
@@ -127,6 +128,19 @@ impl Sqs {
             dead: dead.number(&VISIBLE)? + dead.number(&IN_FLIGHT)?,
             oldest_sent_at_ms: oldest.filter(|sent_at_ms| *sent_at_ms != NOTHING && messages > 0),
         })
+    }
+
+    /// The counts, which lag behind, and a look: one that waits asks every server of SQS.
+    pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
+        if self.backlog().await?.messages > 0 {
+            return Ok(false);
+        }
+        let limit = Limit { messages_max: 1, bytes_max: 0 };
+        let batches = self.receive(limit, Duration::from_secs(LAST_LOOK_S)).await?;
+        for batch in &batches {
+            self.release(&batch.lease).await?;
+        }
+        Ok(batches.is_empty())
     }
 
     /// SQS tells a sequence only with a message.

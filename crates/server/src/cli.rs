@@ -8,8 +8,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Role, SETTINGS, Setting, environment, unknown_variables};
 use crate::node::{
-    Node, NodeError, Parts, check_age, migrated_store, open_existing_queue, open_existing_reader, open_queue,
+    Node, NodeError, Parts, check_age, migrated_store, open_existing_queue, open_existing_reader,
+    open_existing_writer, open_queue,
 };
+use crate::repartition::{RepartitionError, repartition};
 use crate::scheduler::OpenError;
 use crate::{dlq, telemetry, verify};
 
@@ -31,6 +33,9 @@ pub enum CliError {
     /// `verify` found differences.
     #[error("the store is not what its journal says")]
     Different,
+    /// The number of partitions was not changed.
+    #[error("the number of partitions was not changed")]
+    Repartition(#[from] RepartitionError),
     /// A round could not be opened.
     #[error("cannot open a round")]
     Open(#[from] OpenError),
@@ -94,6 +99,10 @@ pub fn command() -> Command {
             .about("Rounds")
             .subcommand_required(true)
             .subcommand(Command::new("open").about("Announce a round").arg(lead).arg(dev)),
+        Command::new("repartition").about(
+            "Give the game as many partitions as the setting says, while nothing of it runs and everything is \
+             applied; with PostgreSQL, as the owner of the database",
+        ),
         Command::new("verify").about("Replay the journal and compare with the store"),
         Command::new("config").about("Show every setting with its value").arg(
             Arg::new("role").value_parser(["all", "dev"]).default_value("all").help("Whose defaults to show"),
@@ -166,6 +175,7 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
         ("round", Some(("open", sub))) => {
             open_round(config, clock, sub.get_one::<i64>("lead-ms").copied()).await
         }
+        ("repartition", _) => change_partitions(config, &clock).await,
         ("verify", _) => {
             let reader = open_existing_reader(config).await?;
             let equal = verify::verify(&reader, &mut std::io::stdout().lock()).await?;
@@ -210,6 +220,19 @@ async fn migrate(config: &Config, clock: &Clock, adopt: bool) -> Result<(), CliE
         print(&format!("inbox {inbox_id} is number {inbox} of this game, with {partitions} partitions\n"))?;
     }
     print("the store is up to date\n")
+}
+
+async fn change_partitions(config: &Config, clock: &Clock) -> Result<(), CliError> {
+    let reader = open_existing_reader(config).await?;
+    let known = reader.identity().await.map_err(NodeError::from)?.ok_or(NodeError::Unsettled)?;
+    let queue = open_existing_queue(config, clock).await?;
+    check_age(&reader, &queue).await?;
+    reader.close().await;
+    let writer = open_existing_writer(config).await?;
+    let changed = repartition(&queue, &writer, config.partitions, clock.now_ms()).await?;
+    writer.close().await;
+    queue.close().await;
+    print(&format!("the game has {} partitions now, it had {}\n", changed.partitions, known.partitions))
 }
 
 async fn open_round(config: &Config, clock: Clock, lead_ms: Option<i64>) -> Result<(), CliError> {

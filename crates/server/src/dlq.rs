@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
+use game::partition_of;
 use queue::{DeadLetter, Outgoing, Queue};
 use serde_json::json;
-use wire::EnvelopeBuilder;
+use wire::{Entry, EnvelopeBuilder};
 
 use crate::bounds::DEAD_PAGE;
 
@@ -76,15 +77,49 @@ pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<u
 async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(), DlqError> {
     // The same id each time: a redrive that is repeated after a crash is one message while the inbox remembers it.
     let id = format!("redrive-{}", letter.id.replace('/', "-"));
-    let body = if crate::writer::is_whole(&letter.id) {
-        letter.body.clone()
+    let messages = if crate::writer::is_whole(&letter.id) {
+        whole(queue.inbox_id(), partitions, letter, id)
     } else {
-        let mut builder = EnvelopeBuilder::new(queue.inbox_id(), partitions, &id, wire::ENVELOPE_BYTES_MAX);
-        builder.push_text(&letter.body);
-        builder.finish()
+        vec![single(queue.inbox_id(), partitions, letter.partition, id, &letter.body)]
     };
-    let sent = queue.send(&[Outgoing { partition: letter.partition, id, body }]).await;
+    let sent = queue.send(&messages).await;
     sent.into_iter().collect::<Result<(), _>>()?;
     queue.forget_dead(std::slice::from_ref(&letter.id)).await?;
     Ok(())
+}
+
+/// A message as it was; or, when the game had another number of partitions then, each command of it on its own.
+fn whole(inbox_id: &str, partitions: u16, letter: &DeadLetter, id: String) -> Vec<Outgoing> {
+    match wire::decode(&letter.body) {
+        Ok(envelope) if envelope.inbox == inbox_id && envelope.partitions != partitions => {
+            let single = |(index, entry)| {
+                let entry = wire::with_id(entry, &wire::entry_id(&envelope.id, index));
+                single(inbox_id, partitions, letter.partition, format!("{id}-{index}"), &entry)
+            };
+            envelope.raw_entries().enumerate().map(single).collect()
+        }
+        _ => {
+            vec![Outgoing { partition: within(letter.partition, partitions), id, body: letter.body.clone() }]
+        }
+    }
+}
+
+/// A message with one entry: in the partition that its player has now, or else where it was.
+fn single(inbox_id: &str, partitions: u16, partition: u16, id: String, entry: &str) -> Outgoing {
+    let partition = player_partition(entry, partitions).unwrap_or(within(partition, partitions));
+    let mut builder = EnvelopeBuilder::new(inbox_id, partitions, &id, wire::ENVELOPE_BYTES_MAX);
+    builder.push_text(entry);
+    Outgoing { partition, id, body: builder.finish() }
+}
+
+/// The partition with this number, or another one when the game has no such partition any more.
+fn within(partition: u16, partitions: u16) -> u16 {
+    partition.checked_rem(partitions).unwrap_or_default()
+}
+
+/// The partition of the player whose command an entry is; `None` for one that is nobody's, or cannot be read.
+fn player_partition(entry: &str, partitions: u16) -> Option<u16> {
+    let entry = Entry::decode(entry).ok()?;
+    let action = wire::decode_action(entry.payload, || entry.id("", 0)).ok()?;
+    Some(partition_of(action.username()?.as_str(), partitions))
 }

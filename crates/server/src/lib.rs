@@ -19,6 +19,7 @@ pub mod node;
 pub mod openapi;
 pub mod page;
 pub mod push;
+pub mod repartition;
 pub mod scheduler;
 pub mod telemetry;
 pub mod verify;

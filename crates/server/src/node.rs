@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) use open::check_age;
-pub use open::{migrated_store, open_existing_queue, open_existing_reader, open_queue};
+pub use open::{migrated_store, open_existing_queue, open_existing_reader, open_existing_writer, open_queue};
 pub use parts::Parts;
 use rand::RngExt;
 use tokio::net::TcpListener;

@@ -1,10 +1,11 @@
 //! `verify`: replays the journal through the same rules into empty worlds, and compares what comes out with what the
-//! store holds, row by row. It reads one moment of the store, so that the game can go on meanwhile.
+//! store holds, row by row. It reads one moment of the store, so that the game can go on meanwhile. Generation by
+//! generation: where the number of partitions changed, the worlds are dealt anew as the store was.
 
 use std::io::Write;
 
 use game::World;
-use store::{Audit, JournalEntry, Position, Reader, State};
+use store::{Audit, Identity, JournalEntry, Position, Reader, State};
 
 use crate::button::decode_command;
 use crate::writer::WHOLE;
@@ -44,17 +45,23 @@ pub enum VerifyError {
 /// [`VerifyError`] when the comparison could not be made.
 pub async fn verify(reader: &Reader, out: &mut impl Write) -> Result<bool, VerifyError> {
     let mut audit = reader.audit().await?;
-    let positions = audit.positions().await?;
-    if positions.is_empty() {
+    let generations = audit.generations().await?;
+    if generations.is_empty() {
         return Err(VerifyError::NoGame);
     }
-    let partitions = u16::try_from(positions.len()).unwrap_or(u16::MAX);
-    let mut replayed = State::default();
+    let mut worlds = Vec::new();
     let mut messages = 0;
-    for (partition, _) in &positions {
-        let (world, applied) = replay(&mut audit, *partition, partitions).await?;
-        replayed.add_world(*partition, &world);
-        messages += applied;
+    for generation in &generations {
+        if worlds.len() != usize::from(generation.partitions) {
+            worlds = World::repartition(worlds, generation.partitions);
+        }
+        for (partition, world) in (0..).zip(&mut worlds) {
+            messages += replay(&mut audit, partition, generation, world).await?;
+        }
+    }
+    let mut replayed = State::default();
+    for (partition, world) in (0..).zip(worlds) {
+        replayed.add_world(partition, &world);
     }
     let stored = audit.state().await?;
     for (stored, replayed) in stored.digests().iter().zip(&replayed.digests()) {
@@ -76,17 +83,23 @@ pub async fn verify(reader: &Reader, out: &mut impl Write) -> Result<bool, Verif
     Ok(differences.is_empty())
 }
 
-async fn replay(audit: &mut Audit, partition: u16, partitions: u16) -> Result<(World, usize), VerifyError> {
-    let mut world = World::default();
-    let mut after = Position::default();
+/// Applies what a partition was told in one generation, and returns how many messages that were.
+async fn replay(
+    audit: &mut Audit,
+    partition: u16,
+    generation: &Identity,
+    world: &mut World,
+) -> Result<usize, VerifyError> {
+    let mut after = Position { inbox: generation.inbox, sequence: 0 };
     let mut messages = 0;
     loop {
-        let page = audit.journal(partition, after, PAGE_ROWS).await?;
-        let Some(last) = page.last() else { return Ok((world, messages)) };
+        let mut page = audit.journal(partition, after, PAGE_ROWS).await?;
+        page.retain(|entry| entry.position.inbox == generation.inbox);
+        let Some(last) = page.last() else { return Ok(messages) };
         after = last.position;
         messages += page.len();
         for entry in &page {
-            replay_message(&mut world, partition, partitions, entry).map_err(|reason| {
+            replay_message(world, partition, generation.partitions, entry).map_err(|reason| {
                 VerifyError::Journal { partition, sequence: entry.position.sequence, reason }
             })?;
         }

@@ -86,6 +86,18 @@ pub enum Error {
         /// The partition that was asked for.
         partition: u16,
     },
+    /// The game has as many partitions as it was to be given.
+    #[error("the game has {partitions} partitions already")]
+    SamePartitions {
+        /// The partitions that it has.
+        partitions: u16,
+    },
+    /// The number of partitions cannot change before everything that was sent is done.
+    #[error("the game is not drained: {reason}")]
+    NotDrained {
+        /// What is still to be done.
+        reason: String,
+    },
     /// A commit does not move its partition forward within its inbox.
     #[error("a commit to partition {partition} does not move it forward")]
     NotForward {

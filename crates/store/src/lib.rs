@@ -19,6 +19,7 @@ mod outbox;
 mod player;
 mod postgres;
 mod reader;
+mod repartition;
 mod roles;
 mod schedule;
 mod sqlite;

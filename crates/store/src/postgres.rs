@@ -10,6 +10,7 @@ mod outbox;
 mod player;
 mod pool;
 mod reader;
+mod repartition;
 mod roles;
 mod schedule;
 mod writer;

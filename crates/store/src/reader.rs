@@ -162,6 +162,18 @@ impl Audit {
         }
     }
 
+    /// The generations that the game has had, in order, each with its inbox and its number of partitions; the last one
+    /// is what the game belongs to. Empty before that is settled.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn generations(&mut self) -> Result<Vec<Identity>, Error> {
+        match &mut self.0 {
+            AuditBackend::Postgres(audit) => audit.generations().await,
+            AuditBackend::Sqlite(audit) => audit.generations().await,
+        }
+    }
+
     /// The next messages of a partition's journal, at most `rows_max`, in the order in which they were applied.
     /// `Position::default()` stands before the first; empty when there are no more.
     ///

@@ -9,6 +9,7 @@ mod migrate;
 mod outbox;
 mod player;
 mod reader;
+mod repartition;
 mod schedule;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use crate::Error;
 /// Where a partition's writer stands in its inbox. The greater one is further on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The inbox's generation: 1, 2, …; a new one whenever another inbox was adopted.
+    /// The generation: 1, 2, …; a new one whenever another inbox was adopted or the number of partitions changed.
     pub inbox: u32,
     /// The sequence last applied in it; 0 for none.
     pub sequence: u128,
@@ -54,12 +54,12 @@ pub struct Migrated {
     pub to: i64,
 }
 
-/// What a game belongs to.
+/// What a game belongs to, now or in a past generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The generation of the current inbox.
+    /// The generation.
     pub inbox: u32,
-    /// The id of the current inbox.
+    /// The id of its inbox.
     pub inbox_id: String,
     /// The number of partitions.
     pub partitions: u16,

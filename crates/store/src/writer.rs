@@ -52,6 +52,28 @@ impl Writer {
         }
     }
 
+    /// Deals the game to another number of partitions: everything of a player goes to the partition that its username
+    /// has then. A new generation of the same inbox begins, in which every partition has applied what came up to
+    /// `sequence`: 0, or less than anything that is still to come. The caller has seen that the inbox is empty. All of
+    /// it is one transaction, behind which whoever counts with the old number is fenced off.
+    ///
+    /// # Errors
+    /// [`Error::SamePartitions`], [`Error::NotDrained`] when pushes are pending or partitions do not know the same
+    /// rounds, [`Error::OtherInbox`]; [`Error::UnknownPartition`] when the identity was never settled;
+    /// [`Error::Denied`] for a role that does not own the database. Nothing has changed then.
+    pub async fn repartition(
+        &self,
+        inbox_id: &str,
+        partitions: u16,
+        sequence: u128,
+        now_ms: i64,
+    ) -> Result<Identity, Error> {
+        match &self.0 {
+            Backend::Postgres(writer) => writer.repartition(inbox_id, partitions, sequence, now_ms).await,
+            Backend::Sqlite(writer) => writer.repartition(inbox_id, partitions, sequence, now_ms).await,
+        }
+    }
+
     /// The highest sequence that any partition has applied in the current inbox, 0 for none. An inbox that has never
     /// given out that much is older than the game.
     ///

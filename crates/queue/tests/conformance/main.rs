@@ -57,6 +57,7 @@ conformance! { sqlite Sqlite sqs Sqs fauxqs Fauxqs fakecloud Fakecloud; {
     messages::waiting_ends_with_nothing [],
     messages::two_handles_share_one_inbox [],
     messages::figures_of_the_backlog [Clock Batches],
+    messages::an_inbox_is_empty_when_everything_is_acked [Batches],
     messages::the_highest_sequence_stays_when_messages_are_gone [Highest],
     leases::a_partition_in_flight_is_invisible [],
     leases::what_is_not_acked_is_visible_again_in_order [Clock Batches],

@@ -219,6 +219,24 @@ pub(crate) async fn figures_of_the_backlog(backend: Backend) {
     queue.check().await.unwrap();
 }
 
+pub(crate) async fn an_inbox_is_empty_when_everything_is_acked(backend: Backend) {
+    let harness = Harness::new(backend).await;
+    let queue = &harness.queue;
+    assert!(queue.is_empty().await.unwrap());
+    harness.send(0, ["~quiet", "loud"]).await;
+    assert!(!queue.is_empty().await.unwrap(), "two wait");
+    let batch = harness.receive(ALL).await;
+    assert!(!queue.is_empty().await.unwrap(), "two are in flight");
+    queue.ack(&batch.lease, batch.messages[0].sequence).await.unwrap();
+    queue.release(&batch.lease).await.unwrap();
+    assert!(!queue.is_empty().await.unwrap(), "one waits");
+    ack_all(queue, &harness.receive(ALL).await).await;
+    assert!(queue.is_empty().await.unwrap());
+    harness.send(1, ["~tick"]).await;
+    assert!(!queue.is_empty().await.unwrap(), "a quiet one counts too");
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["~tick"], "looking has not taken it");
+}
+
 pub(crate) async fn the_highest_sequence_stays_when_messages_are_gone(backend: Backend) {
     let harness = Harness::new(backend).await;
     let queue = &harness.queue;

@@ -89,7 +89,7 @@ pub const SETTINGS: &[Setting] = &[
         "PARTITIONS",
         Some("auto"),
         "count, 1 to 1024; auto: 1 with an embedded inbox, else 16",
-        "number of partitions of the inbox; a running game refuses another value",
+        "number of partitions of the inbox; a game refuses another value, `repartition` changes it while it is stopped",
     ),
     Setting::new(
         "WINDOW_MS",

@@ -91,6 +91,17 @@ pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> 
     open_reader(config, &store_at(config)?).await
 }
 
+/// Opens the store that the configuration names for writing; a file must be there already.
+///
+/// # Errors
+/// As for [`open_existing_reader`].
+pub async fn open_existing_writer(config: &Config) -> Result<store::Writer, NodeError> {
+    if let StoreAddress::File(path) = &config.store {
+        existing("store", path)?;
+    }
+    store_at(config)?.writer().await.map_err(|source| cannot_open_store(config, source))
+}
+
 pub(super) async fn open_reader(config: &Config, store: &Store) -> Result<Reader, NodeError> {
     store.reader().await.map_err(|source| cannot_open_store(config, source))
 }

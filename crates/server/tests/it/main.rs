@@ -9,6 +9,8 @@ mod live;
 #[cfg(test)]
 mod push;
 #[cfg(test)]
+mod repartition;
+#[cfg(test)]
 mod scheduler;
 #[cfg(test)]
 mod support;

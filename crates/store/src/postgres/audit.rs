@@ -9,7 +9,7 @@ use super::player::{self, player_columns};
 use super::pool::Pool;
 use crate::columns::{Columns, sequence_text};
 use crate::state::Table;
-use crate::{Error, JournalEntry, Position, State};
+use crate::{Error, Identity, JournalEntry, Position, State};
 
 /// How long the server waits for the next question within an audit, milliseconds: whoever asks has read much, and
 /// holds no lock.
@@ -39,6 +39,10 @@ impl Audit {
 
     pub(crate) async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
         self.pool.within(identity::positions(&mut self.connection)).await
+    }
+
+    pub(crate) async fn generations(&mut self) -> Result<Vec<Identity>, Error> {
+        self.pool.within(identity::generations(&mut self.connection)).await
     }
 
     pub(crate) async fn journal(

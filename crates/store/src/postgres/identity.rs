@@ -53,11 +53,10 @@ async fn settle(
     let partitions_fixed = "INSERT INTO meta (key, value) VALUES ('partitions', $1)";
     sqlx::query(partitions_fixed).bind(partitions.to_string()).execute(&mut *transaction).await?;
     add_inbox(&mut transaction, 1, inbox_id, now_ms).await?;
-    let rows = "INSERT INTO partitions (partition, inbox, sequence, applied_through_ms)
-        SELECT partition, 1, $2, 0 FROM generate_series(0, $1 - 1) AS partition";
-    sqlx::query(rows).bind(i32::from(partitions)).bind(sequence_text(0)).execute(&mut *transaction).await?;
+    let settled = Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions };
+    add_partitions(&mut transaction, &settled, 0, 0).await?;
     transaction.commit().await?;
-    Ok(Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions })
+    Ok(settled)
 }
 
 async fn adopt(connection: &mut PgConnection, inbox_id: &str, now_ms: i64) -> Result<Identity, Error> {
@@ -80,7 +79,7 @@ async fn adopt(connection: &mut PgConnection, inbox_id: &str, now_ms: i64) -> Re
     Ok(adopted)
 }
 
-async fn add_inbox(
+pub(super) async fn add_inbox(
     connection: &mut PgConnection,
     number: u32,
     inbox_id: &str,
@@ -89,6 +88,34 @@ async fn add_inbox(
     let inbox = "INSERT INTO inboxes (number, inbox_id, adopted_at_ms) VALUES ($1, $2, $3)";
     sqlx::query(inbox).bind(i64::from(number)).bind(inbox_id).bind(now_ms).execute(connection).await?;
     Ok(())
+}
+
+/// Adds every partition, to stand there in this generation.
+pub(super) async fn add_partitions(
+    connection: &mut PgConnection,
+    identity: &Identity,
+    sequence: u128,
+    applied_through_ms: i64,
+) -> Result<(), Error> {
+    let rows = "INSERT INTO partitions (partition, inbox, sequence, applied_through_ms)
+        SELECT partition, $2, $3, $4 FROM generate_series(0, $1 - 1) AS partition";
+    sqlx::query(rows)
+        .bind(i32::from(identity.partitions))
+        .bind(i64::from(identity.inbox))
+        .bind(sequence_text(sequence))
+        .bind(applied_through_ms)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Every generation, in order.
+pub(super) async fn generations(connection: &mut PgConnection) -> Result<Vec<Identity>, Error> {
+    let generations = "SELECT number, inbox_id,
+            coalesce(CAST(partitions AS TEXT), (SELECT value FROM meta WHERE key = 'partitions'))
+        FROM inboxes ORDER BY number";
+    let rows = sqlx::query(generations).fetch_all(connection).await?;
+    rows.iter().map(|row| Columns::from(row).identity()).collect()
 }
 
 /// What the game belongs to; `None` before that is settled.

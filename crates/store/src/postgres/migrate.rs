@@ -9,8 +9,10 @@ use super::{Database, kind};
 use crate::error::Kind;
 use crate::{Error, Migrated};
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "the game", include_str!("../../migrations/postgres/0001_game.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "the game", include_str!("../../migrations/postgres/0001_game.sql")),
+    (2, "generations", include_str!("../../migrations/postgres/0002_generations.sql")),
+];
 
 /// The latest version that this program knows.
 pub(super) fn known() -> i64 {

@@ -7,7 +7,7 @@ use super::identity;
 use super::player::{self, player_json};
 use crate::columns::{Columns, sequence_text};
 use crate::state::Table;
-use crate::{Error, JournalEntry, Position, State};
+use crate::{Error, Identity, JournalEntry, Position, State};
 
 /// A read transaction.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ impl Audit {
 
     pub(crate) async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
         identity::positions(&mut self.transaction).await
+    }
+
+    pub(crate) async fn generations(&mut self) -> Result<Vec<Identity>, Error> {
+        identity::generations(&mut self.transaction).await
     }
 
     pub(crate) async fn journal(

@@ -35,11 +35,27 @@ pub(super) async fn update(
     };
     let names = read_names(connection, partition, &board.nameless(world)).await?;
     if let Some(snapshot) = board.store(world, names) {
-        const STORE: &str = "INSERT INTO board (partition, snapshot) VALUES (?, ?)
-            ON CONFLICT (partition) DO UPDATE SET snapshot = excluded.snapshot";
-        sqlx::query(STORE).bind(partition).bind(snapshot).execute(connection).await?;
+        store(connection, partition, &snapshot).await?;
     }
     Ok(Some(board))
+}
+
+/// Makes the snapshot of a partition that has none, from its players, if it has any.
+pub(super) async fn make(connection: &mut SqliteConnection, partition: u16) -> Result<(), Error> {
+    let nobody = World::default();
+    let mut board = Board::read(scan(connection, partition).await?, None)?;
+    let names = read_names(connection, partition, &board.nameless(&nobody)).await?;
+    match board.store(&nobody, names) {
+        Some(snapshot) => store(connection, partition, &snapshot).await,
+        None => Ok(()),
+    }
+}
+
+async fn store(connection: &mut SqliteConnection, partition: u16, snapshot: &str) -> Result<(), Error> {
+    const STORE: &str = "INSERT INTO board (partition, snapshot) VALUES (?, ?)
+        ON CONFLICT (partition) DO UPDATE SET snapshot = excluded.snapshot";
+    sqlx::query(STORE).bind(partition).bind(snapshot).execute(connection).await?;
+    Ok(())
 }
 
 /// The best players of a partition, from its players.

@@ -22,13 +22,10 @@ impl Writer {
         let partitions_fixed = "INSERT INTO meta (key, value) VALUES ('partitions', ?)";
         sqlx::query(partitions_fixed).bind(partitions.to_string()).execute(&mut *transaction).await?;
         add_inbox(&mut transaction, 1, inbox_id, now_ms).await?;
-        let rows = "WITH RECURSIVE all_of (partition) AS
-                (VALUES (0) UNION ALL SELECT partition + 1 FROM all_of WHERE partition + 1 < ?1)
-            INSERT INTO partitions (partition, inbox, sequence, applied_through_ms)
-            SELECT partition, 1, ?2, 0 FROM all_of";
-        sqlx::query(rows).bind(partitions).bind(sequence_text(0)).execute(&mut *transaction).await?;
+        let settled = Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions };
+        add_partitions(&mut transaction, &settled, 0, 0).await?;
         transaction.commit().await?;
-        Ok(Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions })
+        Ok(settled)
     }
 
     pub(crate) async fn adopt_inbox(&self, inbox_id: &str, now_ms: i64) -> Result<Identity, Error> {
@@ -60,7 +57,7 @@ impl Writer {
     }
 }
 
-async fn add_inbox(
+pub(super) async fn add_inbox(
     connection: &mut SqliteConnection,
     number: u32,
     inbox_id: &str,
@@ -69,6 +66,36 @@ async fn add_inbox(
     let inbox = "INSERT INTO inboxes (number, inbox_id, adopted_at_ms) VALUES (?, ?, ?)";
     sqlx::query(inbox).bind(number).bind(inbox_id).bind(now_ms).execute(connection).await?;
     Ok(())
+}
+
+/// Adds every partition, to stand there in this generation.
+pub(super) async fn add_partitions(
+    connection: &mut SqliteConnection,
+    identity: &Identity,
+    sequence: u128,
+    applied_through_ms: i64,
+) -> Result<(), Error> {
+    let rows = "WITH RECURSIVE all_of (partition) AS
+            (VALUES (0) UNION ALL SELECT partition + 1 FROM all_of WHERE partition + 1 < ?1)
+        INSERT INTO partitions (partition, inbox, sequence, applied_through_ms)
+        SELECT partition, ?2, ?3, ?4 FROM all_of";
+    sqlx::query(rows)
+        .bind(identity.partitions)
+        .bind(identity.inbox)
+        .bind(sequence_text(sequence))
+        .bind(applied_through_ms)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Every generation, in order.
+pub(super) async fn generations(connection: &mut SqliteConnection) -> Result<Vec<Identity>, Error> {
+    let generations = "SELECT number, inbox_id,
+            coalesce(CAST(partitions AS TEXT), (SELECT value FROM meta WHERE key = 'partitions'))
+        FROM inboxes ORDER BY number";
+    let rows = sqlx::query(generations).fetch_all(connection).await?;
+    rows.iter().map(|row| Columns::from(row).identity()).collect()
 }
 
 /// What the game belongs to; `None` before that is settled.

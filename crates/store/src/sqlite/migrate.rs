@@ -7,8 +7,10 @@ use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
 use super::Database;
 use crate::{Error, Migrated};
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "the game", include_str!("../../migrations/sqlite/0001_game.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "the game", include_str!("../../migrations/sqlite/0001_game.sql")),
+    (2, "generations", include_str!("../../migrations/sqlite/0002_generations.sql")),
+];
 
 /// The latest version that this program knows.
 pub(super) fn known() -> i64 {

@@ -33,24 +33,24 @@ pub(crate) async fn purchases_are_known_across_batches(fresh: &Fresh) {
     assert_eq!(fresh.state().await.purchases.len(), 3);
 }
 
-const USERS: usize = 10;
+pub(crate) const USERS: usize = 10;
 const SCORES: [u64; USERS] = [0, 60, 149, 150, 330, 700, 800, 1500, 5000, 9000];
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Player(usize, Kind),
     Announce { in_ms: i64 },
     Tick,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+pub(crate) enum Kind {
     Add { name: Option<u8>, platform: Option<usize>, token: Option<u8> },
     Press,
     Buy { id: u8, kind: usize, level: usize },
 }
 
-fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
     let add =
         (proptest::option::of(0..3_u8), proptest::option::of(0..3_usize), proptest::option::of(0..4_u8))
             .prop_map(|(name, platform, token)| Kind::Add { name, platform, token });
@@ -65,7 +65,7 @@ fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
 }
 
 /// The commands of each partition, in order. Announcements and ticks go to all of them.
-fn commands(steps: &[(i64, Step)], partitions: u16) -> Vec<Vec<(i64, Action)>> {
+pub(crate) fn commands(steps: &[(i64, Step)], partitions: u16) -> Vec<Vec<(i64, Action)>> {
     let mut all = vec![Vec::new(); usize::from(partitions)];
     let (mut at_ms, mut rounds) = (NOW_MS, 0);
     for (later_ms, step) in steps {
@@ -108,7 +108,7 @@ fn action(name: &str, kind: &Kind) -> Action {
 }
 
 /// The players that are there from the start: every second one.
-fn seeds(partition: u16, partitions: u16) -> Vec<(game::Username, game::Player)> {
+pub(crate) fn seeds(partition: u16, partitions: u16) -> Vec<(game::Username, game::Player)> {
     (0..USERS)
         .step_by(2)
         .map(|n| (user(&format!("user {n}")), player(SCORES[n])))
@@ -140,7 +140,7 @@ async fn stored(fresh: &Fresh, commands: &[Vec<(i64, Action)>], batch: usize) ->
     }
 }
 
-fn pure(commands: &[Vec<(i64, Action)>]) -> (Vec<Vec<Outcome>>, State) {
+pub(crate) fn pure(commands: &[Vec<(i64, Action)>]) -> (Vec<Vec<Outcome>>, State) {
     let partitions = u16::try_from(commands.len()).unwrap();
     let (mut outcomes, mut state) = (Vec::new(), State::default());
     for (partition, commands) in (0..).zip(commands) {

@@ -14,6 +14,7 @@ mod identity;
 mod outbox;
 mod players;
 mod reads;
+mod repartition;
 mod schedule;
 mod server;
 
@@ -51,5 +52,9 @@ on_every_backend! { sqlite Sqlite postgres Postgres; {
     players: every_field_comes_back, any_text_comes_back, what_no_program_wrote_is_corrupt;
     reads: a_lost_streak_shows_when_its_time_is_applied, a_round_is_secret_until_it_opens,
         standings_come_with_their_position, an_unknown_player_is_none, counts_and_check;
+    repartition: a_game_is_as_if_it_had_always_had_its_number, many_players_are_dealt, generations_are_remembered,
+        the_journal_stays, a_game_that_is_not_drained_is_refused, who_counts_with_the_old_number_is_fenced_off,
+        a_dropped_repartition_leaves_all_or_nothing, a_failed_repartition_changes_nothing,
+        a_game_of_the_first_schema_goes_on;
     schedule: the_first_insert_wins, redraw_compares, stages_and_ticks_only_move_on, two_schedulers_race;
 }}

@@ -1,0 +1,291 @@
+//! Another number of partitions, seen by inbox, handler, store and `verify` together.
+
+use std::sync::Arc;
+
+use game::{Action, Powerup, PowerupKind, PurchaseId, Round, World, partition_of};
+use queue::{DeadLetter, Limit};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use server::button::Button;
+use server::dlq;
+use server::repartition::{RepartitionError, repartition};
+use server::verify::verify;
+use server::writer::{Identity, Step, StepError, Writer};
+use store::Store;
+use tokio::sync::Notify;
+use wire::EnvelopeBuilder;
+
+use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS, add, in_time, user};
+
+/// Long after every round of a test.
+const LATER_MS: i64 = NOW_MS + 1_000_000_000;
+
+/// A game, and what all of its players would be in a single world.
+struct Bench {
+    site: Site,
+    store: Store,
+    identity: Identity,
+    model: World,
+    at_ms: i64,
+    sent: u32,
+}
+
+impl Bench {
+    async fn new(partitions: u16) -> Self {
+        let site = Site::new().await;
+        let (store, _) = site.game(partitions).await;
+        let identity = Identity { inbox_id: site.queue.inbox_id().to_owned(), generation: 1, partitions };
+        Self { site, store, identity, model: World::default(), at_ms: NOW_MS, sent: 0 }
+    }
+
+    async fn handler(&self) -> Writer<Button> {
+        let writer = self.store.writer().await.unwrap();
+        let clock = self.site.clock.clone();
+        let live = Arc::new(Notify::new());
+        let button = Arc::new(Button::new(writer, self.identity.partitions, clock.clone(), None, live));
+        Writer::new(self.site.queue.clone(), button, clock, self.identity.clone(), VISIBILITY_MS)
+    }
+
+    /// Sends a command to its player's partition, or to all of them, and applies it to the model.
+    async fn send(&mut self, action: &Action) {
+        let partitions = self.identity.partitions;
+        let to = match action.username() {
+            Some(username) => vec![partition_of(username.as_str(), partitions)],
+            None => (0..partitions).collect(),
+        };
+        for partition in to {
+            self.sent += 1;
+            let id = format!("message-{}", self.sent);
+            let body = self.message(&id, action);
+            self.site.send_body(partition, &id, &body).await;
+        }
+        let _ = self.model.apply(self.at_ms, action); // what cannot be is buried
+    }
+
+    fn message(&self, id: &str, action: &Action) -> String {
+        let Identity { inbox_id, partitions, .. } = &self.identity;
+        let mut payload = Vec::new();
+        wire::encode_action(action, true, &mut payload).unwrap();
+        let mut builder = EnvelopeBuilder::new(inbox_id, *partitions, id, wire::ENVELOPE_BYTES_MAX);
+        builder.push(None, self.at_ms, &payload).unwrap();
+        builder.finish()
+    }
+
+    /// Applies everything that was sent, and pushes what is to be pushed.
+    async fn drain(&self) {
+        let mut handler = self.handler().await;
+        while in_time(handler.step(NOW)).await.unwrap() != Step::Idle {}
+        let outbox = self.store.outbox().await.unwrap();
+        while let Some(job) = outbox.take("me", LATER_MS, 1_000).await.unwrap() {
+            assert!(outbox.done(&job, LATER_MS).await.unwrap());
+        }
+        outbox.close().await;
+    }
+
+    async fn repartition(&mut self, partitions: u16) -> Result<(), RepartitionError> {
+        let writer = self.store.writer().await.unwrap();
+        let changed = repartition(&self.site.queue, &writer, partitions, NOW_MS).await;
+        writer.close().await;
+        let changed = changed?;
+        self.identity.generation = changed.inbox;
+        self.identity.partitions = changed.partitions;
+        Ok(())
+    }
+
+    /// The journal says what the store holds, and the players are those of the model.
+    async fn check(&self) {
+        let reader = self.store.reader().await.unwrap();
+        let mut told = Vec::new();
+        let equal = verify(&reader, &mut told).await.unwrap();
+        assert!(equal, "{}", String::from_utf8_lossy(&told));
+        let state = reader.audit().await.unwrap().state().await.unwrap();
+        assert_eq!(state.applied_through_ms.len(), usize::from(self.identity.partitions));
+        let mut model = store::State::default();
+        model.add_world(0, &self.model);
+        let players = state.players.into_iter().map(|((partition, username), player)| {
+            assert_eq!(partition, partition_of(username.as_str(), self.identity.partitions));
+            ((0, username), player)
+        });
+        assert_eq!(players.collect::<std::collections::BTreeMap<_, _>>(), model.players);
+        let devices = state.devices.into_iter().map(|(token, (_, device))| (token, (0, device)));
+        assert_eq!(devices.collect::<std::collections::BTreeMap<_, _>>(), model.devices);
+        let board = reader.board(100).await.unwrap();
+        let expected = model.boards.get(&0).cloned().unwrap_or_default();
+        let names = board.iter().map(|row| (&row.username, row.score));
+        assert!(names.eq(expected.iter().map(|entry| (&entry.standing.username, entry.standing.score))));
+        reader.close().await;
+    }
+}
+
+/// What somebody may do next.
+fn action(rng: &mut StdRng, at_ms: i64, rounds: &mut u64) -> Action {
+    let name = format!("player {}", rng.random_range(0..30));
+    match rng.random_range(0..40) {
+        0..2 => {
+            *rounds += 1;
+            Action::Announce(Round::new(*rounds, at_ms + 20_000, 100_000, 10_000).unwrap())
+        }
+        2 => Action::Tick { through_ms: at_ms },
+        3..13 => {
+            let token = format!("device {}", rng.random_range(0..10));
+            add(&name, rng.random_bool(0.5).then_some(&token))
+        }
+        13..18 => Action::Buy {
+            username: user(&name),
+            id: PurchaseId::new(&format!("purchase {}", rng.random_range(0..4))).unwrap(),
+            powerup: Powerup::from_quantity(PowerupKind::Freeze, 6.0).unwrap(),
+        },
+        _ => Action::Press { username: user(&name) },
+    }
+}
+
+async fn a_game(seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut bench = Bench::new(1).await;
+    let mut rounds = 0;
+    let numbers = [1, 4, 3, rng.random_range(5..9), 2];
+    for partitions in numbers {
+        if partitions != bench.identity.partitions {
+            bench.repartition(partitions).await.unwrap();
+            bench.check().await;
+        }
+        for _ in 0..120 {
+            bench.at_ms += rng.random_range(0..8_000);
+            let action = action(&mut rng, bench.at_ms, &mut rounds);
+            bench.send(&action).await;
+            if rng.random_ratio(1, 20) {
+                bench.drain().await;
+            }
+        }
+        bench.drain().await;
+        bench.check().await;
+    }
+    assert!(bench.model.players.values().any(|player| player.score > 1), "somebody has pressed again");
+}
+
+#[tokio::test]
+async fn a_game_goes_on_with_other_numbers_and_is_verified() {
+    for seed in 0..6 {
+        in_time(a_game(seed)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_drained_is_refused() {
+    let mut bench = Bench::new(2).await;
+    bench.send(&add("ada", None)).await;
+    let not_empty = bench.repartition(3).await.unwrap_err();
+    assert!(matches!(not_empty, RepartitionError::NotEmpty), "{not_empty:?}");
+    bench.drain().await;
+
+    // A tick that a handler holds: the figures of the backlog do not count it.
+    let body = bench.message("~tick", &Action::Tick { through_ms: NOW_MS });
+    bench.site.send_body(1, "~tick", &body).await;
+    let limit = Limit { messages_max: 1, bytes_max: 1 };
+    let held = bench.site.queue.receive(limit, NOW).await.unwrap().remove(0);
+    let not_empty = bench.repartition(3).await.unwrap_err();
+    assert!(matches!(not_empty, RepartitionError::NotEmpty), "{not_empty:?}");
+    bench.site.queue.release(&held.lease).await.unwrap();
+    bench.drain().await;
+
+    let same = bench.repartition(2).await.unwrap_err();
+    let text = fetch::chain(&same);
+    assert!(text.contains("the game has 2 partitions already"), "{text}");
+    bench.repartition(3).await.unwrap();
+    bench.check().await;
+}
+
+/// An older copy of the inbox is found out after the change as it was before.
+#[tokio::test]
+async fn positions_begin_where_the_inbox_is() {
+    let mut bench = Bench::new(1).await;
+    for name in ["ada", "bea", "cleo"] {
+        bench.send(&add(name, None)).await;
+    }
+    bench.drain().await;
+    bench.repartition(2).await.unwrap();
+    let writer = bench.store.writer().await.unwrap();
+    let given = bench.site.queue.highest_sequence().await.unwrap().unwrap();
+    assert_eq!(writer.highest_position().await.unwrap(), given.0);
+    bench.send(&add("dora", None)).await;
+    bench.drain().await;
+    bench.check().await;
+    assert_eq!(writer.highest_position().await.unwrap(), given.0 + 1);
+}
+
+/// A handler of before meets what comes afterwards, and a handler of afterwards what was sent with the old number:
+/// both stop, ack nothing, and change nothing.
+#[tokio::test]
+async fn who_counts_with_the_old_number_is_refused() {
+    for (before, after) in [(1, 2), (4, 1)] {
+        let mut bench = Bench::new(before).await;
+        bench.send(&add("ada", None)).await;
+        bench.drain().await;
+        let mut old = bench.handler().await;
+        let late = bench.message("late", &add("late", None));
+        bench.repartition(after).await.unwrap();
+        let mut new = bench.handler().await;
+
+        // What an ingest or a scheduler that was not stopped sends.
+        for partition in [0, before - 1] {
+            bench.site.send_body(partition, &format!("late-{partition}"), &late).await;
+            let refused = in_time(new.step(NOW)).await.unwrap_err();
+            let StepError::Foreign(reason) = &refused else { panic!("{refused:?}") };
+            assert!(reason.contains(&format!("with {before} partitions")), "{reason}");
+            let refused = in_time(old.step(NOW)).await.unwrap_err();
+            match &refused {
+                StepError::Foreign(reason) => assert!(reason.contains("inbox number 2"), "{reason}"),
+                StepError::Store(error) => assert!(error.to_string().contains("no partition"), "{error}"),
+                StepError::Queue(_) => panic!("{refused:?}"),
+            }
+            assert_eq!(bench.site.drain().await.len(), 1, "it is still there");
+        }
+        let body = bench.message("new", &add("new", None));
+        bench.site.send_body(0, "new", &body).await;
+        let refused = in_time(old.step(NOW)).await.unwrap_err();
+        assert!(matches!(&refused, StepError::Foreign(reason) if reason.contains("with")), "{refused:?}");
+        assert_eq!(bench.site.drain().await.len(), 1, "it is still there");
+        bench.check().await;
+    }
+}
+
+/// Dead letters of before go to where their players are now.
+#[tokio::test]
+async fn what_was_buried_before_can_be_redriven() {
+    let mut bench = Bench::new(5).await;
+    let name = |number, partition: u16| {
+        (0..).map(|n| format!("{number}-{n}")).find(|name| partition_of(name, 5) == partition).unwrap()
+    };
+    let (single, first, second) = (name(1, 4), name(2, 4), name(3, 4));
+    let mut builder = EnvelopeBuilder::new(&bench.identity.inbox_id, 5, "old", wire::ENVELOPE_BYTES_MAX);
+    for name in [&first, &second] {
+        let add = format!(r#"{{"add":{{"username":"{name}"}}}}"#);
+        builder.push(None, NOW_MS + 7, add.as_bytes()).unwrap();
+    }
+    let letters = [
+        ("by/hand/0", format!(r#"{{"at":{NOW_MS},"c":{{"add":{{"username":"{single}"}}}}}}"#)),
+        ("by/hand/all", builder.finish()),
+        ("no/envelope/all", "nonsense".to_owned()),
+        ("no/entry/1", "nonsense".to_owned()),
+    ];
+    let letters = letters.map(|(id, body)| DeadLetter {
+        id: id.to_owned(),
+        partition: 4,
+        body,
+        reason: "a bug that has been mended".to_owned(),
+        buried_at_ms: NOW_MS,
+    });
+    bench.site.queue.bury(&letters).await.unwrap();
+    for partitions in [2, 3] {
+        bench.repartition(partitions).await.unwrap();
+    }
+    assert_eq!(dlq::redrive(&bench.site.queue, 3, &[]).await.unwrap(), 4);
+    bench.drain().await;
+    for (name, at_ms) in [(&single, NOW_MS), (&first, NOW_MS + 7), (&second, NOW_MS + 7)] {
+        bench.model.apply(at_ms, &add(name, None)).unwrap();
+    }
+    bench.check().await;
+    let left = bench.site.queue.dead_letters(None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|letter| letter.body.as_str()).collect::<Vec<_>>(), ["nonsense"; 2]);
+    assert!(left.iter().all(|letter| letter.partition == 1), "{left:?}");
+}
