@@ -86,5 +86,5 @@ pub const SHUTDOWN_MS_MAX: u64 = 9_000;
 pub const READY_MS_MAX: u64 = 2_000;
 /// Characters of the reason that a dead letter keeps; a reason may quote what it is about.
 pub const REASON_CHARS_MAX: usize = 500;
-/// Dead letters that are listed at a time.
-pub const DEAD_PAGE: usize = 100;
+/// Dead letters that are listed, and taken off the list, at a time.
+pub const DEAD_PAGE: usize = 1_000;

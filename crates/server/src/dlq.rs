@@ -51,27 +51,34 @@ pub async fn list(queue: &Queue, out: &mut impl Write) -> Result<usize, DlqError
 /// # Errors
 /// [`DlqError`]; what was sent again by then stays so.
 pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<usize, DlqError> {
-    let mut total = 0;
+    let mut letters = Vec::new();
     for id in ids {
-        let letter = queue.dead_letter(id).await?.ok_or_else(|| DlqError::Unknown(id.clone()))?;
-        resend(queue, partitions, &letter).await?;
-        total += 1;
+        letters.push(queue.dead_letter(id).await?.ok_or_else(|| DlqError::Unknown(id.clone()))?);
     }
     // What is buried again meanwhile has a new id; only what was there at the start is sent again.
-    let mut all = Vec::new();
     while ids.is_empty() {
-        let after = all.last().map(|letter: &DeadLetter| letter.id.clone());
+        let after = letters.last().map(|letter: &DeadLetter| letter.id.clone());
         let page = queue.dead_letters(after.as_deref(), DEAD_PAGE).await?;
         if page.is_empty() {
             break;
         }
-        all.extend(page);
+        letters.extend(page);
     }
-    for letter in &all {
-        resend(queue, partitions, letter).await?;
-        total += 1;
+    for page in letters.chunks(DEAD_PAGE) {
+        let mut sent = Vec::with_capacity(page.len());
+        let mut result = Ok(());
+        for letter in page {
+            result = resend(queue, partitions, letter).await;
+            if result.is_err() {
+                break;
+            }
+            sent.push(letter.id.clone());
+        }
+        // A page at a time: SQS looks through all of them to find any.
+        queue.forget_dead(&sent).await?;
+        result?;
     }
-    Ok(total)
+    Ok(letters.len())
 }
 
 async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(), DlqError> {
@@ -82,10 +89,7 @@ async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(
     } else {
         vec![single(queue.inbox_id(), partitions, letter.partition, id, &letter.body)]
     };
-    let sent = queue.send(&messages).await;
-    sent.into_iter().collect::<Result<(), _>>()?;
-    queue.forget_dead(std::slice::from_ref(&letter.id)).await?;
-    Ok(())
+    Ok(queue.send(&messages).await.into_iter().collect::<Result<(), _>>()?)
 }
 
 /// A message as it was; or, when the game had another number of partitions then, each command of it on its own.
