@@ -156,13 +156,14 @@ impl Server {
     ///
     /// # Panics
     /// When the server does not.
-    pub async fn database(&self) -> Database<'_> {
+    pub async fn database(&self) -> Database {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("test_{}_{}", id(), MADE.fetch_add(1, Ordering::Relaxed));
         let mut connection = admin(self.port, "postgres").connect().await.unwrap();
         execute(&mut connection, format!("CREATE DATABASE {name}")).await.unwrap();
         connection.close().await.unwrap();
-        Database { server: self, name }
+        let server = self.orders.as_ref().map(mpsc::UnboundedSender::downgrade);
+        Database { port: self.port, server, name }
     }
 
     fn order(&self, order: Order) {
@@ -180,14 +181,15 @@ impl Drop for Server {
     }
 }
 
-/// A database of one test. It is dropped with this.
+/// A database of one test. It is dropped with this, if its server is still there.
 #[derive(Debug)]
-pub struct Database<'a> {
-    server: &'a Server,
+pub struct Database {
+    port: u16,
+    server: Option<mpsc::WeakUnboundedSender<Order>>,
     name: String,
 }
 
-impl Database<'_> {
+impl Database {
     /// Its URL, as the superuser and owner.
     pub fn url(&self) -> String {
         self.url_as(SUPERUSER, PASSWORD)
@@ -195,7 +197,7 @@ impl Database<'_> {
 
     /// Its URL, as this role with this password.
     pub fn url_as(&self, role: &str, password: &str) -> String {
-        let (role, password, port) = (percent(role), percent(password), self.server.port);
+        let (role, password, port) = (percent(role), percent(password), self.port);
         format!("postgres://{role}:{password}@127.0.0.1:{port}/{}", self.name)
     }
 
@@ -209,7 +211,7 @@ impl Database<'_> {
     /// # Panics
     /// When the server does not let it in.
     pub async fn connect(&self) -> PgConnection {
-        admin(self.server.port, &self.name).connect().await.unwrap()
+        admin(self.port, &self.name).connect().await.unwrap()
     }
 
     /// Executes statements as the superuser.
@@ -223,9 +225,11 @@ impl Database<'_> {
     }
 }
 
-impl Drop for Database<'_> {
+impl Drop for Database {
     fn drop(&mut self) {
-        self.server.order(Order::Forget(std::mem::take(&mut self.name)));
+        if let Some(server) = self.server.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
+            server.send(Order::Forget(std::mem::take(&mut self.name))).ok(); // none is left to tell when it fails
+        }
     }
 }
 

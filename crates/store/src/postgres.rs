@@ -45,7 +45,8 @@ const KEEPALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
 /// What finds its rows by keys must do so whatever the statistics say: a plan is kept, and was made when the table was
 /// empty, perhaps. So there is only one way to go: with these settings, and with the keys as a list of rows that the
-/// planner cannot see into (`OFFSET 0`), joined in a way that cannot be sorted by (`= ANY`), each key is looked up.
+/// planner cannot see into and that each row is looked up for (`LATERAL … OFFSET 0`), or, where that cannot be said, in
+/// an update, joined to in a way that nothing can be sorted by (`= ANY`).
 ///
 /// With what is off counted as endlessly dear, every plan would be worth compiling to the planner: a second each time.
 const BY_KEY: [(&str, &str); 5] = [

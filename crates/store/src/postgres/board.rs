@@ -84,8 +84,8 @@ async fn read_names(
     if usernames.is_empty() {
         return Ok(names);
     }
-    const NAMES: &str = "SELECT p.username, p.name FROM (SELECT $1 AS partition, r.* FROM unnest($2::text[]) AS r (username) OFFSET 0) AS r
-        JOIN players AS p ON p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username";
+    const NAMES: &str = "SELECT p.username, p.name FROM unnest($2::text[]) AS r (username), LATERAL
+        (SELECT * FROM players AS p WHERE p.partition = $1 AND p.username = r.username OFFSET 0) AS p";
     let read = sqlx::query(NAMES).bind(i32::from(partition)).bind(usernames);
     for row in read.fetch_all(connection).await? {
         let mut columns = Columns::from(&row);

@@ -103,8 +103,8 @@ async fn read_players(
     const PLAYERS: &str = concat!(
         "SELECT ",
         player_columns!(),
-        " FROM (SELECT $1 AS partition, r.* FROM unnest($2::text[]) AS r (username) OFFSET 0) AS r
-        JOIN players AS p ON p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username"
+        " FROM unnest($2::text[]) AS r (username), LATERAL
+        (SELECT * FROM players AS p WHERE p.partition = $1 AND p.username = r.username OFFSET 0) AS p"
     );
     let usernames: Vec<&str> = usernames.iter().map(Username::as_str).collect();
     let mut rows = sqlx::query(PLAYERS).bind(i32::from(partition)).bind(usernames).fetch(connection);
@@ -125,9 +125,9 @@ async fn read_purchases(
         return Ok(known);
     }
     const PURCHASES: &str = "SELECT p.username, p.id, p.outcome
-        FROM (SELECT $1 AS partition, r.* FROM unnest($2::text[], $3::text[]) AS r (username, id) OFFSET 0) AS r
-        JOIN purchases AS p
-            ON p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username AND p.id = r.id";
+        FROM unnest($2::text[], $3::text[]) AS r (username, id), LATERAL
+        (SELECT * FROM purchases AS p
+            WHERE p.partition = $1 AND p.username = r.username AND p.id = r.id OFFSET 0) AS p";
     let (usernames, ids): (Vec<&str>, Vec<&str>) =
         purchases.iter().map(|(username, id)| (username.as_str(), id.as_str())).unzip();
     let rows = sqlx::query(PURCHASES).bind(i32::from(partition)).bind(usernames).bind(ids);

@@ -7,7 +7,7 @@ use game::{
     Action, Add, DisplayName, Effect, Level, Outcome, Player, Powerup, PowerupKind, PurchaseId, Round,
     Standing, Token, Username, World,
 };
-use servers::postgres::Database;
+use servers::postgres::{Database, Server};
 use store::{
     Commit, Committed, Identity, JournalRow, Options, OutboxRow, Position, Prefetched, State, Store, Writer,
 };
@@ -32,7 +32,7 @@ pub(crate) enum Backend {
 /// Where a database is.
 enum Place {
     File(TempDir),
-    Server(Database<'static>),
+    Server(Database),
 }
 
 /// A database without a schema: for SQLite, one that does not exist yet.
@@ -62,13 +62,20 @@ impl Fresh {
         Self { store, backend, place }
     }
 
+    /// A database of this server.
+    pub(crate) async fn of(server: &Server) -> Self {
+        let database = server.database().await;
+        let store = Store::postgres(&database.url(), Options::default()).unwrap();
+        Self { store, backend: Backend::Postgres, place: Place::Server(database) }
+    }
+
     /// A second database like this one.
     pub(crate) async fn another(&self) -> Self {
         Self::new(self.backend).await
     }
 
     /// The database on the server.
-    pub(crate) fn database(&self) -> &Database<'static> {
+    pub(crate) fn database(&self) -> &Database {
         match &self.place {
             Place::File(_) => panic!("the database is a file"),
             Place::Server(database) => database,

@@ -20,7 +20,7 @@ struct Open {
 }
 
 impl Open {
-    async fn of(database: &Database<'_>, options: Options) -> Self {
+    async fn of(database: &Database, options: Options) -> Self {
         let store = Store::postgres(&database.url(), options).unwrap();
         store.migrate().await.unwrap();
         let writer = store.writer().await.unwrap();
