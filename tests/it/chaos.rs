@@ -20,13 +20,16 @@ use crate::load::{assert_board, replayed};
 use crate::place::{Place, add};
 use crate::support::{Game, alone, now_ms};
 
-const PARTITIONS: u16 = 8;
+const PARTITIONS: u16 = 4;
 /// The visibility that is configured where a process operator wants quick take-overs, in milliseconds.
 const SHORT_VISIBILITY_MS: u32 = 3_000;
 /// The default visibility, in milliseconds.
 const VISIBILITY_MS: u32 = 30_000;
 /// Phones at work at the same time, each with a connection that it keeps; every other one is at the other ingest node.
-const PHONES: usize = 64;
+const PHONES: usize = 256;
+/// Phones press at the same moments, so far apart in milliseconds: so an envelope holds many presses, as it does in a
+/// round of a real crowd. The server that stands in for SQS is slow at many messages.
+const BURST_MS: u64 = 500;
 /// So many players have pressed in so many rounds before: not everybody has the same score in the end.
 const OLD_HANDS: usize = 1_000;
 const PAST_ROUNDS: u64 = 3;
@@ -106,7 +109,7 @@ fn crowd(players: usize) -> (Vec<String>, Vec<String>) {
 /// When a player presses, in milliseconds from the opening: most of them soon.
 fn moment(dice: &mut StdRng, plan: &Plan) -> u64 {
     let latest = dice.random_range(0..=plan.lasts_ms);
-    dice.random_range(0..=latest)
+    dice.random_range(0..=latest) / BURST_MS * BURST_MS
 }
 
 /// Presses for each player at the player's moment, or as soon after it as the one before was taken.

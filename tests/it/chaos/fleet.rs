@@ -21,7 +21,7 @@ pub(super) const SETTINGS: [(&str, &str); 6] = [
     ("WINDOW_MS", "600000"),
     ("GRACE_MS", "1000"),
     ("ROUND_GAP_MS", "3005001"),
-    ("PARTITIONS", "8"),
+    ("PARTITIONS", "4"),
 ];
 /// Every process, and who it is to the database.
 const PROCESSES: [(&str, &str); 7] = [
@@ -237,6 +237,7 @@ impl Fleet {
     pub(super) async fn drained(&self, visibility_ms: u32) {
         let inbox = self.place.inbox().await;
         let deadline = DEADLINE + Duration::from_millis(visibility_ms.into());
+        println!("{:?}", inbox.backlog().await.unwrap());
         let empty = async || (inbox.backlog().await.unwrap().messages == 0).then_some(());
         eventually_within(deadline, "the inbox is empty", empty).await;
         inbox.close().await;
