@@ -79,23 +79,27 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// So many of them, within this time: every kind as often as the others, as far as the number goes; kills more often.
+    /// So many of them, within this time: of ten, three are kills, of another process
+    /// each, and the others are all different.
     pub(super) fn draw(dice: &mut StdRng, number: usize, within_ms: u64, visibility_ms: u32) -> Vec<Self> {
+        let mut victims: Vec<_> = (0..PROCESSES.len()).collect();
+        victims.shuffle(dice);
+        let mut victims = victims.into_iter().cycle();
         let mut all = Vec::new();
         while all.len() < number {
+            let stalled = [Line::Inbox, Line::Board][dice.random_range(0..2)];
+            let paused = HANDLERS[dice.random_range(0..HANDLERS.len())];
             let mut away_ms = || dice.random_range(AWAY_MS);
             let mut deck = vec![
                 Kind::Restart { mode: Mode::Fast, away_ms: away_ms() },
                 Kind::Restart { mode: Mode::Immediate, away_ms: away_ms() },
                 Kind::Cut { line: Line::Inbox, away_ms: away_ms() },
                 Kind::Cut { line: Line::Board, away_ms: away_ms() },
-                Kind::Stall { line: Line::Inbox, away_ms: away_ms() },
-                Kind::Stall { line: Line::Board, away_ms: away_ms() },
+                Kind::Stall { line: stalled, away_ms: away_ms() },
+                Kind::Pause { process: paused, away_ms: u64::from(visibility_ms) + BEYOND_MS },
                 Kind::Flush,
             ];
-            let process = HANDLERS[dice.random_range(0..HANDLERS.len())];
-            deck.push(Kind::Pause { process, away_ms: u64::from(visibility_ms) + BEYOND_MS });
-            deck.extend((0..3).map(|_| Kind::Kill { process: dice.random_range(0..PROCESSES.len()) }));
+            deck.extend(victims.by_ref().take(3).map(|process| Kind::Kill { process }));
             deck.shuffle(dice);
             all.extend(deck);
         }
@@ -252,7 +256,10 @@ impl Fleet {
     /// Stops every process.
     pub(super) async fn stop(self) -> Place {
         for process in self.processes {
-            assert!(process.game.into_inner().unwrap().stop().await.success(), "{}", process.role);
+            let (role, game) = (process.role, process.game.into_inner().unwrap());
+            let log = game.log.clone();
+            assert!(game.stop().await.success(), "{role}");
+            assert!(!std::fs::read_to_string(log).unwrap().contains("the stop was cut short"), "{role}");
         }
         self.place
     }
