@@ -191,7 +191,7 @@ async fn mixed(
 }
 
 /// Where everybody stands, best first, with the names on the board: from nothing but the journal and the rules.
-async fn replayed(place: &Place) -> Vec<(Standing, Option<String>)> {
+pub(crate) async fn replayed(place: &Place) -> Vec<(Standing, Option<String>)> {
     let mut worlds = HashMap::<u16, World>::new();
     for applied in place.journal().await {
         let world = worlds.entry(applied.partition).or_default();
@@ -207,7 +207,8 @@ async fn replayed(place: &Place) -> Vec<(Standing, Option<String>)> {
     standings
 }
 
-async fn assert_board(game: &Game, standings: &[(Standing, Option<String>)]) {
+/// Asserts that the board shows the first hundred of these.
+pub(crate) async fn assert_board(game: &Game, standings: &[(Standing, Option<String>)]) {
     let expected: Vec<_> = (1..)
         .zip(standings.iter().take(100))
         .map(|(rank, (standing, name)): (u64, _)| {

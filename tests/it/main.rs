@@ -4,6 +4,7 @@
 
 mod api;
 mod browser;
+mod chaos;
 mod crash;
 mod crowd;
 mod dead_letters;

@@ -5,8 +5,10 @@ mod services;
 
 use std::path::{Path, PathBuf};
 
+use deadpool_redis::redis;
 use queue::Queue;
 use server::clock::Clock;
+use servers::postgres::Server;
 use servers::sqs::{self, Made};
 use store::Store;
 use tempfile::TempDir;
@@ -106,6 +108,17 @@ impl Place {
         place
     }
 
+    /// A new place of servers that may break: PostgreSQL is one that no other place uses, and the lines to the other two
+    /// can be cut. Without a visibility it is the default.
+    pub(crate) async fn breakable(visibility_ms: Option<u32>) -> Self {
+        let own = tempfile::tempdir().unwrap();
+        let mut place = Self::files_in(own.path());
+        place._own = Some(own);
+        place.services = Some(Services::breakable().await);
+        place.visibility_ms = visibility_ms;
+        place
+    }
+
     /// A new place at which others soon take over what a process that died has held.
     pub(crate) async fn quick(stack: Stack) -> Self {
         Self { visibility_ms: Some(stack.quick_ms()), ..Self::new(stack).await }
@@ -130,6 +143,23 @@ impl Place {
     /// The lines to the servers of a place that is [`cuttable`](Self::cuttable).
     pub(crate) fn lines(&self) -> &Lines {
         self.services().lines()
+    }
+
+    /// The PostgreSQL server of [`Stack::Services`].
+    pub(crate) fn store_server(&self) -> &'static Server {
+        self.services().server
+    }
+
+    /// The store of [`Stack::Services`] for who logs in as this role.
+    pub(crate) fn store_url_as(&self, role: &str, password: &str) -> String {
+        self.services().database.url_as(role, password)
+    }
+
+    /// Makes the Redis database of [`Stack::Services`] empty, as a failover to a server that knows nothing does.
+    pub(crate) async fn flush_board(&self) {
+        let client = redis::Client::open(self.services().board_url.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd("FLUSHDB").exec_async(&mut connection).await.unwrap();
     }
 
     fn services(&self) -> &Services {

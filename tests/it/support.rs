@@ -46,11 +46,17 @@ pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
 }
 
 /// Waits until `check` gives something.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, check: impl FnMut() -> F) -> T {
+    eventually_within(DEADLINE, what, check).await
+}
+
+/// Waits so long at most until `check` gives something.
+pub(crate) async fn eventually_within<T, F: Future<Output = Option<T>>>(
+    deadline: Duration,
     what: &str,
     mut check: impl FnMut() -> F,
 ) -> T {
-    let found = timeout(DEADLINE, async {
+    let found = timeout(deadline, async {
         loop {
             if let Some(found) = check().await {
                 return found;
@@ -58,7 +64,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
             sleep(Duration::from_millis(20)).await;
         }
     });
-    found.await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
+    found.await.unwrap_or_else(|_| panic!("not within {deadline:?}: {what}"))
 }
 
 /// A process of the binary. Killed when it is dropped.

@@ -1,7 +1,8 @@
 //! The writer loop: receive → decode → prefetch → apply → commit → ack, exactly once by position.
 //!
 //! It knows nothing of the game: what a command is, and what applying it means, is the [`Crowd`]'s business. It has no
-//! timers of its own but the one that keeps leases alive: a test steps it with [`Writer::step`].
+//! timers of its own but the one that keeps leases alive, and one that bounds a stop: a test steps it with
+//! [`Writer::step`].
 
 mod batch;
 mod crowd;
@@ -23,7 +24,7 @@ use tracing::{debug, warn};
 
 use self::keeper::Keeper;
 use self::settler::{Job, Settler};
-use crate::bounds::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, READ_ON_MAX};
+use crate::bounds::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, READ_ON_MAX, RECEIVE_STOP_MS_MAX};
 use crate::clock::{Clock, backoff};
 
 /// What one step of the writer did.
@@ -110,9 +111,13 @@ impl<C: Crowd> Writer<C> {
     /// [`StepError`]: nothing of the batch was acked; it is held, and the next step begins with it, unless this process
     /// must not go on.
     pub async fn step(&mut self, wait: Duration) -> Result<Step, StepError> {
+        self.step_until(wait, &CancellationToken::new()).await
+    }
+
+    async fn step_until(&mut self, wait: Duration, stop: &CancellationToken) -> Result<Step, StepError> {
         if self.held.is_empty() {
             self.read_on = 0;
-            self.held.extend(self.queue.receive(LIMIT, wait).await?);
+            self.held.extend(self.receive(wait, stop).await?);
             self.keeper.begin();
         } else {
             let lost = self.keeper.catch_up(&self.leases()).await;
@@ -157,6 +162,19 @@ impl<C: Crowd> Writer<C> {
         step
     }
 
+    /// Receives, but does not wait for long after a stop. What a receive that is given up was about to bring comes again
+    /// when its visibility has run out.
+    async fn receive(&self, wait: Duration, stop: &CancellationToken) -> Result<Vec<Batch>, queue::Error> {
+        let patience = async {
+            stop.cancelled().await;
+            tokio::time::sleep(Duration::from_millis(RECEIVE_STOP_MS_MAX)).await;
+        };
+        tokio::select! {
+            received = self.queue.receive(LIMIT, wait) => received,
+            () = patience => Ok(Vec::new()),
+        }
+    }
+
     /// The leases on what is held.
     fn leases(&self) -> Vec<Lease> {
         let mut leases: Vec<_> = self.held.iter().map(|batch| batch.lease.clone()).collect();
@@ -189,7 +207,7 @@ impl<C: Crowd> Writer<C> {
     pub async fn run(mut self, wait: Duration, stop: CancellationToken) -> Result<(), StepError> {
         let mut failures = 0;
         while !stop.is_cancelled() {
-            match self.step(wait).await {
+            match self.step_until(wait, &stop).await {
                 Ok(_) => failures = 0,
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {

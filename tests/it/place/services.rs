@@ -3,39 +3,58 @@
 use std::net::SocketAddr;
 
 use queue::{AccessKey, Service};
-use servers::postgres::{self, Database};
+use servers::postgres::{self, Database, Server};
 use servers::proxy::Proxy;
 use servers::redis;
 use servers::sqs::{self, KEY, Made, QueueOptions, REGION};
 
 /// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
 pub(super) struct Services {
+    pub(super) server: &'static Server,
     pub(super) database: Database<'static>,
     inboxes: &'static sqs::Server,
     queue: Made,
-    board_url: String,
+    pub(super) board_url: String,
     lines: Option<Lines>,
 }
 
 /// Lines to the servers that a test can cut.
 pub(crate) struct Lines {
     pub(crate) inbox: Proxy,
-    pub(crate) store: Proxy,
+    /// `None`: it is reached directly.
+    pub(crate) store: Option<Proxy>,
     pub(crate) board: Proxy,
 }
 
 impl Services {
     pub(super) async fn new(inboxes: &'static sqs::Server) -> Self {
+        Self::with_store_at(postgres::server().await, inboxes).await
+    }
+
+    /// With a PostgreSQL server that no other game uses, and lines to the other two.
+    pub(super) async fn breakable() -> Self {
+        // Like the server that all tests share, it ends with the process.
+        let server = Box::leak(Box::new(Server::start().await));
+        let services = Self::with_store_at(server, sqs::server()).await;
+        let lines = Lines {
+            inbox: Proxy::start(address(services.inboxes)),
+            store: None,
+            board: Proxy::start(redis::server().address()),
+        };
+        Self { lines: Some(lines), ..services }
+    }
+
+    async fn with_store_at(server: &'static Server, inboxes: &'static sqs::Server) -> Self {
         let queue = inboxes.make("inbox", QueueOptions::default()).await;
-        let database = postgres::server().await.database().await;
-        Self { database, inboxes, queue, board_url: redis::server().url(), lines: None }
+        let database = server.database().await;
+        Self { server, database, inboxes, queue, board_url: redis::server().url(), lines: None }
     }
 
     /// Has the game's processes reach the servers through lines that can be cut.
     pub(super) async fn cuttable(self) -> Self {
         let lines = Lines {
             inbox: Proxy::start(address(self.inboxes)),
-            store: Proxy::start(postgres::server().await.address()),
+            store: Some(Proxy::start(self.server.address())),
             board: Proxy::start(redis::server().address()),
         };
         Self { lines: Some(lines), ..self }
@@ -56,15 +75,13 @@ impl Services {
 
     /// What the processes are told of all this.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let endpoint_url = self.inboxes.address().to_owned();
-        let (mut urls, mut endpoint_url) = ([self.database.url(), self.board_url.clone()], endpoint_url);
-        if let Some(lines) = &self.lines {
-            for (url, line) in urls.iter_mut().zip([&lines.store, &lines.board]) {
-                *url = through(url, line);
-            }
-            endpoint_url = through(&endpoint_url, &lines.inbox);
+        let mut endpoint_url = self.inboxes.address().to_owned();
+        let (mut store_url, mut board_url) = (self.database.url(), self.board_url.clone());
+        if let Some(Lines { inbox, store, board }) = &self.lines {
+            store_url = store.as_ref().map_or(store_url.clone(), |store| through(&store_url, store));
+            board_url = through(&board_url, board);
+            endpoint_url = through(&endpoint_url, inbox);
         }
-        let [store_url, board_url] = urls;
         vec![
             ("BUTTONPARTY_QUEUE_URL", format!("sqs:{}", self.queue.queue_url)),
             ("BUTTONPARTY_STORE_URL", store_url),

@@ -1,0 +1,266 @@
+//! The processes of a game, and what happens to them and to the servers under them.
+
+use futures_util::future::join_all;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use servers::postgres::Mode;
+use servers::proxy::Proxy;
+use tokio::sync::Mutex;
+use tokio::time::{Duration, sleep};
+
+use super::elapsed_ms;
+use crate::crowd::{Address, Phone};
+use crate::place::Place;
+use crate::support::{DEADLINE, Game, eventually_within};
+
+/// One round that is lit for as long as the test lasts.
+pub(super) const SETTINGS: [(&str, &str); 6] = [
+    ("AUTH", "open"),
+    ("ROUND_ODDS", "0"),
+    ("WINDOW_MS", "600000"),
+    ("GRACE_MS", "1000"),
+    ("ROUND_GAP_MS", "3005001"),
+    ("PARTITIONS", "4"),
+];
+/// Every process, and who it is to the database.
+const PROCESSES: [(&str, &str); 7] = [
+    ("ingest", "reader"),
+    ("ingest", "reader"),
+    ("handler", "writer"),
+    ("handler", "writer"),
+    ("scheduler", "scheduler"),
+    ("scheduler", "scheduler"),
+    ("fetch", "reader"),
+];
+const INGEST: [usize; 2] = [0, 1];
+const HANDLERS: [usize; 2] = [2, 3];
+const SCHEDULER: usize = 4;
+const FETCH: usize = 6;
+/// Of every role of the database.
+const PASSWORD: &str = "of a role";
+/// How long a line is cut or stalled, or a server away, in milliseconds.
+const AWAY_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
+/// How long a handler stands still beyond its visibility, in milliseconds.
+const BEYOND_MS: u64 = 1_000;
+/// The round is announced so long before it opens, in milliseconds: the shortest that is allowed.
+const LEAD_MS: i64 = 2_000;
+
+/// A line to a server.
+#[derive(Debug, Clone, Copy)]
+enum Line {
+    Inbox,
+    Board,
+}
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// kill -9 for any process, which is started again at once.
+    Kill { process: usize },
+    /// PostgreSQL is shut down, and comes again after a while.
+    Restart { mode: Mode, away_ms: u64 },
+    /// All connections of a line end, and none can be made for a while.
+    Cut { line: Line, away_ms: u64 },
+    /// Nothing comes through a line for a while.
+    Stall { line: Line, away_ms: u64 },
+    /// A handler stands still, for longer than its visibility, and does not know it.
+    Pause { process: usize, away_ms: u64 },
+    /// Redis forgets everything.
+    Flush,
+}
+
+/// What goes wrong, and when.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// Milliseconds from the beginning.
+    at_ms: u64,
+    kind: Kind,
+}
+
+impl Trouble {
+    /// So many of them, within this time: of ten, three are kills, of another process
+    /// each, and the others are all different.
+    pub(super) fn draw(dice: &mut StdRng, number: usize, within_ms: u64, visibility_ms: u32) -> Vec<Self> {
+        let mut victims: Vec<_> = (0..PROCESSES.len()).collect();
+        victims.shuffle(dice);
+        let mut victims = victims.into_iter().cycle();
+        let mut all = Vec::new();
+        while all.len() < number {
+            let stalled = [Line::Inbox, Line::Board][dice.random_range(0..2)];
+            let paused = HANDLERS[dice.random_range(0..HANDLERS.len())];
+            let mut away_ms = || dice.random_range(AWAY_MS);
+            let mut deck = vec![
+                Kind::Restart { mode: Mode::Fast, away_ms: away_ms() },
+                Kind::Restart { mode: Mode::Immediate, away_ms: away_ms() },
+                Kind::Cut { line: Line::Inbox, away_ms: away_ms() },
+                Kind::Cut { line: Line::Board, away_ms: away_ms() },
+                Kind::Stall { line: stalled, away_ms: away_ms() },
+                Kind::Pause { process: paused, away_ms: u64::from(visibility_ms) + BEYOND_MS },
+                Kind::Flush,
+            ];
+            deck.extend(victims.by_ref().take(3).map(|process| Kind::Kill { process }));
+            deck.shuffle(dice);
+            all.extend(deck);
+        }
+        all.truncate(number);
+        all.into_iter().map(|kind| Self { at_ms: dice.random_range(0..within_ms), kind }).collect()
+    }
+}
+
+/// A process that may be killed and started again.
+struct Process {
+    role: &'static str,
+    settings: Vec<(&'static str, String)>,
+    /// Where phones find it.
+    address: Address,
+    /// `None` only while it is being started. What happens to it happens one after the other.
+    game: Mutex<Option<Game>>,
+}
+
+impl Process {
+    async fn start(place: &Place, role: &'static str, database_role: &str) -> Self {
+        let store_url = place.store_url_as(&format!("buttonparty_{database_role}"), PASSWORD);
+        let mut settings: Vec<_> =
+            SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        settings.push(("STORE_URL", store_url));
+        if role == "scheduler" {
+            settings.push(("OPERATOR_TOKEN", "secret-of-operators".to_owned()));
+        }
+        let process = Self { role, settings, address: Address::new(""), game: Mutex::new(None) };
+        let game = process.run(place).await;
+        process.game.lock().await.replace(game);
+        process
+    }
+
+    /// Starts it, and tells phones where it is.
+    async fn run(&self, place: &Place) -> Game {
+        let settings: Vec<_> = self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let game = Game::start(place, self.role, &settings).await;
+        self.address.moved(&game.url);
+        game
+    }
+
+    async fn kill(&self, place: &Place) {
+        let mut game = self.game.lock().await;
+        if let Some(game) = game.take() {
+            game.kill().await;
+        }
+        *game = Some(self.run(place).await);
+    }
+
+    async fn pause(&self, away_ms: u64) {
+        let game = self.game.lock().await;
+        let game = game.as_ref().unwrap();
+        game.signal("STOP");
+        sleep(Duration::from_millis(away_ms)).await; // this is the pause
+        game.signal("CONT");
+    }
+}
+
+/// A game of several processes.
+pub(super) struct Fleet {
+    pub(super) place: Place,
+    processes: Vec<Process>,
+    store: Mutex<()>,
+    inbox: Mutex<()>,
+    board: Mutex<()>,
+}
+
+impl Fleet {
+    /// A place for a game, with a database whose roles can log in.
+    pub(super) async fn prepare(visibility_ms: Option<u32>) -> Place {
+        let place = Place::breakable(visibility_ms).await;
+        let roles =
+            ["writer", "reader", "push", "scheduler"].map(|role| format!("{role}={PASSWORD}")).join(",");
+        let settings: Vec<_> = SETTINGS.into_iter().chain([("ROLE_PASSWORDS", roles.as_str())]).collect();
+        place.prepare("handler", &settings).await;
+        place
+    }
+
+    /// Starts every process.
+    pub(super) async fn start(place: Place) -> Self {
+        let processes = join_all(PROCESSES.iter().map(|(role, who)| Process::start(&place, role, who))).await;
+        Self { place, processes, store: Mutex::default(), inbox: Mutex::default(), board: Mutex::default() }
+    }
+
+    /// A phone that knows one of the ingest nodes.
+    pub(super) fn phone(&self, number: usize) -> Phone {
+        self.processes[INGEST[number % INGEST.len()]].address.phone()
+    }
+
+    /// Opens the round, and waits until it is open.
+    pub(super) async fn open_round(&self) {
+        let scheduler = self.processes[SCHEDULER].game.lock().await;
+        let scheduler = scheduler.as_ref().unwrap();
+        let round = scheduler.announce_round(LEAD_MS).await;
+        scheduler.wait_until(round["opens_at"].as_i64().unwrap()).await;
+    }
+
+    /// Lets everything go wrong that is to; returns when all of it is over.
+    pub(super) async fn suffer(&self, troubles: &[Trouble], begun_ms: i64) {
+        join_all(troubles.iter().map(async |trouble| {
+            sleep(Duration::from_millis(trouble.at_ms)).await; // the moment that was drawn
+            let began_ms = elapsed_ms(begun_ms);
+            self.strike(trouble.kind).await;
+            println!("{began_ms} to {} ms: {:?}", elapsed_ms(begun_ms), trouble.kind);
+        }))
+        .await;
+    }
+
+    /// Troubles of different kinds may come at once; those of one thing come one after the other.
+    async fn strike(&self, kind: Kind) {
+        match kind {
+            Kind::Kill { process } => self.processes[process].kill(&self.place).await,
+            Kind::Pause { process, away_ms } => self.processes[process].pause(away_ms).await,
+            Kind::Restart { mode, away_ms } => {
+                let _one = self.store.lock().await;
+                self.place.store_server().stop(mode).await;
+                sleep(Duration::from_millis(away_ms)).await; // it is away
+                self.place.store_server().resume().await;
+            }
+            Kind::Cut { line, away_ms } => self.line(line, Proxy::cut, away_ms).await,
+            Kind::Stall { line, away_ms } => self.line(line, Proxy::stall, away_ms).await,
+            Kind::Flush => self.place.flush_board().await,
+        }
+    }
+
+    async fn line(&self, line: Line, trouble: impl Fn(&Proxy), away_ms: u64) {
+        let lines = self.place.lines();
+        let (proxy, one) = match line {
+            Line::Inbox => (&lines.inbox, &self.inbox),
+            Line::Board => (&lines.board, &self.board),
+        };
+        let _one = one.lock().await;
+        trouble(proxy);
+        sleep(Duration::from_millis(away_ms)).await; // it is away
+        proxy.mend();
+    }
+
+    /// Waits until everything is applied: what a killed handler held when its visibility has run out.
+    pub(super) async fn drained(&self, visibility_ms: u32) {
+        let inbox = self.place.inbox().await;
+        let deadline = DEADLINE + Duration::from_millis(visibility_ms.into());
+        println!("{:?}", inbox.backlog().await.unwrap());
+        let empty = async || (inbox.backlog().await.unwrap().messages == 0).then_some(());
+        eventually_within(deadline, "the inbox is empty", empty).await;
+        inbox.close().await;
+        self.place.drained().await;
+    }
+
+    /// Lends the process that answers reads.
+    pub(super) async fn with_reader<T>(&self, work: impl AsyncFnOnce(&Game) -> T) -> T {
+        work(self.processes[FETCH].game.lock().await.as_ref().unwrap()).await
+    }
+
+    /// Stops every process.
+    pub(super) async fn stop(self) -> Place {
+        for process in self.processes {
+            let (role, game) = (process.role, process.game.into_inner().unwrap());
+            let log = game.log.clone();
+            assert!(game.stop().await.success(), "{role}");
+            assert!(!std::fs::read_to_string(log).unwrap().contains("the stop was cut short"), "{role}");
+        }
+        self.place
+    }
+}
