@@ -3,11 +3,13 @@
 //! A server is a process of its own on loopback, with its data in the system's temporary folder. It ends with the
 //! test process, however that ends; the data of one that could not tidy up goes when the next one starts.
 
+mod programs;
+
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio, id};
+use std::process::{Child, Command, ExitStatus, Stdio, id};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use self::programs::Programs;
+
 /// Who makes the databases, and may do everything.
 const SUPERUSER: &str = "postgres";
 const PASSWORD: &str = "of the superuser";
@@ -26,8 +30,6 @@ const PASSWORD: &str = "of the superuser";
 const FOLDER: &str = "buttonparty-test-postgres-";
 /// What a server logs into, in its folder.
 const LOG: &str = "log";
-/// The first version that is taken.
-const VERSION_MIN: u32 = 15;
 /// What a server is allowed for each of its steps.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a step has been made.
@@ -382,66 +384,4 @@ fn sweep() {
             fs::remove_dir_all(entry.path()).ok(); // another process may be at it
         }
     }
-}
-
-/// Where the programs are, and who runs them.
-struct Programs {
-    folder: PathBuf,
-    /// User and group: the programs refuse to be run by root.
-    owner: Option<(u32, u32)>,
-}
-
-impl Programs {
-    fn find() -> Self {
-        const MISSING: &str = "PostgreSQL 15 or newer is needed, its server and initdb. On Debian: \
-            apt-get install postgresql";
-        let mut folders: Vec<PathBuf> = vec![PathBuf::new()]; // what PATH finds
-        if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
-            let mut installed: Vec<PathBuf> =
-                versions.flatten().map(|entry| entry.path().join("bin")).collect();
-            installed.sort();
-            folders.extend(installed.into_iter().rev());
-        }
-        let usable = |folder: &PathBuf| {
-            let version = |program| Command::new(folder.join(program)).arg("--version").output();
-            version("initdb").is_ok() && version("postgres").is_ok_and(|output| major(&output) >= VERSION_MIN)
-        };
-        let folder = folders.into_iter().find(usable).expect(MISSING);
-        let root = fs::metadata("/proc/self").unwrap().uid() == 0;
-        Self { folder, owner: root.then(unprivileged) }
-    }
-
-    /// A program that is ended at once when the thread that starts it ends.
-    fn command(&self, program: &str, folder: &Path) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "QUIT"]).current_dir(folder).env("LC_ALL", "C");
-        for variable in ["PGDATA", "PGPORT", "PGOPTIONS", "PGUSER", "PGHOST"] {
-            command.env_remove(variable);
-        }
-        if let Some((user, group)) = self.owner {
-            command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups"]);
-        }
-        command.arg(self.folder.join(program));
-        command
-    }
-}
-
-/// The major version in `postgres (PostgreSQL) 15.14`; 0 when there is none.
-fn major(output: &Output) -> u32 {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    numbers.map(|digits| digits.parse().unwrap_or(0)).next().unwrap_or(0)
-}
-
-/// The user and group that a server runs as when the tests run as root.
-fn unprivileged() -> (u32, u32) {
-    let users = fs::read_to_string("/etc/passwd").unwrap();
-    let find = |wanted: &str| {
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.next()? == wanted).then_some(())?;
-            Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
-        })
-    };
-    find("postgres").or_else(|| find("nobody")).expect("there is neither a user postgres nor a user nobody")
 }

@@ -135,6 +135,9 @@ pub struct Node {
     tasks: JoinSet<Result<(), NodeError>>,
     flushers: JoinSet<()>,
     stop_flushers: CancellationToken,
+    /// What delivers commits to the board: it ends behind the handler.
+    board: JoinSet<()>,
+    stop_board: CancellationToken,
     parts: Parts,
 }
 
@@ -166,6 +169,8 @@ impl Node {
             tasks: JoinSet::new(),
             flushers: JoinSet::new(),
             stop_flushers: CancellationToken::new(),
+            board: JoinSet::new(),
+            stop_board: CancellationToken::new(),
             parts,
         };
         node.spawn(config, clock);
@@ -212,11 +217,8 @@ impl Node {
             });
         }
         if let Some(board) = &self.parts.board {
-            let (board, stop) = (Arc::clone(board), stop.clone());
-            self.tasks.spawn(async move {
-                board.run(stop).await;
-                Ok(())
-            });
+            let (board, stop) = (Arc::clone(board), self.stop_board.clone());
+            self.board.spawn(async move { board.run(stop).await });
         }
         if let (Some(board), Some(reader)) = (&self.parts.board, &self.parts.reader) {
             let keeper = Keeper { board: Arc::clone(board), reader: reader.clone(), clock: clock.clone() };
@@ -259,6 +261,7 @@ impl Node {
                 // These only end when they are told to: anything else is a panic, and nobody would be answered any more.
                 Some(ended) = self.flushers.join_next() => broken(ended),
                 Some(ended) = self.http.join_next() => broken(ended),
+                Some(ended) = self.board.join_next() => broken(ended),
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
@@ -288,6 +291,8 @@ impl Node {
         self.stop_flushers.cancel();
         while self.flushers.join_next().await.is_some() {}
         while self.tasks.join_next().await.is_some() {}
+        self.stop_board.cancel();
+        while self.board.join_next().await.is_some() {}
         self.parts.close().await;
     }
 }

@@ -11,7 +11,7 @@ use servers::sqs::{self, KEY, Made, QueueOptions, REGION};
 /// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
 pub(super) struct Services {
     pub(super) server: &'static Server,
-    pub(super) database: Database<'static>,
+    pub(super) database: Database,
     inboxes: &'static sqs::Server,
     queue: Made,
     pub(super) board_url: String,

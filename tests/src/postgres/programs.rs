@@ -1,0 +1,71 @@
+//! PostgreSQL's programs: where they are, and as whom they run.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The first version that is taken.
+const VERSION_MIN: u32 = 15;
+
+/// Where the programs are, and who runs them.
+pub(super) struct Programs {
+    folder: PathBuf,
+    /// User and group: the programs refuse to be run by root.
+    pub(super) owner: Option<(u32, u32)>,
+}
+
+impl Programs {
+    pub(super) fn find() -> Self {
+        const MISSING: &str = "PostgreSQL 15 or newer is needed, its server and initdb. On Debian: \
+            apt-get install postgresql";
+        let mut folders: Vec<PathBuf> = vec![PathBuf::new()]; // what PATH finds
+        if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
+            let mut installed: Vec<PathBuf> =
+                versions.flatten().map(|entry| entry.path().join("bin")).collect();
+            installed.sort();
+            folders.extend(installed.into_iter().rev());
+        }
+        let usable = |folder: &PathBuf| {
+            let version = |program| Command::new(folder.join(program)).arg("--version").output();
+            version("initdb").is_ok() && version("postgres").is_ok_and(|output| major(&output) >= VERSION_MIN)
+        };
+        let folder = folders.into_iter().find(usable).expect(MISSING);
+        let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        Self { folder, owner: root.then(unprivileged) }
+    }
+
+    /// A program that is ended at once when the thread that starts it ends.
+    pub(super) fn command(&self, program: &str, folder: &Path) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "QUIT"]).current_dir(folder).env("LC_ALL", "C");
+        for variable in ["PGDATA", "PGPORT", "PGOPTIONS", "PGUSER", "PGHOST"] {
+            command.env_remove(variable);
+        }
+        if let Some((user, group)) = self.owner {
+            command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups"]);
+        }
+        command.arg(self.folder.join(program));
+        command
+    }
+}
+
+/// The major version in `postgres (PostgreSQL) 15.14`; 0 when there is none.
+fn major(output: &Output) -> u32 {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    numbers.map(|digits| digits.parse().unwrap_or(0)).next().unwrap_or(0)
+}
+
+/// The user and group that a server runs as when the tests run as root.
+fn unprivileged() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let find = |wanted: &str| {
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next()? == wanted).then_some(())?;
+            Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
+        })
+    };
+    find("postgres").or_else(|| find("nobody")).expect("there is neither a user postgres nor a user nobody")
+}
