@@ -8,6 +8,20 @@ use servers::proxy::Proxy;
 use servers::redis;
 use servers::sqs::{self, KEY, Made, QueueOptions, REGION};
 
+/// Of each of the database's roles.
+const PASSWORD: &str = "of a role";
+
+/// The database's role that a part of the game needs; `None`: more than any of them may do.
+fn login(command: &str) -> Option<&'static str> {
+    match command {
+        "handler" => Some("writer"),
+        "fetch" | "verify" | "dlq" => Some("reader"),
+        "push" => Some("push"),
+        "ingest" | "scheduler" | "round" => Some("scheduler"),
+        _ => None,
+    }
+}
+
 /// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
 pub(super) struct Services {
     pub(super) database: Database<'static>,
@@ -19,8 +33,11 @@ pub(super) struct Services {
 
 /// Lines to the servers that a test can cut.
 pub(crate) struct Lines {
+    /// To the SQS server.
     pub(crate) inbox: Proxy,
+    /// To PostgreSQL.
     pub(crate) store: Proxy,
+    /// To Redis.
     pub(crate) board: Proxy,
 }
 
@@ -54,10 +71,15 @@ impl Services {
         std::mem::replace(&mut self.queue, other)
     }
 
-    /// What the processes are told of all this.
-    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let endpoint_url = self.inboxes.address().to_owned();
-        let (mut urls, mut endpoint_url) = ([self.database.url(), self.board_url.clone()], endpoint_url);
+    /// What a process of this command is told of all this. `granted`: the database's roles have been made, and each
+    /// part of the game logs in as its own.
+    pub(super) fn environment(&self, command: &str, granted: bool) -> Vec<(&'static str, String)> {
+        let store_url = match login(command).filter(|_| granted) {
+            Some(role) => self.database.url_as(&format!("buttonparty_{role}"), PASSWORD),
+            None => self.database.url(),
+        };
+        let (mut urls, mut endpoint_url) =
+            ([store_url, self.board_url.clone()], self.inboxes.address().to_owned());
         if let Some(lines) = &self.lines {
             for (url, line) in urls.iter_mut().zip([&lines.store, &lines.board]) {
                 *url = through(url, line);
@@ -65,10 +87,13 @@ impl Services {
             endpoint_url = through(&endpoint_url, &lines.inbox);
         }
         let [store_url, board_url] = urls;
+        let passwords =
+            ["writer", "reader", "push", "scheduler"].map(|role| format!("{role}={PASSWORD}")).join(",");
         vec![
             ("BUTTONPARTY_QUEUE_URL", format!("sqs:{}", self.queue.queue_url)),
             ("BUTTONPARTY_STORE_URL", store_url),
             ("BUTTONPARTY_BOARD_URL", board_url),
+            ("BUTTONPARTY_ROLE_PASSWORDS", passwords),
             ("AWS_ENDPOINT_URL_SQS", endpoint_url),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
