@@ -141,7 +141,7 @@ async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does(
 #[tokio::test]
 async fn the_board_is_told_at_most_four_times_a_second(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
-    let (_place, game) = Game::by_hand(stack).await;
+    let (place, game) = Game::by_hand(stack).await;
     let mut listener = Listener::connect(&game).await;
     let storm_ms = 4_000;
     let begun_ms = now_ms();
@@ -181,6 +181,7 @@ async fn the_board_is_told_at_most_four_times_a_second(#[values(Embedded, Servic
     let last = format!("name {}", changes - 1);
     let shown = |told: &Told| told.data.to_string().contains(&last);
     if !boards.iter().any(shown) {
+        place.emptied().await;
         listener.until(shown).await;
     }
 }

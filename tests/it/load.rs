@@ -34,7 +34,12 @@ async fn a_round_writes_as_many_rows_for_a_hundred_thousand_players_as_for_ten(
     #[values(Embedded, Services)] stack: Stack,
 ) {
     let _alone = alone().await;
-    let (few, many) = tokio::join!(rows_of_a_round(stack, 10), rows_of_a_round(stack, 100_000));
+    let (mut few, mut many) = tokio::join!(rows_of_a_round(stack, 10), rows_of_a_round(stack, 100_000));
+    for rows in [&mut few, &mut many] {
+        // The operator's and the scheduler's task may both note that the round is announced.
+        let schedule = rows.remove("schedule");
+        assert!(schedule.is_some_and(|schedule| (2 + TICKS..=3 + TICKS).contains(&schedule)), "{schedule:?}");
+    }
     assert_eq!(few, many);
     println!("{few:?}");
     let partitions = i64::from(PARTITIONS);

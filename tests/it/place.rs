@@ -171,8 +171,8 @@ impl Place {
         &self.folder
     }
 
-    /// The environment that tells a command of the binary where its game is.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+    /// The environment that tells a command of the binary, such as `ingest`, where its game is.
+    pub(crate) fn environment(&self, command: &str) -> Vec<(&'static str, String)> {
         let mut all = vec![("BUTTONPARTY_DATA", self.folder.display().to_string())];
         if let Some(visibility_ms) = self.visibility_ms {
             all.push(("BUTTONPARTY_VISIBILITY_MS", visibility_ms.to_string()));
@@ -181,18 +181,19 @@ impl Place {
             // As with files, unless a test says otherwise.
             all.push(("BUTTONPARTY_PARTITIONS", "1".to_owned()));
             all.push(("BUTTONPARTY_ROUND_LEAD_MS", "100".to_owned()));
-            all.extend(services.environment());
+            all.extend(services.environment(command, self.migrated.initialized()));
         }
         all
     }
 
     /// Sets the store up where a role does not do so by itself: once, with the settings of whoever is the first.
     pub(crate) async fn prepare(&self, role: &str, settings: &[(&str, &str)]) {
+        if self.services.is_none() || ["all", "dev"].contains(&role) {
+            return;
+        }
         let migrate = || async {
-            if self.services.is_some() && !["all", "dev"].contains(&role) {
-                let output = run(self, &["migrate"], settings).await;
-                assert!(output.status.success(), "{output:?}");
-            }
+            let output = run(self, &["migrate"], settings).await;
+            assert!(output.status.success(), "{output:?}");
         };
         self.migrated.get_or_init(migrate).await;
     }

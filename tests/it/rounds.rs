@@ -199,11 +199,11 @@ async fn sixteen_partitions_play_a_round(#[values(Embedded, Services)] stack: St
     let players: Vec<_> = (0..64).map(|number| format!("player-{number:02}")).collect();
     each(&players, async |username| game.add(username).await).await;
     game.open_round().await;
-    // One after the other, so that the order on the board is known: the earlier press is the better one.
-    let mut arrived = Vec::new();
-    for username in &players {
-        arrived.push((game.press(username).await["arrived_at"].as_i64().unwrap(), username.clone()));
-    }
+    // The earlier press is the better one, then the lesser name.
+    let mut arrived = each(&players, async |username| {
+        (game.press(username).await["arrived_at"].as_i64().unwrap(), username.to_owned())
+    })
+    .await;
     arrived.sort_unstable();
     for (rank, (_, username)) in (1..).zip(&arrived) {
         let player = game.player(username, |player| player["rank"] == rank && player["score"] == 1).await;

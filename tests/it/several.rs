@@ -209,12 +209,12 @@ async fn both_readers_tell_the_same_in_time() {
         let told = listener.until(|told| told.topic == "round").await;
         assert_eq!((&told.data["state"], &told.data["opens_at"]), (&json!("open"), &round["opens_at"]));
     }
-    // One after the other, so that the order on the board is known: the earlier press is the better one.
-    let mut arrived = Vec::new();
-    for (number, username) in players.iter().enumerate() {
-        let at_ms = fleet.ingest[number % 2].press(username).await["arrived_at"].as_i64().unwrap();
-        arrived.push((at_ms, username.as_str()));
-    }
+    // The earlier press is the better one, then the lesser name.
+    let presses = players.iter().enumerate().map(async |(number, username)| {
+        let told = fleet.ingest[number % 2].press(username).await;
+        (told["arrived_at"].as_i64().unwrap(), username.as_str())
+    });
+    let mut arrived = futures_util::future::join_all(presses).await;
     arrived.sort_unstable();
     for (rank, (_, username)) in (1..).zip(&arrived) {
         for fetch in &fleet.fetch {

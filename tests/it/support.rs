@@ -80,7 +80,10 @@ pub(crate) struct Game {
 /// A command of the binary with these settings, for the game at this place.
 pub(crate) fn command(place: &Place, args: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary());
-    command.args(args).envs(place.environment()).env("BUTTONPARTY_LISTEN", "127.0.0.1:0");
+    command
+        .args(args)
+        .envs(place.environment(args.first().unwrap_or(&"")))
+        .env("BUTTONPARTY_LISTEN", "127.0.0.1:0");
     for (name, value) in settings {
         command.env(format!("BUTTONPARTY_{name}"), value);
     }

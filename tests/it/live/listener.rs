@@ -1,6 +1,7 @@
 //! A phone that listens on `/live`: reads Server-Sent Events as the standard says.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use reqwest::Method;
@@ -8,6 +9,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::support::{DEADLINE, Game, now_ms};
+
+/// How long anybody listens, at most; each event has a deadline of its own.
+const LISTENING_MAX: Duration = Duration::from_secs(600);
 
 /// An event that was received.
 #[derive(Debug, Clone)]
@@ -29,7 +33,8 @@ pub(crate) struct Listener {
 impl Listener {
     /// Begins to listen.
     pub(crate) async fn connect(game: &Game) -> Self {
-        let response = game.request(Method::GET, "/live").send().await.unwrap();
+        let request = game.request(Method::GET, "/live").timeout(LISTENING_MAX);
+        let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-cache");

@@ -8,6 +8,20 @@ use servers::proxy::Proxy;
 use servers::redis;
 use servers::sqs::{self, KEY, Made, QueueOptions, REGION};
 
+/// Of each of the database's roles.
+const PASSWORD: &str = "of a role";
+
+/// The database's role that a part of the game needs; `None`: more than any of them may do.
+fn login(command: &str) -> Option<&'static str> {
+    match command {
+        "handler" => Some("writer"),
+        "fetch" | "verify" | "dlq" => Some("reader"),
+        "push" => Some("push"),
+        "ingest" | "scheduler" | "round" => Some("scheduler"),
+        _ => None,
+    }
+}
+
 /// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
 pub(super) struct Services {
     pub(super) server: &'static Server,
@@ -20,9 +34,11 @@ pub(super) struct Services {
 
 /// Lines to the servers that a test can cut.
 pub(crate) struct Lines {
+    /// To the SQS server.
     pub(crate) inbox: Proxy,
-    /// `None`: it is reached directly.
+    /// To PostgreSQL; `None`: it is reached directly.
     pub(crate) store: Option<Proxy>,
+    /// To Redis.
     pub(crate) board: Proxy,
 }
 
@@ -73,19 +89,28 @@ impl Services {
         std::mem::replace(&mut self.queue, other)
     }
 
-    /// What the processes are told of all this.
-    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut endpoint_url = self.inboxes.address().to_owned();
-        let (mut store_url, mut board_url) = (self.database.url(), self.board_url.clone());
-        if let Some(Lines { inbox, store, board }) = &self.lines {
-            store_url = store.as_ref().map_or(store_url.clone(), |store| through(&store_url, store));
-            board_url = through(&board_url, board);
-            endpoint_url = through(&endpoint_url, inbox);
-        }
+    /// What a process of this command is told of all this. `granted`: the database's roles have been made, and each
+    /// part of the game logs in as its own.
+    pub(super) fn environment(&self, command: &str, granted: bool) -> Vec<(&'static str, String)> {
+        let store_url = match login(command).filter(|_| granted) {
+            Some(role) => self.database.url_as(&format!("buttonparty_{role}"), PASSWORD),
+            None => self.database.url(),
+        };
+        let lines = self.lines.as_ref();
+        let via = |url: String, line: Option<&Proxy>| match line {
+            Some(line) => through(&url, line),
+            None => url,
+        };
+        let store_url = via(store_url, lines.and_then(|lines| lines.store.as_ref()));
+        let board_url = via(self.board_url.clone(), lines.map(|lines| &lines.board));
+        let endpoint_url = via(self.inboxes.address().to_owned(), lines.map(|lines| &lines.inbox));
+        let passwords =
+            ["writer", "reader", "push", "scheduler"].map(|role| format!("{role}={PASSWORD}")).join(",");
         vec![
             ("BUTTONPARTY_QUEUE_URL", format!("sqs:{}", self.queue.queue_url)),
             ("BUTTONPARTY_STORE_URL", store_url),
             ("BUTTONPARTY_BOARD_URL", board_url),
+            ("BUTTONPARTY_ROLE_PASSWORDS", passwords),
             ("AWS_ENDPOINT_URL_SQS", endpoint_url),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
