@@ -33,7 +33,7 @@ pub(crate) async fn purchases_are_known_across_batches(fresh: &Fresh) {
     assert_eq!(fresh.state().await.purchases.len(), 3);
 }
 
-pub(crate) const USERS: usize = 10;
+const USERS: usize = 10;
 const SCORES: [u64; USERS] = [0, 60, 149, 150, 330, 700, 800, 1500, 5000, 9000];
 
 #[derive(Debug, Clone)]
