@@ -54,6 +54,8 @@ pub const RECEIVE_STOP_MS_MAX: u64 = 1_000;
 pub const STATEMENT_MS_MAX: u64 = 10_000;
 /// How long a transaction of the store may stand still, in milliseconds; less where the visibility is short.
 pub const IDLE_MS_MAX: u64 = 5_000;
+/// Connections to PostgreSQL on which one process reads.
+pub const POSTGRES_READERS: u32 = 8;
 /// Loops of the handler that work side by side, at most; each holds one partition at a time.
 pub const HANDLER_LOOPS_MAX: u16 = 4;
 /// How often a message whose commit keeps failing for good is tried alone before it is buried.

@@ -8,7 +8,7 @@ use queue::Queue;
 use store::{Reader, Store};
 
 use super::{NodeError, make_folder};
-use crate::bounds::{IDLE_MS_MAX, STATEMENT_MS_MAX};
+use crate::bounds::{IDLE_MS_MAX, POSTGRES_READERS, STATEMENT_MS_MAX};
 use crate::clock::Clock;
 use crate::config::{BoardAddress, Config, QueueAddress, Role, StoreAddress};
 
@@ -62,6 +62,7 @@ pub(super) fn store_at(config: &Config) -> Result<Store, NodeError> {
     match &config.store {
         StoreAddress::File(path) => Ok(Store::sqlite(path, options)),
         StoreAddress::Postgres(url) => {
+            let options = store::Options { readers: POSTGRES_READERS, ..options };
             Store::postgres(url, options).map_err(|source| cannot_open_store(config, source))
         }
     }
