@@ -22,4 +22,5 @@ mod rounds;
 mod scheduler;
 mod several;
 mod stall;
+mod start;
 mod support;

@@ -145,9 +145,14 @@ impl Place {
         self.services().lines()
     }
 
-    /// The PostgreSQL server of [`Stack::Services`].
-    pub(crate) fn store_server(&self) -> &'static Server {
-        self.services().server
+    /// The PostgreSQL server of a place that is [`breakable`](Self::breakable).
+    pub(crate) fn store_server(&self) -> &Server {
+        self.services().own_server.as_ref().expect("other places use it too")
+    }
+
+    /// The store of [`Stack::Services`], as its owner.
+    pub(crate) fn store_url(&self) -> String {
+        self.services().database.url()
     }
 
     /// The store of [`Stack::Services`] for who logs in as this role.

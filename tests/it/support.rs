@@ -91,6 +91,18 @@ pub(crate) fn command(place: &Place, args: &[&str], settings: &[(&str, &str)]) -
     command
 }
 
+/// Starts a command that adds what it says to a log in this folder.
+fn spawn_logged(mut command: Command, folder: &Path, name: &str) -> (Child, PathBuf) {
+    let log = folder.join(format!("{name}.log"));
+    std::fs::create_dir_all(folder).unwrap();
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+    (command.stderr(file).spawn().unwrap(), log)
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().timeout(DEADLINE).build().unwrap()
+}
+
 /// Runs a command that ends by itself, such as `verify`.
 pub(crate) async fn run(place: &Place, args: &[&str], settings: &[(&str, &str)]) -> Output {
     let output = command(place, args, settings).output();
@@ -111,20 +123,29 @@ impl Game {
         (place, game)
     }
 
+    /// Starts a role that may have to wait for something, and waits until it answers at all.
+    pub(crate) async fn begin(place: &Place, role: &str, settings: &[(&str, &str)]) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = command(place, &[role], settings);
+        command.env("BUTTONPARTY_LISTEN", free.to_string()).stdout(Stdio::null());
+        let (child, log) = spawn_logged(command, place.folder(), role);
+        let game = Self { child, url: format!("http://{free}"), log, client: client() };
+        let answers = async || game.client.get(format!("{}/healthz", game.url)).send().await.ok().map(drop);
+        eventually("it answers", answers).await;
+        game
+    }
+
     /// Starts a command that has been prepared, and waits until it says where it listens. Its log is in this folder.
     pub(crate) async fn spawn(mut command: Command, folder: &Path, name: &str) -> Self {
-        let log = folder.join(format!("{name}.log"));
-        std::fs::create_dir_all(folder).unwrap();
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        command.stdout(Stdio::piped());
+        let (mut child, log) = spawn_logged(command, folder, name);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = timeout(DEADLINE, lines.next_line()).await.expect("it starts in time").unwrap();
         let first =
             first.unwrap_or_else(|| panic!("it did not start: {}", std::fs::read_to_string(&log).unwrap()));
         let url = first.split_whitespace().last().unwrap().to_owned();
         assert!(url.starts_with("http://127.0.0.1:"), "{first}");
-        let client = reqwest::Client::builder().timeout(DEADLINE).build().unwrap();
-        Self { child, url, log, client }
+        Self { child, url, log, client: client() }
     }
 
     /// Its process id.

@@ -1,5 +1,6 @@
 //! A TCP proxy that can be cut.
 
+use std::future;
 use std::net::SocketAddr;
 use std::thread;
 
@@ -22,6 +23,8 @@ pub struct Proxy {
 struct Line {
     stalled: bool,
     cut: bool,
+    /// Nobody listens.
+    closed: bool,
     /// How often it was cut: a connection from before ends although it was mended at once.
     cuts: u64,
 }
@@ -47,7 +50,13 @@ impl Proxy {
 
     /// Closes every connection, and each new one at once, until it is mended.
     pub fn cut(&self) {
-        self.line.send_modify(|line| *line = Line { stalled: false, cut: true, cuts: line.cuts + 1 });
+        self.line.send_modify(|line| *line = Line { cut: true, cuts: line.cuts + 1, ..Line::default() });
+    }
+
+    /// Closes every connection and soon its port too, until it is mended: connecting is refused, as by a machine on
+    /// which no server runs.
+    pub fn close(&self) {
+        self.line.send_modify(|line| *line = Line { closed: true, cuts: line.cuts + 1, ..Line::default() });
     }
 
     /// Holds all bytes, in both directions; connections stay, and new ones are accepted.
@@ -57,25 +66,37 @@ impl Proxy {
 
     /// Carries bytes again, those that were held first.
     pub fn mend(&self) {
-        self.line.send_modify(|line| (line.stalled, line.cut) = (false, false));
+        self.line.send_modify(|line| *line = Line { cuts: line.cuts, ..Line::default() });
     }
 }
 
+/// Serves until the proxy is dropped.
 async fn serve(listener: std::net::TcpListener, target: SocketAddr, mut state: watch::Receiver<Line>) {
-    let listener = TcpListener::from_std(listener).unwrap();
-    let line = state.clone();
-    let accepting = async {
-        loop {
-            let Ok((near, _)) = listener.accept().await else { continue };
-            let Line { cut, cuts, .. } = *line.borrow();
-            if !cut {
-                tokio::spawn(carry(near, target, line.clone(), cuts));
-            }
+    let address = listener.local_addr().unwrap();
+    let mut listener = Some(TcpListener::from_std(listener).unwrap());
+    loop {
+        if state.borrow_and_update().closed {
+            listener = None;
+        } else if listener.is_none() {
+            listener = Some(TcpListener::bind(address).await.unwrap());
         }
-    };
-    tokio::select! {
-        () = accepting => {}
-        () = async { while state.changed().await.is_ok() {} } => {} // the proxy was dropped
+        let accepted = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = accepted => {
+                let Line { cut, cuts, .. } = *state.borrow();
+                if let Ok((near, _)) = accepted && !cut {
+                    tokio::spawn(carry(near, target, state.clone(), cuts));
+                }
+            }
+            changed = state.changed() => if changed.is_err() {
+                return;
+            },
+        }
     }
 }
 

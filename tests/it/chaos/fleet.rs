@@ -15,36 +15,25 @@ use crate::place::Place;
 use crate::support::{DEADLINE, Game, eventually_within};
 
 /// One round that is lit for as long as the test lasts.
-pub(super) const SETTINGS: [(&str, &str); 6] = [
+pub(super) const SETTINGS: [(&str, &str); 7] = [
     ("AUTH", "open"),
     ("ROUND_ODDS", "0"),
     ("WINDOW_MS", "600000"),
     ("GRACE_MS", "1000"),
     ("ROUND_GAP_MS", "3005001"),
+    ("OPERATOR_TOKEN", "secret-of-operators"),
     ("PARTITIONS", "4"),
 ];
-/// Every process, and who it is to the database.
-const PROCESSES: [(&str, &str); 7] = [
-    ("ingest", "reader"),
-    ("ingest", "reader"),
-    ("handler", "writer"),
-    ("handler", "writer"),
-    ("scheduler", "scheduler"),
-    ("scheduler", "scheduler"),
-    ("fetch", "reader"),
-];
+/// Every process.
+const PROCESSES: [&str; 7] = ["ingest", "ingest", "handler", "handler", "scheduler", "scheduler", "fetch"];
 const INGEST: [usize; 2] = [0, 1];
 const HANDLERS: [usize; 2] = [2, 3];
 const SCHEDULER: usize = 4;
 const FETCH: usize = 6;
-/// Of every role of the database.
-const PASSWORD: &str = "of a role";
 /// How long a line is cut or stalled, or a server away, in milliseconds.
 const AWAY_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
 /// How long a handler stands still beyond its visibility, in milliseconds.
 const BEYOND_MS: u64 = 1_000;
-/// The round is announced so long before it opens, in milliseconds: the shortest that is allowed.
-const LEAD_MS: i64 = 2_000;
 
 /// A line to a server.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +100,6 @@ impl Trouble {
 /// A process that may be killed and started again.
 struct Process {
     role: &'static str,
-    settings: Vec<(&'static str, String)>,
     /// Where phones find it.
     address: Address,
     /// `None` only while it is being started. What happens to it happens one after the other.
@@ -119,15 +107,8 @@ struct Process {
 }
 
 impl Process {
-    async fn start(place: &Place, role: &'static str, database_role: &str) -> Self {
-        let store_url = place.store_url_as(&format!("buttonparty_{database_role}"), PASSWORD);
-        let mut settings: Vec<_> =
-            SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        settings.push(("STORE_URL", store_url));
-        if role == "scheduler" {
-            settings.push(("OPERATOR_TOKEN", "secret-of-operators".to_owned()));
-        }
-        let process = Self { role, settings, address: Address::new(""), game: Mutex::new(None) };
+    async fn start(place: &Place, role: &'static str) -> Self {
+        let process = Self { role, address: Address::new(""), game: Mutex::new(None) };
         let game = process.run(place).await;
         process.game.lock().await.replace(game);
         process
@@ -135,8 +116,7 @@ impl Process {
 
     /// Starts it, and tells phones where it is.
     async fn run(&self, place: &Place) -> Game {
-        let settings: Vec<_> = self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let game = Game::start(place, self.role, &settings).await;
+        let game = Game::start(place, self.role, &SETTINGS).await;
         self.address.moved(&game.url);
         game
     }
@@ -168,19 +148,16 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// A place for a game, with a database whose roles can log in.
+    /// A place for a game.
     pub(super) async fn prepare(visibility_ms: Option<u32>) -> Place {
         let place = Place::breakable(visibility_ms).await;
-        let roles =
-            ["writer", "reader", "push", "scheduler"].map(|role| format!("{role}={PASSWORD}")).join(",");
-        let settings: Vec<_> = SETTINGS.into_iter().chain([("ROLE_PASSWORDS", roles.as_str())]).collect();
-        place.prepare("handler", &settings).await;
+        place.prepare("handler", &SETTINGS).await;
         place
     }
 
     /// Starts every process.
     pub(super) async fn start(place: Place) -> Self {
-        let processes = join_all(PROCESSES.iter().map(|(role, who)| Process::start(&place, role, who))).await;
+        let processes = join_all(PROCESSES.map(|role| Process::start(&place, role))).await;
         Self { place, processes, store: Mutex::default(), inbox: Mutex::default(), board: Mutex::default() }
     }
 
@@ -189,12 +166,9 @@ impl Fleet {
         self.processes[INGEST[number % INGEST.len()]].address.phone()
     }
 
-    /// Opens the round, and waits until it is open.
+    /// Opens the round.
     pub(super) async fn open_round(&self) {
-        let scheduler = self.processes[SCHEDULER].game.lock().await;
-        let scheduler = scheduler.as_ref().unwrap();
-        let round = scheduler.announce_round(LEAD_MS).await;
-        scheduler.wait_until(round["opens_at"].as_i64().unwrap()).await;
+        self.processes[SCHEDULER].game.lock().await.as_ref().unwrap().open_round().await;
     }
 
     /// Lets everything go wrong that is to; returns when all of it is over.

@@ -24,8 +24,9 @@ fn login(command: &str) -> Option<&'static str> {
 
 /// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
 pub(super) struct Services {
-    pub(super) server: &'static Server,
     pub(super) database: Database,
+    /// The server of the database, where no other game uses it.
+    pub(super) own_server: Option<Server>,
     inboxes: &'static sqs::Server,
     queue: Made,
     pub(super) board_url: String,
@@ -37,40 +38,45 @@ pub(crate) struct Lines {
     /// To the SQS server.
     pub(crate) inbox: Proxy,
     /// To PostgreSQL; `None`: it is reached directly.
-    pub(crate) store: Option<Proxy>,
+    store: Option<Proxy>,
     /// To Redis.
     pub(crate) board: Proxy,
 }
 
+impl Lines {
+    /// The line to the store, where there is one.
+    pub(crate) fn store(&self) -> &Proxy {
+        self.store.as_ref().expect("the store is not reached directly")
+    }
+}
+
 impl Services {
     pub(super) async fn new(inboxes: &'static sqs::Server) -> Self {
-        Self::with_store_at(postgres::server().await, inboxes).await
+        Self::with(postgres::server().await.database().await, inboxes).await
     }
 
     /// With a PostgreSQL server that no other game uses, and lines to the other two.
     pub(super) async fn breakable() -> Self {
-        // Like the server that all tests share, it ends with the process.
-        let server = Box::leak(Box::new(Server::start().await));
-        let services = Self::with_store_at(server, sqs::server()).await;
+        let server = Server::start().await;
+        let services = Self::with(server.database().await, sqs::server()).await;
         let lines = Lines {
             inbox: Proxy::start(address(services.inboxes)),
             store: None,
             board: Proxy::start(redis::server().address()),
         };
-        Self { lines: Some(lines), ..services }
+        Self { own_server: Some(server), lines: Some(lines), ..services }
     }
 
-    async fn with_store_at(server: &'static Server, inboxes: &'static sqs::Server) -> Self {
+    async fn with(database: Database, inboxes: &'static sqs::Server) -> Self {
         let queue = inboxes.make("inbox", QueueOptions::default()).await;
-        let database = server.database().await;
-        Self { server, database, inboxes, queue, board_url: redis::server().url(), lines: None }
+        Self { database, own_server: None, inboxes, queue, board_url: redis::server().url(), lines: None }
     }
 
     /// Has the game's processes reach the servers through lines that can be cut.
     pub(super) async fn cuttable(self) -> Self {
         let lines = Lines {
             inbox: Proxy::start(address(self.inboxes)),
-            store: Some(Proxy::start(self.server.address())),
+            store: Some(Proxy::start(postgres::server().await.address())),
             board: Proxy::start(redis::server().address()),
         };
         Self { lines: Some(lines), ..self }

@@ -1,0 +1,234 @@
+//! Starting while something is missing: what may come by itself is waited for, what must be put right ends the process
+//! with the reason.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::{Value, json};
+use servers::proxy::Proxy;
+use servers::sqs::{self, QueueOptions};
+use tokio::time::timeout;
+
+use crate::place::Place;
+use crate::place::Stack::Services;
+use crate::support::{BY_HAND, Game, beside_others, eventually, run, with_auth};
+
+/// Roles that are migrated by an operator.
+const PARTS: [&str; 5] = ["ingest", "handler", "scheduler", "fetch", "push"];
+/// Roles that use the inbox.
+const INBOX: [&str; 4] = ["all", "ingest", "handler", "scheduler"];
+/// What the URL of a server may hold.
+const SECRET: &str = "very-secret";
+/// What "at once" is.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+async fn begin<'a>(place: &Place, roles: impl IntoIterator<Item = &'a str>) -> Vec<Game> {
+    let settings = with_auth(&BY_HAND);
+    join_all(roles.into_iter().map(|role| Game::begin(place, role, &settings))).await
+}
+
+/// Waits until a process says that it waits for this, and looks at all that it says.
+async fn waits_for(game: &Game, reason: &str) {
+    let told = eventually(&format!("it waits: {reason}"), || async {
+        let (status, told) = game.get("/readyz").await;
+        assert_eq!((status, &told["ready"]), (503, &json!(false)), "{told}");
+        told["checks"]["start"].as_str().is_some_and(|start| start.contains(reason)).then_some(told)
+    })
+    .await;
+    let health = game.request(Method::GET, "/healthz").send().await.unwrap();
+    assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok\n"));
+    for (method, path) in [
+        (Method::POST, "/add"),
+        (Method::POST, "/press"),
+        (Method::POST, "/admin/rounds"),
+        (Method::GET, "/fetch/lb"),
+        (Method::GET, "/live"),
+        (Method::GET, "/"),
+    ] {
+        let response = game.request(method, path).body(r#"{"username":"ada"}"#).send().await.unwrap();
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!((response.status().as_u16(), header("retry-after").as_str()), (503, "1"), "{path}");
+        assert_eq!(header("content-type"), "application/problem+json", "{path}");
+    }
+    let log = std::fs::read_to_string(&game.log).unwrap();
+    assert!(log.contains("waiting to start") && log.contains(reason), "{log}");
+    for part_of_password in ["%20", "of the superuser", "of a role"] {
+        assert!(!format!("{log}{told}").contains(part_of_password), "a password is shown: {log} {told}");
+    }
+}
+
+async fn becomes_ready(game: &Game) {
+    eventually("it is ready", || async { (game.get("/readyz").await.0 == 200).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn the_store_is_waited_for_and_its_migration_too() {
+    let _beside = beside_others().await;
+    let place = Place::cuttable(Services).await;
+    place.lines().store().close();
+    let games = begin(&place, PARTS).await;
+    for game in &games {
+        waits_for(game, "Connection refused").await;
+    }
+    place.lines().store().mend();
+    for game in &games {
+        waits_for(game, "run the migrations first").await;
+    }
+    place.prepare("handler", &BY_HAND).await;
+    for game in &games {
+        becomes_ready(game).await;
+    }
+    let [ingest, _, _, fetch, _] = &games[..] else { unreachable!() };
+    ingest.add("ada").await;
+    fetch.player("ada", |ada| ada["rank"] == 1).await;
+    for game in games {
+        assert!(game.stop().await.success());
+    }
+}
+
+#[tokio::test]
+async fn who_migrates_the_store_waits_for_it_only() {
+    let _beside = beside_others().await;
+    let place = Place::cuttable(Services).await;
+    place.lines().store().close();
+    let game = begin(&place, ["all"]).await.remove(0);
+    waits_for(&game, "Connection refused").await;
+    place.lines().store().mend();
+    becomes_ready(&game).await;
+    game.add("ada").await;
+    game.player("ada", |ada| ada["rank"] == 1).await;
+    assert!(game.stop().await.success());
+}
+
+#[tokio::test]
+async fn who_uses_the_inbox_waits_for_it() {
+    let _beside = beside_others().await;
+    let place = Place::cuttable(Services).await;
+    place.prepare("handler", &BY_HAND).await;
+    place.lines().inbox.close();
+    let games = begin(&place, INBOX).await;
+    for game in &games {
+        waits_for(game, "Connection refused").await;
+    }
+    // The others do not know that there is one.
+    let fetch = Game::start(&place, "fetch", &BY_HAND).await;
+    let push = Game::start(&place, "push", &BY_HAND).await;
+    for game in [&fetch, &push] {
+        becomes_ready(game).await;
+    }
+    assert_eq!(fetch.get("/fetch/lb").await, (200, json!([])));
+    place.lines().inbox.mend();
+    for game in &games {
+        becomes_ready(game).await;
+    }
+    for (game, username) in games.iter().zip(["ada", "bob"]) {
+        game.add(username).await;
+        fetch.player(username, |player| player["rank"].is_u64()).await;
+    }
+    for game in games.into_iter().chain([fetch, push]) {
+        assert!(game.stop().await.success());
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_board() {
+    let _beside = beside_others().await;
+    let place = Place::cuttable(Services).await;
+    place.lines().board.close();
+    let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;
+    becomes_ready(&game).await;
+    game.add("ada").await;
+    game.add("bob").await;
+    game.open_round().await;
+    assert_eq!(game.press_and_see("bob").await["last_press"]["outcome"], "counted");
+    let bob = game.player("bob", |bob| bob["score"] == 1).await;
+    assert_eq!(bob["rank"], Value::Null);
+    let (_, board) = game.get("/fetch/lb").await;
+    assert_eq!((&board[0]["username"], &board[1]["username"]), (&json!("bob"), &json!("ada")));
+    place.lines().board.mend();
+    game.player("bob", |bob| bob["rank"] == 1).await;
+    game.player("ada", |ada| ada["rank"] == 2).await;
+    assert!(game.stop().await.success());
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_waits_stops_at_once(
+    #[values(Proxy::close, Proxy::cut, Proxy::stall)] trouble: fn(&Proxy),
+    #[values("TERM", "INT")] signal: &str,
+) {
+    let _beside = beside_others().await;
+    let place = Place::cuttable(Services).await;
+    place.prepare("handler", &BY_HAND).await;
+    let lines = place.lines();
+    for (line, roles) in
+        [(lines.store(), &["all", "fetch", "push"][..]), (&lines.inbox, &["ingest", "handler"])]
+    {
+        trouble(line);
+        for game in begin(&place, roles.iter().copied()).await {
+            game.signal(signal);
+            let status = timeout(AT_ONCE, game.wait()).await.expect("it stops at once");
+            assert_eq!(status.code(), Some(0));
+        }
+        line.mend();
+    }
+}
+
+/// Runs what must end with a reason; returns what it says.
+async fn refused(place: &Place, command: &str, setting: (&str, &str)) -> String {
+    let settings: Vec<_> = with_auth(&BY_HAND).into_iter().chain([setting]).collect();
+    let output = run(place, &[command], &settings).await;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{command} {setting:?}: {told}");
+    assert!(!told.contains(SECRET), "{command} shows a password: {told}");
+    let last = told.lines().last().unwrap_or_default();
+    assert!(last.starts_with("buttonparty: cannot "), "{command} {setting:?}: {told}");
+    last.to_owned()
+}
+
+#[tokio::test]
+async fn a_store_that_must_be_put_right_ends_the_process() {
+    let _beside = beside_others().await;
+    let place = Place::new(Services).await;
+    place.prepare("handler", &BY_HAND).await;
+    let (wrong, nobody) = (place.store_url_as("postgres", SECRET), place.store_url_as("nobody", SECRET));
+    let nowhere = place.store_url().rsplit_once('/').map(|(server, _)| format!("{server}/nowhere")).unwrap();
+    for command in PARTS.into_iter().chain(["all", "migrate", "verify"]) {
+        for (url, reason) in [
+            (&wrong, "password authentication failed"),
+            (&nobody, "password authentication failed"),
+            (&nowhere, "does not exist"),
+        ] {
+            let told = refused(&place, command, ("STORE_URL", url)).await;
+            assert!(told.contains("the database denies access") && told.contains(reason), "{told}");
+        }
+    }
+    place.change_store("UPDATE _sqlx_migrations SET version = version + 1000").await;
+    for command in PARTS.into_iter().chain(["all", "migrate", "verify"]) {
+        let told = refused(&place, command, ("LOG", "info")).await;
+        assert!(told.contains("this program knows none after"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn an_inbox_that_must_be_put_right_ends_the_process() {
+    let _beside = beside_others().await;
+    let place = Place::new(Services).await;
+    place.prepare("handler", &BY_HAND).await;
+    let made = sqs::server().make("start", QueueOptions::default()).await;
+    let plain = sqs::server().client().await.create_queue().queue_name("start-plain");
+    let plain = Box::pin(plain.send()).await.unwrap().queue_url.unwrap();
+    let gone = made.queue_url.replace("start", "gone");
+    for command in INBOX.into_iter().chain(["migrate"]) {
+        for (url, reason) in [
+            (&gone, "does not exist"),
+            (&plain, "FifoQueue"),
+            (&made.dead_letter_url, "RedrivePolicy"), // a queue like the right one, but without dead letters of its own
+        ] {
+            let told = refused(&place, command, ("QUEUE_URL", &format!("sqs:{url}"))).await;
+            assert!(told.contains("cannot open the inbox") && told.contains(reason), "{told}");
+        }
+    }
+}
