@@ -95,11 +95,12 @@ async fn deal_rounds(connection: &mut PgConnection, known: &Identity, next: &Ide
 /// dealt later is met again there, and stays.
 async fn deal_players(connection: &mut PgConnection, partition: u16, partitions: u16) -> Result<(), Error> {
     const MOVES: [&str; 2] = [
-        "UPDATE players AS p SET partition = k.partition FROM unnest($2::text[], $3::int4[]) AS k (username, partition)
-            WHERE p.partition = $1 AND p.username = k.username",
-        "UPDATE purchases AS p SET partition = k.partition
-            FROM unnest($2::text[], $3::int4[]) AS k (username, partition)
-            WHERE p.partition = $1 AND p.username = k.username",
+        "UPDATE players AS p SET partition = r.destination
+            FROM (SELECT $1 AS partition, r.* FROM unnest($2::text[], $3::int4[]) AS r (username, destination) OFFSET 0) AS r
+            WHERE p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username",
+        "UPDATE purchases AS p SET partition = r.destination
+            FROM (SELECT $1 AS partition, r.* FROM unnest($2::text[], $3::int4[]) AS r (username, destination) OFFSET 0) AS r
+            WHERE p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username",
     ];
     let players =
         "SELECT username FROM players WHERE partition = $1 AND username > $2 ORDER BY username LIMIT $3";
@@ -128,9 +129,9 @@ async fn deal_players(connection: &mut PgConnection, partition: u16, partitions:
 async fn deal_devices(connection: &mut PgConnection, partitions: u16) -> Result<(), Error> {
     let devices = "SELECT token_sha256, username, partition FROM devices WHERE token_sha256 > $1
         ORDER BY token_sha256 LIMIT $2";
-    const MOVE: &str = "UPDATE devices AS d SET partition = k.partition
-        FROM unnest($1::bytea[], $2::int4[]) AS k (token_sha256, partition)
-        WHERE d.token_sha256 = k.token_sha256";
+    const MOVE: &str = "UPDATE devices AS d SET partition = r.destination
+        FROM (SELECT r.* FROM unnest($1::bytea[], $2::int4[]) AS r (token_sha256, destination) OFFSET 0) AS r
+        WHERE d.token_sha256 = ANY (ARRAY[r.token_sha256])";
     let mut after: Vec<u8> = Vec::new(); // no hash is empty
     loop {
         let page = sqlx::query_as(devices).bind(&after).bind(i64::from(ROWS_AT_ONCE));

@@ -121,6 +121,35 @@ async fn the_board_of_another_game_is_not_shown() {
     second.says_all(0).await;
 }
 
+/// Another number of partitions is a new generation of the same inbox: what Redis has is void as a whole, and nothing
+/// of it is shown by whoever counts with the one number or the other.
+#[tokio::test]
+async fn the_board_of_another_number_of_partitions_is_not_shown() {
+    for (before, after) in [(1, 3), (3, 1)] {
+        let first = World::at(redis::server().url(), before);
+        let all: Vec<_> = (0..50).map(|number| standing(&format!("p{number}"), number % 7, NOW_MS)).collect();
+        first.commit_standings(0, all.clone());
+        first.keep(0).await;
+        first.says_all(0).await;
+
+        let mut second = World::at(first.url.clone(), after);
+        second.adopt("inbox-1");
+        for (number, standing) in (0..).zip(all) {
+            second.commit_standings(number % after, vec![standing]);
+        }
+        second.says_nothing(0).await;
+        second.keep(0).await;
+        second.says_all(0).await;
+        first.says_nothing(0).await;
+        // Who was not stopped reads the store as it is now, and does not take the board back for its own.
+        first.restore(second.copy());
+        first.says_nothing(0).await;
+        second.boards.push(second.board());
+        second.keep(1).await;
+        second.says_all(1).await;
+    }
+}
+
 /// The store, which somebody waits for in the middle of rebuilding.
 struct Slow<'a> {
     world: &'a World,
