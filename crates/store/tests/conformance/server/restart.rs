@@ -73,15 +73,11 @@ impl Open {
     }
 }
 
-fn options() -> Options {
-    Options { connect_ms_max: 1_000, ..Options::default() }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_goes_on_after_a_restart() {
     let server = Server::start().await;
     let database = server.database().await;
-    let open = Open::of(&database, options()).await;
+    let open = Open::of(&database, Options::default()).await;
     let mut n = 0;
     for mode in [Mode::Fast, Mode::Immediate, Mode::Fast, Mode::Immediate] {
         // In the middle of the work.
@@ -116,7 +112,7 @@ async fn everybody_goes_on_after_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_only_reads_is_left() {
     let database = servers::postgres::server().await.database().await;
-    let open = Open::of(&database, Options { writers: 1, ..options() }).await;
+    let open = Open::of(&database, Options { writers: 1, ..Options::default() }).await;
     open.until_made(1).await;
     database
         .execute(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", database.name()))
@@ -143,7 +139,7 @@ async fn a_call_that_hears_nothing_gives_up() {
     let server = Server::start().await;
     let database = server.database().await;
     // The server would end the wait itself, if it were not stopped in the middle of it.
-    let patient = Options { writers: 1, statement_ms_max: 3_000, ..options() };
+    let patient = Options { writers: 1, statement_ms_max: 3_000, ..Options::default() };
     let open = Open::of(&database, patient).await;
     open.until_made(1).await;
     let mut other = database.connect().await;
