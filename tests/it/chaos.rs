@@ -21,7 +21,7 @@ use crate::place::{Place, add};
 use crate::support::{Game, alone, now_ms};
 
 const PARTITIONS: u16 = 4;
-/// The visibility that is configured where a process operator wants quick take-overs, in milliseconds.
+/// A visibility for quick take-overs, in milliseconds.
 const SHORT_VISIBILITY_MS: u32 = 3_000;
 /// The default visibility, in milliseconds.
 const VISIBILITY_MS: u32 = 30_000;

@@ -68,8 +68,8 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// So many of them, within this time: of ten, three are kills, of another process
-    /// each, and the others are all different.
+    /// So many of them, within this time: of ten, three are kills, each of another process, and the others are all
+    /// different.
     pub(super) fn draw(dice: &mut StdRng, number: usize, within_ms: u64, visibility_ms: u32) -> Vec<Self> {
         let mut victims: Vec<_> = (0..PROCESSES.len()).collect();
         victims.shuffle(dice);
