@@ -1,11 +1,13 @@
 //! What the game reaches, as ratios against a named limit that is measured beside it in the same run: absolute figures
 //! move from machine to machine and from run to run. Nothing here fails for being slow.
 //!
-//! `cargo bench -p benches` runs both, `cargo bench -p benches -- ingest` or `-- apply` one of them.
+//! `cargo bench -p benches` runs all, `cargo bench -p benches -- ingest` or `-- apply` or `-- postgres` one of them.
 
 mod apply;
 mod ingest;
 mod load;
+mod ours;
+mod postgres;
 mod report;
 
 use std::error::Error;
@@ -20,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How often each side is measured, in turn; medians are compared.
-const RUNS: usize = 5;
+const RUNS: u64 = 5;
 
 /// A new folder for the files of one run, beside the build's: a temporary one may well be in memory only.
 fn folder() -> Outcome<tempfile::TempDir> {
@@ -38,9 +40,12 @@ fn main() -> Outcome<()> {
     if wants("ingest") {
         beside_others(|| ingest::compare(&metrics))?;
     }
+    let runtime = || Builder::new_multi_thread().enable_all().thread_name("apply").build();
     if wants("apply") {
-        let runtime = Builder::new_multi_thread().enable_all().thread_name("apply").build()?;
-        beside_others(|| runtime.block_on(apply::compare()))?;
+        beside_others(|| runtime()?.block_on(apply::compare()))?;
+    }
+    if wants("postgres") {
+        beside_others(|| runtime()?.block_on(postgres::compare()))?;
     }
     Ok(())
 }

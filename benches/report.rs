@@ -48,7 +48,8 @@ pub(crate) fn fsync_ms(folder: &Path) -> Outcome<f64> {
     Ok(median(&taken))
 }
 
-/// What of the processors' time has been used since the start of the system and of this process. Only known on Linux.
+/// What of the processors' time has been used since the start of the system, and by this process and the servers that it
+/// has started and ended. Only known on Linux.
 pub(crate) struct Processors {
     all: f64,
     idle: f64,
@@ -61,13 +62,14 @@ impl Processors {
         // proc_stat(5), in ticks: user, nice, system, idle, iowait, irq, softirq, steal, and guests, which are in user.
         let system = std::fs::read_to_string("/proc/stat").ok()?;
         let system: Vec<f64> = numbers(system.strip_prefix("cpu ")?);
-        // proc_pid_stat(5): after the name in brackets and the state, utime and stime stand as 12th and 13th.
+        // proc_pid_stat(5): after the name in brackets and the state, utime and stime stand as 12th and 13th, then the
+        // same of children that were waited for.
         let own = std::fs::read_to_string("/proc/self/stat").ok()?;
         let own: Vec<f64> = numbers(own.rsplit_once(')')?.1.trim_start().get(1..)?);
         Some(Self {
             all: system.get(..8)?.iter().sum(),
             idle: system.get(3..5)?.iter().sum(),
-            own: own.get(10..12)?.iter().sum(),
+            own: own.get(10..14)?.iter().sum(),
         })
     }
 

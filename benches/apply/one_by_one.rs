@@ -7,8 +7,8 @@ use server::clock::Stopwatch;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::{PARTITION, player};
 use crate::Outcome;
+use crate::ours::{PARTITION, pressed_at_ms, presser};
 
 /// How long it is measured, in seconds.
 pub(super) const MEASURED_S: f64 = 2.0;
@@ -40,14 +40,14 @@ impl OneByOne {
         let watch = Stopwatch::start();
         let mut presses = 0;
         while watch.seconds() < MEASURED_S {
-            self.press(&player(presses), round).await?;
+            self.press(&presser(presses), round).await?;
             presses += 1;
         }
         Ok(presses as f64 / watch.seconds())
     }
 
     async fn press(&mut self, username: &str, round: &Round) -> Outcome<()> {
-        let (id, at_ms) = (round.id.cast_signed(), round.opens_at_ms + 1);
+        let (id, at_ms) = (round.id.cast_signed(), pressed_at_ms(round));
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let (score, streak, pressed): (i64, i64, i64) = sqlx::query_as(
             "SELECT score, streak, pressed_round FROM players WHERE partition = ? AND username = ?",

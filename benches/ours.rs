@@ -1,0 +1,225 @@
+//! The writer loop over a full inbox: what the other sides are compared with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fetch::Board;
+use game::{Action, Add, Round, Standing, Username};
+use queue::{Outgoing, Queue};
+use server::button::Button;
+use server::clock::{Clock, Stopwatch};
+use server::writer::{Identity, Step, Writer};
+use store::Store;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use wire::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
+
+use crate::{Outcome, RUNS};
+
+/// Players, each of whom presses once in each round.
+pub(crate) const PLAYERS: u64 = 200_000;
+/// The one partition.
+pub(crate) const PARTITION: u16 = 0;
+/// Coprime to the number of players: from press to press so far through them. Nobody presses in the order of the names.
+const PRESS_STRIDE: u64 = 48_271;
+/// The same from add to add: nor does anybody press in the order in which the players came.
+const ADD_STRIDE: u64 = 7_919;
+const VISIBILITY_MS: i64 = 30_000;
+/// From opening to opening: more than the largest cutoff, so that rounds do not overlap.
+const GAP_MS: i64 = 1_000_000;
+/// How long the board may take for what is still on its way to it when all is applied.
+const SHOWN_MAX: Duration = Duration::from_secs(30);
+
+/// Who presses as the `nth` in each round.
+pub(crate) fn presser(nth: u64) -> String {
+    name(nth * PRESS_STRIDE)
+}
+
+/// Who was added as the `nth`.
+pub(crate) fn added(nth: u64) -> String {
+    name(nth * ADD_STRIDE)
+}
+
+fn name(number: u64) -> String {
+    format!("player-{:08}", number % PLAYERS)
+}
+
+/// The round with this id, from 1 on. All of them lie ahead, like every round that is announced in time.
+pub(crate) fn round(id: u64) -> Outcome<Round> {
+    let opens_at_ms = Clock::System.now_ms() + GAP_MS * (1 + i64::try_from(id)?);
+    Ok(Round::new(id, opens_at_ms, 100_000, 10_000)?)
+}
+
+/// When everybody presses in this round, Unix milliseconds.
+pub(crate) fn pressed_at_ms(round: &Round) -> i64 {
+    round.opens_at_ms + 1
+}
+
+/// What a player has who has pressed in all rounds up to this one.
+pub(crate) fn score(round: u64) -> u64 {
+    (1..=round).map(game::curve).sum()
+}
+
+/// How fast it was.
+pub(crate) struct Measured {
+    /// Presses per second.
+    pub(crate) rate: f64,
+    /// Transactions that they were applied in.
+    pub(crate) transactions: u64,
+}
+
+impl Measured {
+    /// Presses in one transaction, the mean.
+    pub(crate) fn per_transaction(&self) -> f64 {
+        PLAYERS as f64 / self.transactions as f64
+    }
+}
+
+/// The writer loop with its inbox and its store, and the board that it projects into.
+pub(crate) struct Ours {
+    queue: Queue,
+    packer: Packer,
+    writer: Writer<Button>,
+    store: Store,
+    board: Option<Arc<Board>>,
+}
+
+impl Ours {
+    /// Opens it over an empty store, with an inbox in this folder.
+    pub(crate) async fn open(data: &Path, store: Store, board: Option<Arc<Board>>) -> Outcome<Self> {
+        let clock = Clock::System;
+        let inbox = data.join("inbox.sqlite");
+        let options = queue::Options { visibility_ms: VISIBILITY_MS, ..queue::Options::default() };
+        let queue = Queue::open_sqlite(&inbox, options, clock.as_fn()).await?;
+        let packer = Packer::new(queue.inbox_id());
+        store.migrate().await?;
+        let writer = store.writer().await?;
+        let identity = writer.settle_identity(queue.inbox_id(), 1, clock.now_ms()).await?;
+        let identity = Identity { inbox_id: identity.inbox_id, generation: identity.inbox, partitions: 1 };
+        let button = Button::new(writer, 1, clock.clone(), board.clone(), Arc::new(Notify::new()));
+        let writer = Writer::new(queue.clone(), Arc::new(button), clock, identity, VISIBILITY_MS);
+        Ok(Self { queue, packer, writer, store, board })
+    }
+
+    /// Adds all players.
+    pub(crate) async fn fill(&mut self) -> Outcome<()> {
+        let add = |nth| {
+            let username = Username::new(&added(nth))?;
+            Ok(Action::Add(Add { username, name: None, platform: None, token: None }))
+        };
+        let now_ms = Clock::System.now_ms();
+        self.send(now_ms, (0..PLAYERS).map(add)).await?;
+        self.drain(PLAYERS).await?;
+        if let Some(board) = &self.board {
+            Box::pin(board.keep(&self.store.reader().await?, now_ms)).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies a whole round. With a board the time ends when it shows all of it.
+    pub(crate) async fn measure(&mut self, round: &Round) -> Outcome<Measured> {
+        self.send(round.opens_at_ms, [Ok(Action::Announce(*round))]).await?;
+        self.drain(1).await?;
+        self.send(pressed_at_ms(round), presses(0..PLAYERS)).await?;
+        let watch = Stopwatch::start();
+        let transactions = self.drain(PLAYERS).await?;
+        if let Some(board) = &self.board {
+            shown(board, round).await?;
+        }
+        Ok(Measured { rate: PLAYERS as f64 / watch.seconds(), transactions })
+    }
+
+    /// Puts commands into the inbox.
+    async fn send(&mut self, at_ms: i64, actions: impl IntoIterator<Item = Outcome<Action>>) -> Outcome<()> {
+        for (id, body) in self.packer.pack(at_ms, actions)? {
+            let outgoing = Outgoing { partition: PARTITION, id, body };
+            self.queue.send(&[outgoing]).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        }
+        Ok(())
+    }
+
+    /// Steps until the inbox is empty; that many commands must have been applied. Returns the steps it took.
+    async fn drain(&mut self, expected: u64) -> Outcome<u64> {
+        let (mut applied, mut steps) = (0, 0);
+        loop {
+            match self.writer.step(Duration::ZERO).await? {
+                Step::Applied { commands, .. } => {
+                    applied += u64::try_from(commands)?;
+                    steps += 1;
+                }
+                Step::Idle if applied == expected => return Ok(steps),
+                step => return Err(format!("{step:?} after {applied} of {expected} commands").into()),
+            }
+        }
+    }
+
+    /// Every player has pressed in every round: whoever had no points for it spoils the comparison.
+    pub(crate) async fn check(&self) -> Outcome<()> {
+        let score = score(RUNS);
+        let (_, standings) = self.store.reader().await?.standings(PARTITION).await?;
+        let right = standings.iter().filter(|standing| standing.score == score).count();
+        if u64::try_from(right)? == PLAYERS {
+            Ok(())
+        } else {
+            Err(format!("{right} players have {score} points").into())
+        }
+    }
+}
+
+/// Waits until the last of all is known to be the last: then everybody's press of this round is on the board.
+async fn shown(board: &Board, round: &Round) -> Outcome<()> {
+    let username = Username::new(&name(PLAYERS - 1))?;
+    let last = Standing { score: score(round.id), reached_at_ms: pressed_at_ms(round), username };
+    let all = async {
+        while board.rank(&last, &[], Clock::System.now_ms()).await != Some(PLAYERS) {
+            board.changed().await;
+        }
+    };
+    Ok(timeout(SHOWN_MAX, all).await.map_err(|_| "the board does not show all of a round")?)
+}
+
+/// The presses of a round, in their order.
+pub(crate) fn presses(nths: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Outcome<Action>> {
+    nths.into_iter().map(|nth| Ok(Action::Press { username: Username::new(&presser(nth))? }))
+}
+
+/// Packs commands into envelopes, as ingest does.
+pub(crate) struct Packer {
+    inbox_id: String,
+    envelopes: u64,
+}
+
+impl Packer {
+    pub(crate) fn new(inbox_id: &str) -> Self {
+        Self { inbox_id: inbox_id.to_owned(), envelopes: 0 }
+    }
+
+    /// The ids and the bodies of the envelopes.
+    pub(crate) fn pack(
+        &mut self,
+        at_ms: i64,
+        actions: impl IntoIterator<Item = Outcome<Action>>,
+    ) -> Outcome<Vec<(String, String)>> {
+        let (mut full, mut payload) = (Vec::new(), Vec::new());
+        let (mut id, mut envelope) = self.envelope();
+        for action in actions {
+            payload.clear();
+            wire::encode_action(&action?, false, &mut payload)?;
+            if envelope.push(None, at_ms, &payload).is_none() {
+                full.push((id, envelope.finish()));
+                (id, envelope) = self.envelope();
+                envelope.push(None, at_ms, &payload).ok_or("a first entry always fits")?;
+            }
+        }
+        full.push((id, envelope.finish()));
+        Ok(full)
+    }
+
+    fn envelope(&mut self) -> (String, EnvelopeBuilder) {
+        self.envelopes += 1;
+        let id = format!("bench-{}", self.envelopes);
+        let envelope = EnvelopeBuilder::new(&self.inbox_id, 1, &id, ENVELOPE_BYTES_MAX);
+        (id, envelope)
+    }
+}

@@ -1,0 +1,168 @@
+//! The writer loop over PostgreSQL against the statements alone, against one transaction per press, and with the board
+//! in Redis.
+
+mod one_by_one;
+mod raw;
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use fetch::Board;
+use one_by_one::OneByOne;
+use raw::Raw;
+use servers::postgres::{Database, Server};
+use servers::redis;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, query_scalar};
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::ours::{Ours, PARTITION, round};
+use crate::report::{fsync_ms, median, row, verdict};
+use crate::{Outcome, RUNS, folder};
+
+/// Least ratios: to the statements alone; to one press at a time, and what it is to become; with the board to without.
+const GOALS: (f64, (f64, f64), f64) = (0.7, (10.0, 20.0), 0.75);
+/// As the store's writer sets it: what finds its rows by a key does so whatever the statistics say.
+const BY_KEY: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
+/// Measures all in turn, and prints the ratios.
+pub(crate) async fn compare() -> Outcome<()> {
+    explain();
+    let folder = folder()?;
+    // The server's files too: the system's temporary folder may be in memory, where nothing is ever synced.
+    let beside = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    tempfile::env::override_temp_dir(beside).map_err(|_| "the temporary folder is set already")?;
+    let (server, redis) = (Server::start().await, redis::Server::start());
+    let board = Arc::new(Board::redis(&redis.url(), 1)?);
+    let stop = CancellationToken::new();
+    let running = {
+        let (board, stop) = (Arc::clone(&board), stop.clone());
+        tokio::spawn(async move { board.run(stop).await })
+    };
+    let mut ours = Side::make(&server, folder.path(), "ours", None).await?;
+    let mut shown = Side::make(&server, folder.path(), "shown", Some(board)).await?;
+    let raw_side = Side::make(&server, folder.path(), "raw", None).await?;
+    let mut raw = Raw::open(connect(&raw_side.database).await?).await?;
+    let one_side = Side::make(&server, folder.path(), "one", None).await?;
+    let mut one = OneByOne::open(connect(&one_side.database).await?).await?;
+    let mut taken = Taken::default();
+    for id in 1..=RUNS {
+        let round = round(id)?;
+        taken.fsyncs_ms.push(fsync_ms(folder.path())?);
+        one_side.settle().await;
+        taken.one.push(one.measure(&round).await?);
+        ours.settle().await;
+        let measured = ours.writer.measure(&round).await?;
+        taken.ours.push(measured.rate);
+        taken.per_transaction.push(measured.per_transaction());
+        raw_side.settle().await;
+        taken.raw.push(raw.measure(&round, measured.transactions).await?);
+        shown.settle().await;
+        taken.shown.push(shown.writer.measure(&round).await?.rate);
+    }
+    for side in [&ours, &shown, &raw_side] {
+        side.writer.check().await?;
+    }
+    stop.cancel();
+    running.await?;
+    taken.print();
+    Ok(())
+}
+
+fn explain() {
+    println!(
+        "\n3. the same on PostgreSQL: a server of its own on loopback, everything synced, its files here"
+    );
+    println!("   ours:  as in 2, the inbox in SQLite");
+    println!(
+        "   raw:   the statements of ours with sqlx, in as many transactions, their values made before: read the"
+    );
+    println!(
+        "          position, read and update the players, move the position on, write the journal and the top"
+    );
+    println!(
+        "   one:   a loop with sqlx, {} s a run: begin, update the player by the rules, position, commit",
+        one_by_one::MEASURED_S
+    );
+    println!("   board: as ours, projecting into Redis, until Redis has everything");
+}
+
+/// A game in a database of its own, with all players.
+struct Side<'s> {
+    database: Database<'s>,
+    writer: Ours,
+}
+
+impl<'s> Side<'s> {
+    async fn make(server: &'s Server, folder: &Path, name: &str, board: Option<Arc<Board>>) -> Outcome<Self> {
+        let database = server.database().await;
+        let store = Store::postgres(&database.url(), store::Options::default())?;
+        store.migrate().await?;
+        // A vacuum would fall on whoever is measured just then. Room comes from the pages themselves.
+        database.execute("ALTER TABLE players SET (autovacuum_enabled = off)").await;
+        let data = folder.join(name);
+        std::fs::create_dir(&data)?;
+        let mut writer = Ours::open(&data, store, board).await?;
+        writer.fill().await?;
+        Ok(Self { database, writer })
+    }
+
+    /// Has the server write back what the measurement before has left to it.
+    async fn settle(&self) {
+        self.database.execute("CHECKPOINT").await;
+    }
+}
+
+/// A connection set as those of the store's writer.
+async fn connect(database: &Database<'_>) -> Outcome<PgConnection> {
+    let options = PgConnectOptions::from_str(&database.url())?.options(BY_KEY).disable_statement_logging();
+    Ok(options.connect().await?)
+}
+
+/// Where the partition stands.
+async fn sequence(connection: &mut PgConnection) -> Outcome<u128> {
+    let sequence: String = query_scalar("SELECT sequence FROM partitions WHERE partition = $1")
+        .bind(i32::from(PARTITION))
+        .fetch_one(connection)
+        .await?;
+    Ok(sequence.parse()?)
+}
+
+/// As the store writes a sequence.
+fn sequence_text(sequence: u128) -> String {
+    format!("{sequence:039}")
+}
+
+/// What was measured: presses per second, but where it says otherwise.
+#[derive(Default)]
+struct Taken {
+    ours: Vec<f64>,
+    raw: Vec<f64>,
+    one: Vec<f64>,
+    shown: Vec<f64>,
+    per_transaction: Vec<f64>,
+    fsyncs_ms: Vec<f64>,
+}
+
+impl Taken {
+    fn print(&self) {
+        let Self { ours, raw, one, shown, per_transaction, fsyncs_ms } = self;
+        for (name, rates) in [("ours ", ours), ("raw  ", raw), ("one  ", one), ("board", shown)] {
+            println!("  {name} {} /s  median {:.0} /s", row(rates), median(rates));
+        }
+        println!("  ours and raw: {:.0} presses in a transaction", median(per_transaction));
+        println!("  fdatasync of 4 KiB in the same folder: {:.3} ms", median(fsyncs_ms));
+        let (to_raw, (to_one, to_one_aim), shown_to_not) = GOALS;
+        verdict("ours / raw", median(ours) / median(raw), to_raw);
+        verdict("ours / one", median(ours) / median(one), to_one);
+        verdict("ours / one, the aim", median(ours) / median(one), to_one_aim);
+        verdict("board / ours", median(shown) / median(ours), shown_to_not);
+    }
+}
