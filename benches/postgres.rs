@@ -24,8 +24,9 @@ use crate::{Outcome, RUNS, folder};
 
 /// Least ratios: to the statements alone; to one press at a time, and what it is to become; with the board to without.
 const GOALS: (f64, (f64, f64), f64) = (0.7, (10.0, 20.0), 0.75);
-/// As the store's writer sets it: what finds its rows by a key does so whatever the statistics say.
-const BY_KEY: [(&str, &str); 4] = [
+/// As the store sets it: what finds its rows by keys does so whatever the statistics say.
+const BY_KEY: [(&str, &str); 5] = [
+    ("jit", "off"),
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
@@ -95,13 +96,13 @@ fn explain() {
 }
 
 /// A game in a database of its own, with all players.
-struct Side<'s> {
-    database: Database<'s>,
+struct Side {
+    database: Database,
     writer: Ours,
 }
 
-impl<'s> Side<'s> {
-    async fn make(server: &'s Server, folder: &Path, name: &str, board: Option<Arc<Board>>) -> Outcome<Self> {
+impl Side {
+    async fn make(server: &Server, folder: &Path, name: &str, board: Option<Arc<Board>>) -> Outcome<Self> {
         let database = server.database().await;
         let store = Store::postgres(&database.url(), store::Options::default())?;
         store.migrate().await?;
@@ -121,7 +122,7 @@ impl<'s> Side<'s> {
 }
 
 /// A connection set as those of the store's writer.
-async fn connect(database: &Database<'_>) -> Outcome<PgConnection> {
+async fn connect(database: &Database) -> Outcome<PgConnection> {
     let options = PgConnectOptions::from_str(&database.url())?.options(BY_KEY).disable_statement_logging();
     Ok(options.connect().await?)
 }

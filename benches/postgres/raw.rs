@@ -20,11 +20,12 @@ const READ: &str = "SELECT p.username, p.name, p.platform, p.added_at_ms, p.scor
         p.freeze_until_ms, p.multiplier_level, p.multiplier_from_ms, p.multiplier_until_ms, p.extender_level,
         p.extender_from_ms, p.extender_until_ms, p.press_round, p.press_outcome, p.press_points, p.press_at_ms,
         p.purchase_id, p.purchase_outcome
-    FROM unnest($2::text[]) AS k (username)
-    JOIN players AS p ON p.partition = $1 AND p.username = k.username";
+    FROM unnest($2::text[]) AS r (username), LATERAL
+        (SELECT * FROM players AS p WHERE p.partition = $1 AND p.username = r.username OFFSET 0) AS p";
 const MOVE_ON: &str = "UPDATE partitions SET sequence = $4, applied_through_ms = $5
     WHERE partition = $1 AND inbox = $2 AND sequence = $3";
-const UPDATE: &str = "UPDATE players AS p SET name = r.name, platform = r.platform, added_at_ms = r.added_at_ms,
+const UPDATE: &str =
+    "UPDATE players AS p SET name = r.name, platform = r.platform, added_at_ms = r.added_at_ms,
         score = r.score, streak = r.streak, reached_at_ms = r.reached_at_ms, settled_round = r.settled_round,
         pressed_round = r.pressed_round, fixed_round = r.fixed_round, fixed_extender = r.fixed_extender,
         freeze_level = r.freeze_level, freeze_from_ms = r.freeze_from_ms, freeze_until_ms = r.freeze_until_ms,
@@ -33,15 +34,20 @@ const UPDATE: &str = "UPDATE players AS p SET name = r.name, platform = r.platfo
         extender_from_ms = r.extender_from_ms, extender_until_ms = r.extender_until_ms,
         press_round = r.press_round, press_outcome = r.press_outcome, press_points = r.press_points,
         press_at_ms = r.press_at_ms, purchase_id = r.purchase_id, purchase_outcome = r.purchase_outcome
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
-        $10::int8[], $11::int8[], $12::int2[], $13::int2[], $14::int8[], $15::int8[], $16::int2[], $17::int8[],
-        $18::int8[], $19::int2[], $20::int8[], $21::int8[], $22::int8[], $23::text[], $24::int8[], $25::int8[],
-        $26::text[], $27::text[])
-    AS r (username, name, platform, added_at_ms, score, streak, reached_at_ms, settled_round, pressed_round,
-        fixed_round, fixed_extender, freeze_level, freeze_from_ms, freeze_until_ms, multiplier_level,
-        multiplier_from_ms, multiplier_until_ms, extender_level, extender_from_ms, extender_until_ms,
-        press_round, press_outcome, press_points, press_at_ms, purchase_id, purchase_outcome)
-    WHERE p.partition = $1 AND p.username = r.username";
+    FROM (SELECT $1 AS partition, unnest($2::text[]) AS username, unnest($3::text[]) AS name,
+            unnest($4::text[]) AS platform, unnest($5::int8[]) AS added_at_ms,
+            unnest($6::int8[]) AS score, unnest($7::int8[]) AS streak,
+            unnest($8::int8[]) AS reached_at_ms, unnest($9::int8[]) AS settled_round,
+            unnest($10::int8[]) AS pressed_round, unnest($11::int8[]) AS fixed_round,
+            unnest($12::int2[]) AS fixed_extender, unnest($13::int2[]) AS freeze_level,
+            unnest($14::int8[]) AS freeze_from_ms, unnest($15::int8[]) AS freeze_until_ms,
+            unnest($16::int2[]) AS multiplier_level, unnest($17::int8[]) AS multiplier_from_ms,
+            unnest($18::int8[]) AS multiplier_until_ms, unnest($19::int2[]) AS extender_level,
+            unnest($20::int8[]) AS extender_from_ms, unnest($21::int8[]) AS extender_until_ms,
+            unnest($22::int8[]) AS press_round, unnest($23::text[]) AS press_outcome,
+            unnest($24::int8[]) AS press_points, unnest($25::int8[]) AS press_at_ms,
+            unnest($26::text[]) AS purchase_id, unnest($27::text[]) AS purchase_outcome) AS r
+    WHERE p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username";
 const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, body, buried)
     SELECT $1, $2, r.* FROM unnest($3::text[], $4::bytea[], $5::text[]) AS r";
 const TOP: &str = "INSERT INTO board (partition, snapshot) VALUES ($1, $2)
