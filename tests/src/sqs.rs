@@ -68,8 +68,9 @@ pub struct Made {
 /// it gives one message of a group at a time, takes no characters beyond the basic plane, and remembers ids for the
 /// whole queue, ten thousand at most.
 pub fn server() -> &'static Server {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(fauxqs)
+    // What went wrong is kept as well: npm is not asked again by every test.
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    SERVER.get_or_init(fauxqs).as_ref().unwrap_or_else(|error| panic!("there is no SQS server: {error}"))
 }
 
 /// The strict server, fakecloud: one for this process. It takes 256 KiB in a request, attributes included.
@@ -140,8 +141,8 @@ pub async fn make(address: &str, name_prefix: &str, options: QueueOptions) -> Ma
 
 /// It listens on all addresses when it is asked to start; so it is asked for its parts, and listens on loopback, on a
 /// free port.
-fn fauxqs() -> Server {
-    let folder = installed();
+fn fauxqs() -> Result<Server, String> {
+    let folder = installed()?;
     let app = folder.join("node_modules/fauxqs/dist/app.js");
     let script = "import(process.argv[1]).then(async ({ buildApp }) =>
         console.log(await buildApp({ logger: false }).listen({ port: 0, host: '127.0.0.1' })))";
@@ -151,8 +152,10 @@ fn fauxqs() -> Server {
     let (output, _) = spawn(command);
     let mut address = String::new();
     BufReader::new(output.unwrap()).read_line(&mut address).unwrap();
-    assert!(address.starts_with("http://127.0.0.1:"), "fauxqs does not start: {address:?}");
-    Server { address: address.trim().to_owned() }
+    if !address.starts_with("http://127.0.0.1:") {
+        return Err(format!("fauxqs does not start: {address:?}"));
+    }
+    Ok(Server { address: address.trim().to_owned() })
 }
 
 /// It is given a port that was free a moment ago.
@@ -190,7 +193,7 @@ fn spawn(mut command: Command) -> (Option<ChildStdout>, JoinHandle<()>) {
 }
 
 /// The folder into which npm has installed what is needed, below the target folder.
-fn installed() -> PathBuf {
+fn installed() -> Result<PathBuf, String> {
     // Cargo marks its target folder with this file.
     let program = env::current_exe().unwrap();
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
@@ -213,10 +216,13 @@ fn installed() -> PathBuf {
         let names = packages.iter().map(|(name, version)| format!("{name}@{version}"));
         let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--force", "--prefix"];
         let output = Command::new("npm").args(install).arg(&trial).args(names).output().expect("npm runs");
-        assert!(output.status.success(), "npm cannot install fauxqs: {output:?}");
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("npm cannot install fauxqs {FAUXQS} ({}): {said}", output.status));
+        }
         fs::rename(&trial, &folder).unwrap();
     }
-    folder
+    Ok(folder)
 }
 
 /// The package that brings Node where the system's is missing or too old, as Debian 12's is.
