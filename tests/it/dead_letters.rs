@@ -235,7 +235,8 @@ async fn redriven_letters_are_judged_as_they_came(#[values(Embedded, Services)] 
     place.assert_verified(&settings()).await;
 }
 
-/// Who redrives need not know how many partitions the game has; with a wrong number the handler would stop.
+/// Who redrives need not know how many partitions the game has; with a wrong number the handler would stop. So would a
+/// whole message that belongs to the inbox before, if it came as it was.
 #[rstest]
 #[tokio::test]
 async fn redriving_under_another_number_of_partitions_harms_nobody(
@@ -247,7 +248,10 @@ async fn redriving_under_another_number_of_partitions_harms_nobody(
     let username = player_of(1, 1);
     let queue = place.inbox().await;
     let entry = json!({ "id": "old.1", "at": now_ms(), "c": { "add": { "username": username } } });
-    queue.bury(&[letter("by/hand/1", 1, &entry)]).await.unwrap();
+    let before = player_of(0, 2);
+    let whole = envelope("the inbox before", PARTITIONS, "old", &[add(&before)]);
+    let whole = DeadLetter { body: whole, ..letter("given-up", 0, &json!({})) };
+    queue.bury(&[letter("by/hand/1", 1, &entry), whole]).await.unwrap();
     let others: Vec<_> = settings()
         .into_iter()
         .map(|(name, value)| (name, if name == "PARTITIONS" { "7" } else { value }))
@@ -255,6 +259,7 @@ async fn redriving_under_another_number_of_partitions_harms_nobody(
     let redriven = run(&place, &["dlq", "redrive"], &others).await;
     assert!(redriven.status.success(), "{redriven:?}");
     game.player(&username, |_| true).await;
+    game.player(&before, |_| true).await;
     assert_eq!(listed(&place).await.len(), 0);
     queue.close().await;
 }

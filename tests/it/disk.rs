@@ -165,11 +165,12 @@ impl SmallDisk {
         match mount {
             Ok(output) if output.status.success() => Some(Self(at.to_owned())),
             Ok(output) => {
-                println!("skipped: cannot mount a tmpfs: {}", String::from_utf8_lossy(&output.stderr));
+                let why = String::from_utf8_lossy(&output.stderr);
+                servers::skipped(&format!("cannot mount a tmpfs: {why}"));
                 None
             }
             Err(error) => {
-                println!("skipped: cannot run mount: {error}");
+                servers::skipped(&format!("cannot run mount: {error}"));
                 None
             }
         }

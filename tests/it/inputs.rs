@@ -237,6 +237,8 @@ fn odd_usernames() -> Vec<String> {
         "ADA",
         "ada",
         "\u{feff}bom",
+        "no\u{fffe}character",
+        "\u{ffff}",
         "{\"json\":1}",
         "0",
         "-",
@@ -258,7 +260,7 @@ async fn odd_usernames_stay_what_they_are(#[values(Embedded, Services)] stack: S
     let place = match Place::for_any_text(stack).await {
         Ok(place) => place,
         Err(why) => {
-            println!("skipped: names beyond the basic plane: {why}");
+            servers::skipped(&format!("names beyond the basic plane: {why}"));
             players.retain(|username| username.chars().all(|character| character <= '\u{ffff}'));
             Place::new(stack).await
         }

@@ -204,7 +204,7 @@ async fn another_number_of_partitions_is_refused(#[values(Embedded, Services)] s
     let _beside = beside_others().await;
     let (place, game) = Game::by_hand(stack).await;
     game.add("ada").await;
-    for role in ["all", "ingest", "handler", "scheduler"] {
+    for role in ["all", "ingest", "handler", "scheduler", "fetch"] {
         // Also while it runs.
         let output = run(&place, &[role], &with_auth(&[("PARTITIONS", "2")])).await;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -126,7 +126,8 @@ impl Board {
     /// replica that lags looks like a store that went back to an older copy, for which the board is made anew.
     ///
     /// # Errors
-    /// Those of the store and of Redis; calling again goes on.
+    /// Those of the store and of Redis; calling again goes on, but after [`store::Error::OtherPartitions`]: the game was
+    /// given another number of partitions, and who shows ranks must begin anew.
     pub async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
         match &self.0 {
             Backend::Local(board) => Ok(board.keep(source, now_ms).await?),

@@ -67,6 +67,14 @@ impl Top {
         top
     }
 
+    /// The top of a partition, from what was [stored](Self::stored) of it. Fewer than it kept then, so it is thin
+    /// sooner: when one of the last hundred falls.
+    pub fn recalled(stored: impl IntoIterator<Item = Standing>) -> Self {
+        let best: BTreeSet<Standing> = stored.into_iter().collect();
+        let floor = if best.len() < TOP_STORED_MAX { None } else { best.last().cloned() };
+        Self { best, floor }
+    }
+
     /// Takes one change of a standing in; `before` is `None` for a new player.
     pub fn change(&mut self, before: Option<&Standing>, after: Standing) {
         if let Some(before) = before {

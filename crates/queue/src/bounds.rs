@@ -45,6 +45,10 @@ pub(crate) const REQUEST_BYTES_MAX: usize = 262_144;
 /// What attributes may add to a body in SQS, in bytes: its queues must take messages that much longer.
 pub(crate) const ATTRIBUTES_BYTES_MAX: usize = 4096;
 
+/// How often the redrive policy of a queue must let a message be received at least, unless the options ask for less.
+/// Every receive counts for all messages that it returns, whatever becomes of them.
+pub(crate) const RECEIVE_MAX_MIN: u32 = 100;
+
 /// The longest reason that is kept with a dead letter in SQS, in bytes.
 pub(crate) const REASON_BYTES_MAX: usize = 2048;
 

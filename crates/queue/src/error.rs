@@ -81,6 +81,14 @@ pub enum Error {
         /// What it must be.
         needed: String,
     },
+    /// The SQS queue was deleted and made anew under its name: it is another inbox.
+    #[error("the queue is no longer {known}, it is {found}")]
+    Replaced {
+        /// The id of the inbox that was opened.
+        known: String,
+        /// The id of what is there now.
+        found: String,
+    },
     /// The lease ran out, was taken over, or has ended because all of it was acked or released.
     #[error("the lease on the partition is lost")]
     LeaseLost,

@@ -117,7 +117,9 @@ impl Sqs {
     pub(crate) async fn backlog(&self) -> Result<Backlog, Error> {
         const VISIBLE: Attribute = Attribute::ApproximateNumberOfMessages;
         const IN_FLIGHT: Attribute = Attribute::ApproximateNumberOfMessagesNotVisible;
-        let alive = self.0.attributes(&self.0.url, &[VISIBLE, IN_FLIGHT]).await?;
+        let [arn, made_at] = connect::IDENTITY;
+        let alive = self.0.attributes(&self.0.url, &[VISIBLE, IN_FLIGHT, arn, made_at]).await?;
+        self.0.must_be_same(&alive)?;
         let dead = self.0.attributes(&self.0.dead_url, &[VISIBLE, IN_FLIGHT]).await?;
         let in_flight = alive.number(&IN_FLIGHT)?;
         let messages = alive.number(&VISIBLE)? + in_flight;
@@ -149,7 +151,7 @@ impl Sqs {
     }
 
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        self.0.attributes(&self.0.url, &[Attribute::QueueArn]).await.map(drop)
+        self.0.must_be_same(&self.0.attributes(&self.0.url, &connect::IDENTITY).await?)
     }
 
     pub(crate) fn close(&self) {

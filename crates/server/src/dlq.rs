@@ -92,10 +92,11 @@ async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(
     Ok(queue.send(&messages).await.into_iter().collect::<Result<(), _>>()?)
 }
 
-/// A message as it was; or, when the game had another number of partitions then, each command of it on its own.
+/// A message as it was; or, when the game had another inbox or number of partitions then, each command of it on its
+/// own.
 fn whole(inbox_id: &str, partitions: u16, letter: &DeadLetter, id: String) -> Vec<Outgoing> {
     match wire::decode(&letter.body) {
-        Ok(envelope) if envelope.inbox == inbox_id && envelope.partitions != partitions => {
+        Ok(envelope) if envelope.inbox != inbox_id || envelope.partitions != partitions => {
             let single = |(index, entry)| {
                 let entry = wire::with_id(entry, &wire::entry_id(&envelope.id, index));
                 single(inbox_id, partitions, letter.partition, format!("{id}-{index}"), &entry)

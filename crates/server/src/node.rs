@@ -222,7 +222,7 @@ impl Node {
         }
         if let (Some(board), Some(reader)) = (&self.parts.board, &self.parts.reader) {
             let keeper = Keeper { board: Arc::clone(board), reader: reader.clone(), clock: clock.clone() };
-            self.tasks.spawn(keeper.run(stop.clone()).map(Ok));
+            self.tasks.spawn(keeper.run(stop.clone()).map(|ended| Ok(ended?)));
         }
         if let (Some(hub), Some(reader)) = (&self.parts.hub, &self.parts.reader) {
             let (hub, reader, board) = (Arc::clone(hub), reader.clone(), self.parts.board.clone());
@@ -241,7 +241,7 @@ impl Node {
                 .await
                 .is_some()
             {
-                gauges.update().await;
+                gauges.update().await?;
             }
             Ok(())
         });

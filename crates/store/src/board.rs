@@ -21,10 +21,15 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// A board from the best players of a partition and from the text of its snapshot.
-    pub(crate) fn read(best: Vec<Standing>, snapshot: Option<&str>) -> Result<Self, Error> {
-        let stored = snapshot.map(parse).transpose()?.unwrap_or_default();
-        Ok(Self { top: Top::filled(best), stored })
+    /// The board of a partition of which nothing is stored, from its best players.
+    pub(crate) fn new(best: Vec<Standing>) -> Self {
+        Self { top: Top::filled(best), stored: Vec::new() }
+    }
+
+    /// A board from the text of its snapshot: who takes a partition over need not look at all of its players.
+    pub(crate) fn read(snapshot: &str) -> Result<Self, Error> {
+        let stored = parse(snapshot)?;
+        Ok(Self { top: Top::recalled(stored.iter().map(|entry| entry.standing.clone())), stored })
     }
 
     /// Takes in what a batch changed. `false`: too few are left, and the best players must be read again.

@@ -78,7 +78,22 @@ pub fn encode_action(
         },
         Action::Tick { through_ms } => Json::Tick { through_ms: *through_ms },
     };
-    serde_json::to_writer(out, &json)
+    let begins_at = out.len();
+    serde_json::to_writer(&mut *out, &json)?;
+    escape_noncharacters(out, begins_at);
+    Ok(())
+}
+
+/// Writes U+FFFE and U+FFFF as JSON's escapes. They are no characters, and XML has no room for them; SQS takes only
+/// what XML can hold, so that one name with them would keep a whole envelope out.
+fn escape_noncharacters(out: &mut Vec<u8>, begins_at: usize) {
+    let json = out.get(begins_at..).unwrap_or_default();
+    if !json.windows(3).any(|bytes| matches!(bytes, [0xEF, 0xBF, 0xBE | 0xBF])) {
+        return;
+    }
+    let escaped = String::from_utf8_lossy(json).replace('\u{FFFE}', r"\ufffe").replace('\u{FFFF}', r"\uffff");
+    out.truncate(begins_at);
+    out.extend_from_slice(escaped.as_bytes());
 }
 
 /// Reads a command; `entry_id` names a purchase that came without an id.

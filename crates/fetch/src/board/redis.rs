@@ -18,8 +18,8 @@ mod link;
 mod text;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use game::Standing;
@@ -47,8 +47,8 @@ pub(super) struct Redis {
     channel: String,
     partitions: u16,
     queue: Queue,
-    /// The game of the store, once it was read.
-    game: OnceLock<String>,
+    /// The game of the store, once it was read; read again where Redis holds another.
+    game: RwLock<Option<Arc<str>>>,
     /// The game that Redis is known to hold; `None` before it was compared with the store, and while it is void.
     shown: RwLock<Option<Arc<str>>>,
     lags: Mutex<Vec<Lag>>,
@@ -75,7 +75,7 @@ impl Redis {
             link,
             partitions,
             queue: Queue::new(partitions),
-            game: OnceLock::new(),
+            game: RwLock::new(None),
             shown: RwLock::new(None),
             lags: Mutex::new((0..partitions).map(|_| Lag::default()).collect()),
             poke: Notify::new(),

@@ -162,6 +162,20 @@ fn a_top_knows_when_it_is_too_thin() {
         assert!(!top.is_thin(), "{size}");
         assert!(top.stored().eq(partition(size).take(TOP_STORED_MAX).collect::<Vec<_>>().iter()), "{size}");
     }
+    // Of what was stored: thin as soon as one of the hundred falls behind them, and never if it was everybody.
+    for size in [0, 1, 99, 100, 101, TOP_KEPT_MAX] {
+        let mut top = Top::recalled(Top::filled(partition(size)).stored().cloned());
+        assert!(!top.is_thin(), "{size}");
+        let better = standing(1_000_000, 0, "better");
+        top.change(None, better.clone());
+        assert_eq!(top.stored().next(), Some(&better), "{size}");
+        top.change(Some(&better), Standing { score: 0, ..better.clone() });
+        assert!(!top.is_thin(), "{size}: who came and went");
+        if let Some(first) = partition(size).next() {
+            top.change(Some(&first), Standing { score: 0, reached_at_ms: 9, ..first.clone() });
+            assert_eq!(top.is_thin(), size >= TOP_STORED_MAX, "{size}");
+        }
+    }
     // Perhaps not the whole: thin as soon as fewer than 100 are left.
     for size in [TOP_KEPT_MAX, TOP_KEPT_MAX + 1] {
         let mut top = Top::filled(partition(size));

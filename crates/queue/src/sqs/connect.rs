@@ -17,7 +17,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::{Inner, Service};
 use crate::{
-    bounds::{ANSWER_TIMEOUT, ATTRIBUTES_BYTES_MAX, CONNECT_TIMEOUT},
+    bounds::{ANSWER_TIMEOUT, ATTRIBUTES_BYTES_MAX, CONNECT_TIMEOUT, RECEIVE_MAX_MIN},
     error::Error,
 };
 
@@ -47,6 +47,9 @@ pub(super) async fn client(service: &Service) -> Client {
     Client::new(&Box::pin(loader.load()).await)
 }
 
+/// What the id of an inbox is made of.
+pub(super) const IDENTITY: [Attribute; 2] = [Attribute::QueueArn, Attribute::CreatedTimestamp];
+
 /// Attributes of a queue.
 pub(super) struct Attributes(HashMap<Attribute, String>);
 
@@ -58,6 +61,12 @@ impl Attributes {
     /// A count.
     pub(super) fn number(&self, name: &Attribute) -> Result<u64, Error> {
         self.text(name).parse().map_err(Error::corrupt)
+    }
+
+    /// What tells a queue from one that was made anew under its name.
+    fn inbox_id(&self) -> Result<String, Error> {
+        let made_at_s = self.number(&Attribute::CreatedTimestamp)?;
+        Ok(format!("{}@{made_at_s}", self.text(&Attribute::QueueArn)))
     }
 
     fn must_be(&self, attribute: &'static str, needed: &str) -> Result<(), Error> {
@@ -131,14 +140,29 @@ impl Inner {
         let dead = self.attributes(&self.dead_url, &[Attribute::All]).await?;
         dead.must_be("FifoQueue", "true")?;
         dead.must_have_room(&self.options)?;
+        // What SQS takes away is gone from its place, and the presses behind it are applied without it.
+        let least = RECEIVE_MAX_MIN.min(self.options.receive_max);
+        if redrive.receive_max < least {
+            let needed = format!("one with a maxReceiveCount of at least {least}");
+            return Err(unfit("RedrivePolicy", policy, &needed));
+        }
         self.receive_max = redrive.receive_max;
-        let (arn, made_at_s) =
-            (queue.text(&Attribute::QueueArn), queue.number(&Attribute::CreatedTimestamp)?);
+        let arn = queue.text(&Attribute::QueueArn);
         // It becomes part of JSON and of ids that are taken apart at a slash.
         if arn.is_empty() || !arn.bytes().all(|of| of.is_ascii_alphanumeric() || b":-_.".contains(&of)) {
             return Err(unfit("QueueArn", arn, "letters, digits and :-_."));
         }
-        self.inbox_id = format!("{arn}@{made_at_s}");
+        self.inbox_id = queue.inbox_id()?;
         Ok(())
+    }
+
+    /// Makes sure that these attributes, with [`IDENTITY`] among them, are still those of the queue that was opened.
+    pub(super) fn must_be_same(&self, attributes: &Attributes) -> Result<(), Error> {
+        let found = attributes.inbox_id()?;
+        if found == self.inbox_id {
+            Ok(())
+        } else {
+            Err(Error::Replaced { known: self.inbox_id.clone(), found })
+        }
     }
 }

@@ -113,6 +113,12 @@ impl Fake {
         state.requests.iter().filter(|(of, _)| of == action).map(|(_, request)| request.clone()).collect()
     }
 
+    /// An attribute of a queue.
+    pub(crate) fn get(&self, queue: &str, attribute: &str) -> Option<String> {
+        let state = self.shared.state.lock().unwrap();
+        state.queues[queue].attributes.get(attribute).and_then(|value| value.as_str()).map(str::to_owned)
+    }
+
     /// Changes an attribute of a queue, whatever SQS would say.
     pub(crate) fn set(&self, queue: &str, attribute: &str, value: Option<&str>) {
         let mut state = self.shared.state.lock().unwrap();

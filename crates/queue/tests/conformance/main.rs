@@ -28,7 +28,7 @@ macro_rules! conformance {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $check() {
                     if let Some(why) = Backend::$variant.lacks(&[$(crate::harness::Need::$need),*]) {
-                        println!("skipped: {why}");
+                        servers::skipped(&why);
                         return;
                     }
                     crate::harness::in_time(crate::$file::$check(Backend::$variant)).await;

@@ -36,8 +36,11 @@ impl Parser<'_> {
         let board = self.checked("BOARD_URL", BoardAddress::parse);
         let role_passwords = self.role_passwords();
         self.auth(role);
-        let embedded = queue.as_ref().is_none_or(QueueAddress::is_embedded);
-        let (partitions, visibility_ms) = if embedded { (1, 5_000) } else { (16, 30_000) };
+        let queue_embedded = queue.as_ref().is_none_or(QueueAddress::is_embedded);
+        let visibility_ms = if queue_embedded { 5_000 } else { 30_000 };
+        // Who only reads need not be told of the inbox.
+        let embedded = queue_embedded && store.as_ref().is_none_or(StoreAddress::is_embedded);
+        let partitions = if embedded { 1 } else { 16 };
         let partitions = self.auto("PARTITIONS", partitions, |parser| {
             parser.within("PARTITIONS", 1, i64::from(game::bounds::PARTITIONS_MAX))
         });

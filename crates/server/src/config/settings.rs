@@ -88,7 +88,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         "PARTITIONS",
         Some("auto"),
-        "count, 1 to 1024; auto: 1 with an embedded inbox, else 16",
+        "count, 1 to 1024; auto: 1 with inbox and store embedded, else 16",
         "number of partitions of the inbox; a game refuses another value, `repartition` changes it while it is stopped",
     ),
     Setting::new(

@@ -158,16 +158,25 @@ pub(super) async fn settle(
     Ok(settled?.inbox)
 }
 
-/// Makes sure that inbox and store belong together, without deciding anything.
+/// Makes sure that the game has as many partitions as the configuration says, and returns what it belongs to.
 ///
 /// # Errors
-/// [`NodeError::Unsettled`] as long as nobody has decided; otherwise as for [`settle`].
-pub(super) async fn belongs(config: &Config, reader: &Reader, queue: &Queue) -> Result<u32, NodeError> {
+/// [`NodeError::Unsettled`] as long as nobody has decided; another number of partitions; those of the store.
+pub(super) async fn agreed(config: &Config, reader: &Reader) -> Result<store::Identity, NodeError> {
     let known = reader.identity().await?.ok_or(NodeError::Unsettled)?;
     if known.partitions != config.partitions {
         let found = config.partitions;
         return Err(store::Error::OtherPartitions { known: known.partitions, found }.into());
     }
+    Ok(known)
+}
+
+/// Makes sure that inbox and store belong together, without deciding anything.
+///
+/// # Errors
+/// As for [`agreed`], and another inbox.
+pub(super) async fn belongs(config: &Config, reader: &Reader, queue: &Queue) -> Result<u32, NodeError> {
+    let known = agreed(config, reader).await?;
     if known.inbox_id != queue.inbox_id() {
         let found = queue.inbox_id().to_owned();
         return Err(store::Error::OtherInbox { known: known.inbox_id, found }.into());

@@ -17,8 +17,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::NodeError;
 use super::open::{
-    belongs, check_age, migrated_store, migrates, must_exist, open_board, open_queue, open_reader, settle,
-    store_at,
+    agreed, belongs, check_age, migrated_store, migrates, must_exist, open_board, open_queue, open_reader,
+    settle, store_at,
 };
 use crate::admin::Admin;
 use crate::bounds::LEAD_MS_MIN;
@@ -82,6 +82,8 @@ impl Parts {
         };
         if let Some(queue) = parts.queue.clone() {
             parts.open_writing_roles(config, &store, &reader, queue).await?;
+        } else if role.has(Role::Fetch) {
+            agreed(config, &reader).await?;
         }
         if role == Role::Ingest {
             // From here on it depends on the inbox alone.
@@ -243,11 +245,13 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    pub(super) async fn update(&self) {
+    /// # Errors
+    /// [`queue::Error::Replaced`]: what is taken from now on would belong to nobody.
+    pub(super) async fn update(&self) -> Result<(), NodeError> {
         if let Some(metrics) = &self.metrics {
             metrics.run_upkeep();
         }
-        let Some(queue) = &self.queue else { return };
+        let Some(queue) = &self.queue else { return Ok(()) };
         match queue.backlog().await {
             Ok(backlog) => {
                 let age_ms =
@@ -257,7 +261,9 @@ impl Gauges {
                 self.dead.set(backlog.dead as f64);
                 self.age_seconds.set(age_ms.max(0) as f64 / 1000.0);
             }
+            Err(replaced @ queue::Error::Replaced { .. }) => return Err(replaced.into()),
             Err(error) => debug!(%error, "cannot read the inbox's depth"),
         }
+        Ok(())
     }
 }

@@ -21,17 +21,18 @@ pub(super) async fn update(
     if world.changes.players.is_empty() {
         return Ok(board);
     }
-    let mut board = match board {
+    let known = match board {
+        Some(board) => Some(board),
+        None => load(connection, partition).await?.as_deref().map(Board::read).transpose()?,
+    };
+    let mut board = match known {
         Some(mut board) => {
             if !board.change(world) {
                 board.refill(scan(connection, partition).await?);
             }
             board
         }
-        None => {
-            let best = scan(connection, partition).await?;
-            Board::read(best, load(connection, partition).await?.as_deref())?
-        }
+        None => Board::new(scan(connection, partition).await?),
     };
     let names = read_names(connection, partition, &board.nameless(world)).await?;
     if let Some(snapshot) = board.store(world, names) {
@@ -43,7 +44,7 @@ pub(super) async fn update(
 /// Makes the snapshot of a partition that has none, from its players, if it has any.
 pub(super) async fn make(connection: &mut SqliteConnection, partition: u16) -> Result<(), Error> {
     let nobody = World::default();
-    let mut board = Board::read(scan(connection, partition).await?, None)?;
+    let mut board = Board::new(scan(connection, partition).await?);
     let names = read_names(connection, partition, &board.nameless(&nobody)).await?;
     match board.store(&nobody, names) {
         Some(snapshot) => store(connection, partition, &snapshot).await,

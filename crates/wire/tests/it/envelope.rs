@@ -52,6 +52,20 @@ fn pack(entries: &[(Option<String>, i64, Vec<u8>)], bytes_max: usize) -> Vec<(St
     done
 }
 
+/// SQS refuses a message with them, and everybody's commands that are in it.
+#[test]
+fn what_is_no_character_is_escaped() {
+    let username = game::Username::new("a\u{fffe}b\u{ffff}\u{fffd}").expect("it is a name");
+    let action = Action::Press { username };
+    let mut out = b"before \xEF\xBF\xBF".to_vec();
+    encode_action(&action, false, &mut out).expect("every action can be written");
+    let (before, written) = out.split_at(10);
+    assert_eq!(before, b"before \xEF\xBF\xBF", "what stood there stays");
+    let written = std::str::from_utf8(written).expect("JSON is UTF-8");
+    assert_eq!(written, "{\"press\":{\"username\":\"a\\ufffeb\\uffff\u{fffd}\"}}");
+    assert_eq!(decode_action(written, String::new).expect("it can be read"), action);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

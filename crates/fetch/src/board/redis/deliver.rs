@@ -175,7 +175,7 @@ impl Redis {
         let mut call = cmd("EVALSHA");
         call.arg(self.link.scripts.project.get_hash()).arg(4);
         call.arg(&[STATE, ORDER, OF]).arg(text::rebuild_key(*partition));
-        call.arg(self.game.get().map_or("", String::as_str)).arg(partition);
+        call.arg(self.game.read().as_deref().unwrap_or_default()).arg(partition);
         call.arg(text::position_text(*from))
             .arg(text::position_text(*to))
             .arg(u8::from(first))

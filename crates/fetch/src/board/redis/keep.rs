@@ -1,6 +1,7 @@
 //! Looking after the board: comparing it with the store, and rebuilding what is stale.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::Position;
@@ -30,23 +31,37 @@ enum Verdict {
 
 impl Redis {
     pub(in super::super) async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
-        let game = match self.game.get() {
-            Some(game) => game,
-            None => match source.identity().await? {
-                Some(identity) => self.game.get_or_init(|| text::game(&identity)),
+        let known = self.game.read().clone();
+        let verdict = match &known {
+            Some(game) => self.compare(source, game, now_ms).await?,
+            None => Verdict::Void,
+        };
+        let game = match (verdict, known) {
+            (Verdict::Stale(stale), _) if stale.is_empty() => return Ok(()),
+            (Verdict::Stale(_), Some(game)) => game,
+            // Either Redis is wrong or we are: the game may have gone on with another inbox meanwhile.
+            _ => match self.read_game(source).await? {
+                Some(game) => game,
                 None => return Ok(()), // nobody has begun to play
             },
         };
-        if let Verdict::Stale(stale) = self.compare(source, game, now_ms).await?
-            && stale.is_empty()
-        {
-            return Ok(());
-        }
         let Some(token) = self.lock().await? else { return Ok(()) };
-        let mended = self.mend(source, game, &token, now_ms).await;
+        let mended = self.mend(source, &game, &token, now_ms).await;
         let released = self.extend(&token, 0).await;
         mended?;
         Ok(released?)
+    }
+
+    /// Reads what the store's game is, and keeps it. `None` before that is settled.
+    async fn read_game(&self, source: &impl Source) -> Result<Option<Arc<str>>, KeepError> {
+        let Some(identity) = source.identity().await? else { return Ok(None) };
+        if identity.partitions != self.partitions {
+            let (known, found) = (identity.partitions, self.partitions);
+            return Err(store::Error::OtherPartitions { known, found }.into());
+        }
+        let game: Arc<str> = text::game(&identity).into();
+        *self.game.write() = Some(Arc::clone(&game));
+        Ok(Some(game))
     }
 
     /// Looks at Redis, then at the store, which must not be behind.

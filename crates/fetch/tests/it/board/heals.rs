@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fetch::Source;
+use fetch::{KeepError, Source};
 use servers::redis;
 use store::Identity;
 use tokio::sync::Notify;
@@ -121,6 +121,30 @@ async fn the_board_of_another_game_is_not_shown() {
     second.says_all(0).await;
 }
 
+/// Whoever only shows ranks has nothing to do with the inbox, and need not be started anew.
+#[tokio::test]
+async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
+    let mut world = known(redis::server().url(), 50).await;
+    world.boards.push(world.board());
+    world.keep(1).await;
+    world.says_all(1).await;
+    world.adopt("another");
+    world.commit(0, &[("p1", 100)]);
+    // Who was started since then makes the board anew.
+    world.boards.push(world.board());
+    world.keep(2).await;
+    world.says_all(2).await;
+    for board in [1, 0] {
+        world.keep(board).await;
+        world.says_all(board).await;
+    }
+    for board in [2, 1, 0, 2] {
+        world.keep(board).await;
+        world.says_all(2).await;
+        world.says_all(0).await;
+    }
+}
+
 /// Another number of partitions is a new generation of the same inbox: what Redis has is void as a whole, and nothing
 /// of it is shown by whoever counts with the one number or the other.
 #[tokio::test]
@@ -143,6 +167,11 @@ async fn the_board_of_another_number_of_partitions_is_not_shown() {
         first.says_nothing(0).await;
         // Who was not stopped reads the store as it is now, and does not take the board back for its own.
         first.restore(second.copy());
+        let kept = first.try_keep(0).await;
+        assert!(
+            matches!(&kept, Err(KeepError::Store { source: store::Error::OtherPartitions { .. } })),
+            "{kept:?}"
+        );
         first.says_nothing(0).await;
         second.boards.push(second.board());
         second.keep(1).await;

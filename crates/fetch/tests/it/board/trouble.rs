@@ -188,7 +188,7 @@ fn language(folder: &TempDir) -> bool {
 async fn the_order_does_not_depend_on_the_servers_language() {
     let folder = TempDir::new().unwrap();
     if !language(&folder) {
-        eprintln!("skipped: there is no localedef with its sources (on Debian: apt-get install locales)");
+        servers::skipped("there is no localedef with its sources (on Debian: apt-get install locales)");
         return;
     }
     let path = folder.path().to_str().unwrap();
