@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postgres_protocol::password::scram_sha_256;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -91,8 +92,8 @@ async fn try_grant(connection: &mut PgConnection, passwords: &RolePasswords) -> 
 
 /// Makes sure that there is such a role, and that it logs in with this password.
 ///
-/// The password goes as a value into a setting of the transaction and from there into the statement, which is made
-/// inside of the server: so it stands in no text that the server may log, also when the statement fails.
+/// The server is told only what it takes to check the password (as `psql`'s `\password` does): whatever it logs of
+/// statements and their values, the password is not in it.
 async fn make(connection: &mut PgConnection, role: &str, password: Option<&str>) -> Result<(), Error> {
     const MAKE: &str = "DO $$
         DECLARE
@@ -110,7 +111,9 @@ async fn make(connection: &mut PgConnection, role: &str, password: Option<&str>)
         END $$";
     let settings =
         "SELECT set_config('buttonparty.role', $1, true), set_config('buttonparty.password', $2, true)";
-    sqlx::query(settings).bind(role).bind(password.unwrap_or_default()).execute(&mut *connection).await?;
+    let verifier =
+        password.filter(|password| !password.is_empty()).map(|password| scram_sha_256(password.as_bytes()));
+    sqlx::query(settings).bind(role).bind(verifier.unwrap_or_default()).execute(&mut *connection).await?;
     sqlx::raw_sql(MAKE).execute(connection).await?;
     Ok(())
 }
