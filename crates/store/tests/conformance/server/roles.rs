@@ -292,7 +292,7 @@ async fn passwords_are_in_no_log() {
     const SECRET: &str = "a-secret-of-this-test";
     let server = servers::postgres::Server::start().await;
     let database = server.database().await;
-    let sql = format!("ALTER DATABASE {} SET log_statement = all", database.name());
+    let sql = format!("ALTER DATABASE {} SET log_statement = 'all'", database.name());
     database.execute(&sql).await;
     let store = Store::postgres(&database.url(), Options::default()).unwrap();
     store.migrate().await.unwrap();
