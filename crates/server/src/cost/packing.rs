@@ -114,6 +114,12 @@ impl Packing {
         ((BILLED_BYTES - HEAD_BYTES) / inputs.press_bytes).floor().max(1.0)
     }
 
+    /// Commands that the handler applies in one transaction: what it received of one partition.
+    pub fn commands_per_commit(&self) -> f64 {
+        let received = self.envelopes_per_receive / self.partitions_per_receive;
+        received * self.commands_per_send / self.envelopes_per_send
+    }
+
     /// What SQS bills for one command: every request counts once for each 64 KiB that it carries; a batch of ten is one
     /// request. Deleting carries next to nothing.
     pub fn requests_per_command(&self) -> Requests {
