@@ -5,11 +5,13 @@
 mod api;
 mod browser;
 mod chaos;
+mod cost;
 mod crash;
 mod crowd;
 mod dead_letters;
 mod disk;
 mod first_client;
+mod image;
 mod inputs;
 mod live;
 mod load;

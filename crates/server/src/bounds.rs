@@ -90,3 +90,7 @@ pub const READY_MS_MAX: u64 = 2_000;
 pub const REASON_CHARS_MAX: usize = 500;
 /// Dead letters that are listed, and taken off the list, at a time.
 pub const DEAD_PAGE: usize = 1_000;
+/// How long `cost` waits for the metrics of a process, in milliseconds.
+pub const METRICS_MS_MAX: u64 = 5_000;
+/// Bytes of these metrics, at most: 4 MiB.
+pub const METRICS_BYTES_MAX: usize = 4 << 20;

@@ -10,6 +10,7 @@ pub mod button;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cost;
 pub mod dlq;
 pub mod health;
 pub mod http;

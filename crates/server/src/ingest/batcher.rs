@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use metrics::{Gauge, Histogram, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use parking_lot::Mutex;
 use queue::{Outgoing, Queue};
 use tokio::sync::{Notify, oneshot};
@@ -109,6 +109,7 @@ pub struct Batcher {
     waiting: Gauge,
     send_seconds: Histogram,
     envelope_size: Histogram,
+    envelope_bytes: Counter,
     send_size: Histogram,
 }
 
@@ -126,6 +127,7 @@ impl Batcher {
             waiting: gauge!("buttonparty_ingest_waiting_commands"),
             send_seconds: histogram!("buttonparty_send_seconds"),
             envelope_size: histogram!("buttonparty_envelope_commands_size"),
+            envelope_bytes: counter!("buttonparty_envelope_bytes_total"),
             send_size: histogram!("buttonparty_send_envelopes_size"),
         }
     }
@@ -157,10 +159,10 @@ impl Batcher {
             if in_flight.envelopes.is_empty() {
                 return Flushed::Nothing;
             }
-            in_flight
-                .envelopes
-                .iter()
-                .for_each(|envelope| self.envelope_size.record(envelope.waiters.tell.len() as f64));
+            for envelope in &in_flight.envelopes {
+                self.envelope_size.record(envelope.waiters.tell.len() as f64);
+                self.envelope_bytes.increment(envelope.outgoing.body.len() as u64);
+            }
         }
         let (outgoing, waiters): (Vec<_>, Vec<_>) = std::mem::take(&mut in_flight.envelopes)
             .into_iter()

@@ -5,6 +5,8 @@ mod batcher;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod push;

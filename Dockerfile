@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# The image of the server: every role is this binary. For one platform or several:
+#   docker buildx build --platform linux/arm64,linux/amd64 --tag NAME --push .
+# Each platform is compiled as itself, so another one than the machine's own is slow: it is emulated.
+
+FROM rust:1.95-slim-bookworm AS build
+ARG TARGETPLATFORM
+WORKDIR /src
+COPY . .
+# What was compiled before is kept between builds, for each platform apart.
+RUN --mount=type=cache,id=registry,target=/usr/local/cargo/registry \
+    --mount=type=cache,id=target-${TARGETPLATFORM},target=/src/target \
+    cargo build --profile ship --locked -p server \
+    && install target/ship/buttonparty /usr/local/bin/buttonparty \
+    && mkdir /data
+
+# No shell, no package manager: the C library, certificates, and a user that is nobody.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /usr/local/bin/buttonparty /usr/local/bin/buttonparty
+COPY --from=build --chown=65532:65532 /data /var/lib/buttonparty
+USER 65532:65532
+ENV BUTTONPARTY_LISTEN=0.0.0.0:8080 \
+    BUTTONPARTY_DATA=/var/lib/buttonparty
+# Written to only where inbox or store are files; everything else may be read-only.
+VOLUME ["/var/lib/buttonparty"]
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/buttonparty"]
+CMD ["all"]
