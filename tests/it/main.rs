@@ -24,3 +24,4 @@ mod several;
 mod stall;
 mod start;
 mod support;
+mod template;
