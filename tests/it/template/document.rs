@@ -135,7 +135,9 @@ impl Template {
                 items.iter().map(|item| self.resolve(item)).filter(|item| !item.is_null()).collect()
             }
             Value::Object(fields) => match fields.iter().next() {
-                Some((name, argument)) if fields.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
+                Some((name, argument))
+                    if fields.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) =>
+                {
                     self.call(name, argument)
                 }
                 _ => {
@@ -153,7 +155,8 @@ impl Template {
             return self.resolve(&argument[chosen]);
         }
         let argument = self.resolve(argument);
-        let text = |index: usize| argument[index].as_str().unwrap_or_else(|| panic!("{function}: {argument}"));
+        let text =
+            |index: usize| argument[index].as_str().unwrap_or_else(|| panic!("{function}: {argument}"));
         match function {
             "Ref" => self.reference(argument.as_str().unwrap()),
             "Fn::GetAtt" => self.attribute(text(0), text(1)),

@@ -31,14 +31,23 @@ async fn finds_nothing(name: &str, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn cfn_lint_finds_nothing_not_even_to_remark() {
-    let said = finds_nothing("cfn-lint", &["--non-zero-exit-code", "informational", "--include-checks", "I", "-t"]);
+    let said =
+        finds_nothing("cfn-lint", &["--non-zero-exit-code", "informational", "--include-checks", "I", "-t"]);
     assert_eq!(said.await.trim(), "");
 }
 
 #[tokio::test]
 async fn checkov_finds_only_what_the_template_explains() {
-    let arguments =
-        ["--framework", "cloudformation", "--skip-download", "--compact", "--quiet", "--output", "json", "-f"];
+    let arguments = [
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+        "--compact",
+        "--quiet",
+        "--output",
+        "json",
+        "-f",
+    ];
     let said = finds_nothing("checkov", &arguments).await;
     let report: serde_json::Value = serde_json::from_str(&said).unwrap();
     let summary = &report["summary"];

@@ -21,7 +21,8 @@ async fn run(request: &str, stack: &str, runs: &[&str], statuses: Value) -> Valu
     let case = json!({ "code": code, "event": event, "stack": stack, "runs": runs, "statuses": statuses });
     let mut command = Command::new(tool("python"));
     command.arg("-c").arg(include_str!("one_shot.py")).kill_on_drop(true);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(case.to_string().as_bytes()).await.unwrap();
     let output = child.wait_with_output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -54,7 +55,8 @@ async fn cloudformation_is_told_how_the_task_ended(
     });
     assert_eq!(*answer, told);
     for run in done["runs"].as_array().unwrap() {
-        let network = json!({ "subnets": ["a", "b"], "securityGroups": ["sg"], "assignPublicIp": "DISABLED" });
+        let network =
+            json!({ "subnets": ["a", "b"], "securityGroups": ["sg"], "assignPublicIp": "DISABLED" });
         let expected = json!({
             "cluster": "game", "launchType": "FARGATE", "taskDefinition": "migrate:7",
             // The same each time: a request that is repeated starts one task.

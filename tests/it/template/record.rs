@@ -44,7 +44,8 @@ impl Recorder {
 
 async fn carry(near: TcpStream, server: SocketAddr, notes: Arc<Mutex<Asked>>) {
     let Ok(far) = TcpStream::connect(server).await else { return };
-    let ((mut requests, mut answers), (mut from_server, mut to_server)) = (near.into_split(), far.into_split());
+    let ((mut requests, mut answers), (mut from_server, mut to_server)) =
+        (near.into_split(), far.into_split());
     let there = async {
         let (mut unread, mut buffer) = (Vec::new(), vec![0; 65_536]);
         while let Ok(length @ 1..) = requests.read(&mut buffer).await {

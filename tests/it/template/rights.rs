@@ -31,7 +31,8 @@ fn attributes(properties: &Value) -> BTreeMap<QueueAttributeName, String> {
 async fn queues(template: &Template) -> Made {
     let client = sqs::server().client().await;
     let make = async |name: &str, attributes: BTreeMap<QueueAttributeName, String>| {
-        let request = client.create_queue().queue_name(name).set_attributes(Some(attributes.into_iter().collect()));
+        let request =
+            client.create_queue().queue_name(name).set_attributes(Some(attributes.into_iter().collect()));
         Box::pin(request.send()).await.unwrap().queue_url.unwrap()
     };
     let dead_letter_url = make("template-dead.fifo", attributes(&template.properties("DeadLetters"))).await;
@@ -197,7 +198,8 @@ async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() 
     }
     deployment.run("operator", &["verify"]).await;
     for container in deployment.template.containers() {
-        let (asked, allowed) = (named(deployment.asked(&container.name)), named(deployment.allowed(&container.name)));
+        let (asked, allowed) =
+            (named(deployment.asked(&container.name)), named(deployment.allowed(&container.name)));
         assert_eq!(asked, allowed, "{}: what it asks for, and what it may", container.name);
     }
 }

@@ -66,7 +66,8 @@ fn nothing_is_allowed_for_everything() {
             // Tasks and streams of logs are named by AWS when they are made.
             let within = |of: &String| {
                 let inner = of.trim_end_matches('*');
-                !inner.contains('*') && (inner == of || inner.ends_with(":task/Cluster/") || inner.ends_with("Logs:"))
+                !inner.contains('*')
+                    && (inner == of || inner.ends_with(":task/Cluster/") || inner.ends_with("Logs:"))
             };
             assert!(for_all || resources.iter().all(within), "{name}: {action} on {resources:?}");
         }

@@ -48,7 +48,10 @@ fn parsed(container: &Container) -> Config {
     let (environment, secrets) = (container.environment(), container.secrets());
     let told = Config::parse(role(container), |setting| {
         let variable = setting.variable();
-        environment.get(&variable).cloned().or_else(|| secrets.contains_key(&variable).then(|| PASSWORD.to_owned()))
+        environment
+            .get(&variable)
+            .cloned()
+            .or_else(|| secrets.contains_key(&variable).then(|| PASSWORD.to_owned()))
     });
     told.unwrap_or_else(|errors| panic!("{}: {errors}", container.name))
 }
@@ -81,8 +84,12 @@ fn every_part_is_told_where_everything_is() {
             let (name, role, config) = (&container.name, role(&container), parsed(&container));
             let StoreAddress::Postgres(store) = &config.store else { panic!("{name}: {}", config.store) };
             let user = if name == "migrate" { "buttonparty" } else { login(name) };
-            let begins = format!("postgres://{user}:{}@database.example:5432/buttonparty?", encoded_password());
-            assert!(store.replace("%2D", "-").starts_with(&begins) && store.ends_with("sslmode=require"), "{store}");
+            let begins =
+                format!("postgres://{user}:{}@database.example:5432/buttonparty?", encoded_password());
+            assert!(
+                store.replace("%2D", "-").starts_with(&begins) && store.ends_with("sslmode=require"),
+                "{store}"
+            );
             let uses_queue = [Role::Ingest, Role::Handler, Role::Scheduler, Role::Tool].contains(&role);
             let url = template.resolve(&serde_json::json!({ "Ref": "Queue" }));
             let expected = QueueAddress::Sqs(url.as_str().unwrap().to_owned());
@@ -107,7 +114,10 @@ fn partitions(template: &Template) -> Option<u16> {
 
 fn encoded_password() -> String {
     // Letters and digits may stand as they are.
-    PASSWORD.chars().map(|of| if of.is_ascii_alphanumeric() { of.to_string() } else { encoded(&of.to_string()) }).collect()
+    PASSWORD
+        .chars()
+        .map(|of| if of.is_ascii_alphanumeric() { of.to_string() } else { encoded(&of.to_string()) })
+        .collect()
 }
 
 /// The database's role of a part of the game.
@@ -129,7 +139,8 @@ fn each_password_comes_from_the_secret_of_its_user() {
     let secret_of = |user: &str| {
         let made = template.of_type("AWS::SecretsManager::Secret").into_iter().find(|(_, secret)| {
             let text = secret["GenerateSecretString"]["SecretStringTemplate"].as_str().unwrap();
-            serde_json::from_str::<serde_json::Value>(text).unwrap() == serde_json::json!({ "username": user })
+            serde_json::from_str::<serde_json::Value>(text).unwrap()
+                == serde_json::json!({ "username": user })
         });
         made.unwrap_or_else(|| panic!("{user} has no secret")).0
     };
@@ -144,7 +155,10 @@ fn each_password_comes_from_the_secret_of_its_user() {
             }
         } else {
             let secret = of(&secret_of(login(&container.name)));
-            assert_eq!(secrets.into_iter().collect::<Vec<_>>(), [(format!("{PREFIX}STORE_PASSWORD"), secret)]);
+            assert_eq!(
+                secrets.into_iter().collect::<Vec<_>>(),
+                [(format!("{PREFIX}STORE_PASSWORD"), secret)]
+            );
         }
     }
     let told = template.properties("FetchFunction")["Environment"]["Variables"].clone();

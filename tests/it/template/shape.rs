@@ -12,7 +12,12 @@ const PORT: i64 = 8080;
 
 #[test]
 fn everything_that_it_names_is_there() {
-    let all = [("Size", "large"), ("CertificateArn", "arn"), ("AlarmEmail", "ops@game.example"), ("AdoptInbox", "true")];
+    let all = [
+        ("Size", "large"),
+        ("CertificateArn", "arn"),
+        ("AlarmEmail", "ops@game.example"),
+        ("AdoptInbox", "true"),
+    ];
     for template in [Template::new(), Template::with(&all), Template::with(&[("DatabaseSnapshot", "arn")])] {
         let names: Vec<_> = template.resources().map(|(name, _)| name.to_owned()).collect();
         for (name, resource) in template.resources() {
@@ -71,7 +76,8 @@ fn whatever_is_kept_is_encrypted() {
     let statement = &policy["PolicyDocument"]["Statement"][0];
     let refused = json!({ "Bool": { "aws:SecureTransport": "false" } });
     assert_eq!((&statement["Effect"], &statement["Condition"]), (&json!("Deny"), &refused));
-    let listeners = Template::with(&[("CertificateArn", "arn")]).of_type("AWS::ElasticLoadBalancingV2::Listener");
+    let listeners =
+        Template::with(&[("CertificateArn", "arn")]).of_type("AWS::ElasticLoadBalancingV2::Listener");
     assert!(listeners.iter().all(|(_, of)| of["Protocol"] == "TLS" && of["Certificates"].is_array()));
 }
 
@@ -80,12 +86,21 @@ fn logs_are_kept_for_as_long_as_is_said_and_everybody_has_one() {
     let template = Template::with(&[("LogRetentionDays", "7")]);
     let groups = template.of_type("AWS::Logs::LogGroup");
     assert!(groups.iter().all(|(_, group)| group["RetentionInDays"] == "7"));
-    let mut used: Vec<_> = template.containers().iter().map(|of| {
-        let log = &of.definition["LogConfiguration"];
-        assert_eq!(log["LogDriver"], "awslogs", "{}", of.name);
-        log["Options"]["awslogs-group"].clone()
-    }).collect();
-    used.extend(template.of_type("AWS::Lambda::Function").into_iter().map(|(_, of)| of["LoggingConfig"]["LogGroup"].clone()));
+    let mut used: Vec<_> = template
+        .containers()
+        .iter()
+        .map(|of| {
+            let log = &of.definition["LogConfiguration"];
+            assert_eq!(log["LogDriver"], "awslogs", "{}", of.name);
+            log["Options"]["awslogs-group"].clone()
+        })
+        .collect();
+    used.extend(
+        template
+            .of_type("AWS::Lambda::Function")
+            .into_iter()
+            .map(|(_, of)| of["LoggingConfig"]["LogGroup"].clone()),
+    );
     used.push("ReadsLogs".into());
     let mut used: Vec<_> = used.iter().map(|of| of.as_str().unwrap()).collect();
     used.sort_unstable();
@@ -110,13 +125,18 @@ fn alarms_look_for_what_the_program_says() {
     }
     assert_eq!(said, 4);
     let filters = template.of_type("AWS::Logs::MetricFilter");
-    let metrics: Vec<_> = filters.iter().map(|(_, of)| of["MetricTransformations"][0]["MetricName"].clone()).collect();
+    let metrics: Vec<_> =
+        filters.iter().map(|(_, of)| of["MetricTransformations"][0]["MetricName"].clone()).collect();
     let alarms = template.of_type("AWS::CloudWatch::Alarm");
     for metric in &metrics {
-        assert!(alarms.iter().any(|(_, alarm)| alarm["MetricName"] == *metric && alarm["Namespace"] == "game"));
+        assert!(
+            alarms.iter().any(|(_, alarm)| alarm["MetricName"] == *metric && alarm["Namespace"] == "game")
+        );
     }
     assert!(alarms.iter().all(|(_, alarm)| alarm["AlarmActions"] == json!([template.arn("Alarms")])));
-    for metric in ["ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "5xx", "CPUUtilization"] {
+    for metric in
+        ["ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "5xx", "CPUUtilization"]
+    {
         assert!(alarms.iter().any(|(_, alarm)| alarm["MetricName"] == metric), "{metric}");
     }
 }
@@ -124,7 +144,9 @@ fn alarms_look_for_what_the_program_says() {
 /// All source files below a folder.
 fn text_of(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| if path.is_dir() { text_of(&path) } else { std::fs::read_to_string(path).unwrap() }).collect()
+    entries
+        .map(|path| if path.is_dir() { text_of(&path) } else { std::fs::read_to_string(path).unwrap() })
+        .collect()
 }
 
 #[test]
@@ -141,14 +163,20 @@ fn phones_reach_the_port_on_which_the_parts_listen() {
                 continue;
             }
             serving += 1;
-            assert_eq!((ports.len(), &ports[0]["ContainerPort"], listen), (1, &json!(PORT), Some("0.0.0.0:8080")));
+            assert_eq!(
+                (ports.len(), &ports[0]["ContainerPort"], listen),
+                (1, &json!(PORT), Some("0.0.0.0:8080"))
+            );
             let services = template.of_type("AWS::ECS::Service");
             let balanced = services.iter().filter_map(|(_, of)| of["LoadBalancers"].get(0));
             let balancer = balanced.into_iter().find(|of| of["ContainerName"] == name.as_str()).unwrap();
             assert_eq!(balancer["ContainerPort"], PORT, "{name}");
             let targets = template.properties(balancer["TargetGroupArn"].as_str().unwrap());
             assert_eq!((&targets["Port"], &targets["HealthCheckPath"]), (&json!(PORT), &json!("/healthz")));
-            assert_eq!((&targets["HealthCheckProtocol"], &targets["TargetType"]), (&json!("HTTP"), &json!("ip")));
+            assert_eq!(
+                (&targets["HealthCheckProtocol"], &targets["TargetType"]),
+                (&json!("HTTP"), &json!("ip"))
+            );
             let files = container.definition["Ulimits"][0]["SoftLimit"].as_u64().unwrap();
             assert!(files >= (CONNECTIONS_MAX + FILES_RESERVED) as u64, "{name}: {files} open files");
         }
@@ -168,7 +196,11 @@ fn containers_are_shut_in_and_have_time_to_stop() {
         let (name, of) = (&container.name, &container.definition);
         let user = of["User"].as_str().unwrap().split(':').map(|id| id.parse::<u32>().unwrap());
         assert!(user.min() > Some(0), "{name} runs as root");
-        assert_eq!((&of["ReadonlyRootFilesystem"], &of["Privileged"]), (&json!(true), &Value::Null), "{name}");
+        assert_eq!(
+            (&of["ReadonlyRootFilesystem"], &of["Privileged"]),
+            (&json!(true), &Value::Null),
+            "{name}"
+        );
         assert_eq!(of["LinuxParameters"]["Capabilities"], json!({ "Drop": ["ALL"] }), "{name}");
         assert!(of["StopTimeout"].as_u64().unwrap() * 1_000 > SHUTDOWN_MS_MAX + 1_000, "{name}");
         assert_eq!(container.task["RuntimePlatform"]["CpuArchitecture"], "ARM64", "{name}");
@@ -184,10 +216,17 @@ fn services_start_behind_the_migration_and_are_replaced_without_a_gap() {
     for (name, service) in &services {
         let deployment = &service["DeploymentConfiguration"];
         let breaker = json!({ "Enable": true, "Rollback": true });
-        assert_eq!((&deployment["MinimumHealthyPercent"], &deployment["DeploymentCircuitBreaker"]), (&json!(100), &breaker));
+        assert_eq!(
+            (&deployment["MinimumHealthyPercent"], &deployment["DeploymentCircuitBreaker"]),
+            (&json!(100), &breaker)
+        );
         let network = &service["NetworkConfiguration"]["AwsvpcConfiguration"];
         let subnets = json!(["PrivateSubnetA", "PrivateSubnetB"]);
-        assert_eq!((&network["AssignPublicIp"], &network["Subnets"]), (&json!("DISABLED"), &subnets), "{name}");
+        assert_eq!(
+            (&network["AssignPublicIp"], &network["Subnets"]),
+            (&json!("DISABLED"), &subnets),
+            "{name}"
+        );
     }
     for name in services.iter().map(|(name, _)| name.as_str()).chain(["FetchFunction"]) {
         let resource = &template.document()["Resources"][name];
