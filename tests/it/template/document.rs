@@ -63,7 +63,12 @@ impl Template {
         let mut parameters = BTreeMap::new();
         for (name, parameter) in document["Parameters"].as_object().unwrap() {
             let given = GIVEN.iter().chain(values).rev().find(|(of, _)| of == name);
-            let value = given.map_or_else(|| parameter["Default"].clone(), |(_, value)| Value::from(*value));
+            // Whatever its type, a parameter is given as text.
+            let default = match &parameter["Default"] {
+                Value::Number(number) => number.to_string().into(),
+                other => other.clone(),
+            };
+            let value = given.map_or(default, |(_, value)| Value::from(*value));
             assert!(!value.is_null(), "{name} has no value");
             parameters.insert(name.clone(), value);
         }

@@ -23,9 +23,8 @@ pub(crate) fn tool(name: &str) -> PathBuf {
 async fn finds_nothing(name: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(tool(name));
     let output = command.args(arguments).arg(path()).current_dir(Path::new("/")).output().await.unwrap();
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{name} says:\n{said}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name} says:\n{said}{}", String::from_utf8_lossy(&output.stderr));
     said
 }
 

@@ -8,17 +8,21 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use queue::Outgoing;
 use reqwest::Method;
 use serde_json::Value;
+use servers::postgres::Mode;
 use servers::sqs::{self, Made};
+use sqlx::Connection as _;
 use tokio::process::Command;
 
-use super::document::{Container, Template};
+use super::document::Template;
 use super::record::{Asked, Recorder};
-use super::settings::login;
-use crate::place::{Inbox, Place, Stack};
+use crate::place::{Inbox, Place};
 use crate::support::{BY_HAND, Game, beside_others, binary, eventually};
 
-/// Of the database's roles, at every place.
+/// Of all logins.
 const PASSWORD: &str = "of a role";
+/// The database's owner as RDS makes it: no superuser.
+const OWNER: &str = "CREATE ROLE buttonparty LOGIN CREATEROLE PASSWORD 'of a role';
+    DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO buttonparty', current_database()); END $$";
 
 /// What SQS is asked to make of a queue of the template.
 fn attributes(properties: &Value) -> BTreeMap<QueueAttributeName, String> {
@@ -58,7 +62,10 @@ struct Deployment {
 impl Deployment {
     async fn new() -> Self {
         let template = Template::new();
-        let mut place = Place::cuttable(Stack::Services).await;
+        let mut place = Place::breakable(None).await;
+        let mut database = place.database().await;
+        sqlx::raw_sql(OWNER).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
         let made = queues(&template).await;
         place.change_inbox(Some(Inbox::Queue(made.clone()))).await;
         let server: SocketAddr = sqs::server().address().trim_start_matches("http://").parse().unwrap();
@@ -69,28 +76,22 @@ impl Deployment {
         Self { template, place, made, recorders }
     }
 
-    /// The store's URL as this part logs in, without the password, and the password.
-    fn store(&self, container: &str) -> (String, String) {
-        let own: BTreeMap<_, _> = self.place.environment(container).into_iter().collect();
-        let url = &own["BUTTONPARTY_STORE_URL"];
-        let (user, rest) = url.strip_prefix("postgres://").unwrap().rsplit_once('@').unwrap();
-        if container == "migrate" {
-            let (user, password) = user.split_once(':').unwrap();
-            return (format!("postgres://{user}@{rest}"), password.replace("%20", " "));
-        }
-        (format!("postgres://{}@{rest}", login(container)), PASSWORD.to_owned())
+    /// The URL of this machine's store for the user of another URL, without a password.
+    fn store_url(&self, url: &str) -> String {
+        let user = url.strip_prefix("postgres://").unwrap().split('@').next().unwrap();
+        let own = self.place.store_url();
+        format!("postgres://{user}@{}", own.rsplit_once('@').unwrap().1)
     }
 
     /// The value that a variable has here, where it says in the template where something is.
-    fn value(&self, container: &Container, name: &str, value: String) -> String {
+    fn value(&self, name: &str, value: String) -> String {
         match name {
-            "BUTTONPARTY_STORE_URL" => self.store(&container.name).0,
+            "BUTTONPARTY_STORE_URL" => self.store_url(&value),
             "BUTTONPARTY_QUEUE_URL" => format!("sqs:{}", self.made.queue_url),
             "BUTTONPARTY_BOARD_URL" => {
                 let own: BTreeMap<_, _> = self.place.environment("handler").into_iter().collect();
                 own["BUTTONPARTY_BOARD_URL"].clone()
             }
-            "BUTTONPARTY_STORE_PASSWORD" => self.store(&container.name).1,
             _ if name.ends_with("_PASSWORD") => PASSWORD.to_owned(),
             "AWS_REGION" => sqs::REGION.to_owned(),
             _ => value,
@@ -103,7 +104,7 @@ impl Deployment {
         let mut command = Command::new(binary());
         command.env_clear().args(arguments).kill_on_drop(true).current_dir(self.place.folder());
         for (name, value) in container.environment().into_iter().chain(container.secrets()) {
-            let value = self.value(&container, &name, value);
+            let value = self.value(&name, value);
             command.env(name, value);
         }
         command.env("BUTTONPARTY_LISTEN", "127.0.0.1:0");
@@ -181,15 +182,15 @@ async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() 
     scheduler.open_round().await;
     ingest.press("ada").await;
     live.player("ada", |ada| ada["score"] == 1 && ada["rank"] == 1).await;
-    // While the store stands still, the handler holds what it has.
-    deployment.place.lines().store().stall();
+    // While the store is down, the handler holds what it has.
+    deployment.place.store_server().stop(Mode::Fast).await;
     ingest.add("bob").await;
     let extended = || async {
         let asked = deployment.asked("handler");
         asked.iter().any(|(action, _)| action == "sqs:ChangeMessageVisibility").then_some(())
     };
     eventually("a lease is extended", extended).await;
-    deployment.place.lines().store().mend();
+    deployment.place.store_server().resume().await;
     live.player("bob", |_| true).await;
 
     dead_letters(&deployment).await;
