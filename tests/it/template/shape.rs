@@ -159,7 +159,7 @@ fn phones_reach_the_port_on_which_the_parts_listen() {
             let ports = container.definition["PortMappings"].as_array().cloned().unwrap_or_default();
             let listen = environment.get("BUTTONPARTY_LISTEN").map(String::as_str);
             if ports.is_empty() {
-                assert_eq!(listen, None, "{name} listens where nobody else gets to");
+                assert_eq!(listen, None, "{name} is said to listen where nobody gets to");
                 continue;
             }
             serving += 1;
