@@ -262,3 +262,26 @@ fn the_database_outlives_its_stack_and_so_does_its_key() {
     let new = template.properties("Database");
     assert_eq!((&new["SnapshotIdentifier"], &new["DatabaseName"]), (&Value::Null, &json!("buttonparty")));
 }
+
+/// What the README says to type: parameters that there are, those without a default among them, and outputs.
+#[test]
+fn the_readme_names_what_there_is() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, section) = readme.split_once("### On AWS").unwrap();
+    let (section, _) = section.split_once("## Operate").unwrap();
+    let template = Template::new();
+    let parameters = template.document()["Parameters"].as_object().unwrap();
+    let words = || section.split(|of: char| !(of.is_ascii_alphanumeric() || "=_$".contains(of)));
+    let given = words().filter_map(|word| Some(word.split_once('=')?.0));
+    let given: Vec<_> = given.filter(|name| name.starts_with(|of: char| of.is_ascii_uppercase())).collect();
+    // Variables of the shell are in capitals.
+    for name in given.iter().filter(|name| name.contains(|of: char| of.is_ascii_lowercase())) {
+        assert!(parameters.contains_key(*name), "there is no parameter {name}");
+    }
+    for (name, _) in parameters.iter().filter(|(_, parameter)| parameter["Default"].is_null()) {
+        assert!(given.contains(&name.as_str()), "nothing is said of {name}");
+    }
+    for output in section.split("$(output ").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        assert!(template.document()["Outputs"][output].is_object(), "there is no output {output}");
+    }
+}
