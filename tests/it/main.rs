@@ -26,3 +26,4 @@ mod several;
 mod stall;
 mod start;
 mod support;
+mod template;

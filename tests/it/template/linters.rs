@@ -1,0 +1,64 @@
+//! What linters say of the template.
+
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::document::{Template, path};
+
+/// Where `.ci/test` installs what comes from PyPI, below the target folder.
+const TOOLS: &str = "tmp/python/bin";
+
+/// A tool that `.ci/test` has installed.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    // Cargo marks its target folder with this file.
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).unwrap();
+    let tool = target.join(TOOLS).join(name);
+    assert!(tool.exists(), "{name} is missing: `.ci/test` installs it into {}", tool.display());
+    tool
+}
+
+/// Runs a tool that must find nothing; returns what it said.
+async fn finds_nothing(name: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(tool(name));
+    let output = command.args(arguments).arg(path()).current_dir(Path::new("/")).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name} says:\n{said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+#[tokio::test]
+async fn cfn_lint_finds_nothing_not_even_to_remark() {
+    let said =
+        finds_nothing("cfn-lint", &["--non-zero-exit-code", "informational", "--include-checks", "I", "-t"]);
+    assert_eq!(said.await.trim(), "");
+}
+
+#[tokio::test]
+async fn checkov_finds_only_what_the_template_explains() {
+    let arguments = [
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+        "--compact",
+        "--quiet",
+        "--output",
+        "json",
+        "-f",
+    ];
+    let said = finds_nothing("checkov", &arguments).await;
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let summary = &report["summary"];
+    assert_eq!((&summary["failed"], &summary["parsing_errors"]), (&0.into(), &0.into()), "{summary}");
+    assert!(summary["passed"].as_u64() > Some(200), "{summary}");
+    // Whatever is left out is there to be left out, and has its reason.
+    let template = Template::new();
+    let all = template.document()["Resources"].as_object().unwrap().values();
+    let left_out: Vec<_> =
+        all.filter_map(|resource| resource["Metadata"]["checkov"]["skip"].as_array()).flatten().collect();
+    for one in &left_out {
+        assert!(one["comment"].as_str().is_some_and(|reason| reason.split(' ').count() > 5), "{one}");
+    }
+    assert_eq!(summary["skipped"], left_out.len(), "what is left out is no finding any more");
+}

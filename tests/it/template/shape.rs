@@ -1,0 +1,288 @@
+//! What is made: encrypted, logged, in order, and as the code assumes.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use server::bounds::{CONNECTIONS_MAX, FILES_RESERVED, SHUTDOWN_MS_MAX};
+
+use super::document::Template;
+
+/// The port on which parts that serve phones listen.
+const PORT: i64 = 8080;
+
+#[test]
+fn everything_that_it_names_is_there() {
+    let all = [
+        ("Size", "large"),
+        ("CertificateArn", "arn"),
+        ("AlarmEmail", "ops@game.example"),
+        ("AdoptInbox", "true"),
+    ];
+    for template in [Template::new(), Template::with(&all), Template::with(&[("DatabaseSnapshot", "arn")])] {
+        let names: Vec<_> = template.resources().map(|(name, _)| name.to_owned()).collect();
+        for (name, resource) in template.resources() {
+            template.resolve(&resource["Properties"]);
+            let depends = &resource["DependsOn"];
+            let depends = depends.as_array().cloned().unwrap_or_else(|| vec![depends.clone()]);
+            for on in depends.iter().filter_map(Value::as_str) {
+                assert!(names.iter().any(|name| name == on), "{name} depends on {on}");
+            }
+        }
+        template.resolve(&template.document()["Outputs"]);
+        let board = template.properties("Dashboard")["DashboardBody"].clone();
+        let board: Value = serde_json::from_str(board.as_str().unwrap()).unwrap();
+        assert_eq!(board["widgets"].as_array().map(Vec::len), Some(9));
+    }
+}
+
+/// Whoever comes first is told of what can be kept unencrypted: each type is listed, or known to keep nothing.
+#[test]
+fn whatever_is_kept_is_encrypted() {
+    let template = Template::new();
+    let key = template.arn("Key");
+    let by_key = |value: &Value| *value == key.as_str();
+    for (name, resource) in template.resources() {
+        let of = template.resolve(&resource["Properties"]);
+        let encrypted = match resource["Type"].as_str().unwrap() {
+            "AWS::RDS::DBCluster" => {
+                of["StorageEncrypted"] == true
+                    && by_key(&of["KmsKeyId"])
+                    && by_key(&of["MasterUserSecret"]["KmsKeyId"])
+            }
+            "AWS::RDS::DBInstance" => by_key(&of["PerformanceInsightsKMSKeyId"]),
+            "AWS::SecretsManager::Secret" | "AWS::Logs::LogGroup" | "AWS::ElastiCache::ServerlessCache" => {
+                by_key(&of["KmsKeyId"])
+            }
+            "AWS::Lambda::Function" => by_key(&of["KmsKeyArn"]),
+            "AWS::SNS::Topic" => of["KmsMasterKeyId"] == "Key",
+            "AWS::SQS::Queue" => of["SqsManagedSseEnabled"] == true,
+            "AWS::KMS::Key" => of["EnableKeyRotation"] == true,
+            other => {
+                let keeps = ["S3", "EFS", "DynamoDB", "Kinesis", "Backup", "ECR", "MSK", "OpenSearch"];
+                !keeps.iter().any(|service| other.contains(&format!("::{service}::")))
+            }
+        };
+        assert!(encrypted, "{name}");
+    }
+    // And on its way.
+    for container in template.containers() {
+        let environment = container.environment();
+        assert!(environment["BUTTONPARTY_STORE_URL"].ends_with("?sslmode=require"), "{}", container.name);
+        let board = environment.get("BUTTONPARTY_BOARD_URL");
+        assert!(board.is_none_or(|url| url.starts_with("rediss://")), "{}", container.name);
+    }
+    assert_eq!(template.properties("DatabaseParameters")["Parameters"]["rds.force_ssl"], "1");
+    let policy = template.properties("QueuePolicy");
+    let statement = &policy["PolicyDocument"]["Statement"][0];
+    let refused = json!({ "Bool": { "aws:SecureTransport": "false" } });
+    assert_eq!((&statement["Effect"], &statement["Condition"]), (&json!("Deny"), &refused));
+    let listeners =
+        Template::with(&[("CertificateArn", "arn")]).of_type("AWS::ElasticLoadBalancingV2::Listener");
+    assert!(listeners.iter().all(|(_, of)| of["Protocol"] == "TLS" && of["Certificates"].is_array()));
+}
+
+#[test]
+fn logs_are_kept_for_as_long_as_is_said_and_everybody_has_one() {
+    let template = Template::with(&[("LogRetentionDays", "7")]);
+    let groups = template.of_type("AWS::Logs::LogGroup");
+    assert!(groups.iter().all(|(_, group)| group["RetentionInDays"] == "7"));
+    let mut used: Vec<_> = template
+        .containers()
+        .iter()
+        .map(|of| {
+            let log = &of.definition["LogConfiguration"];
+            assert_eq!(log["LogDriver"], "awslogs", "{}", of.name);
+            log["Options"]["awslogs-group"].clone()
+        })
+        .collect();
+    used.extend(
+        template
+            .of_type("AWS::Lambda::Function")
+            .into_iter()
+            .map(|(_, of)| of["LoggingConfig"]["LogGroup"].clone()),
+    );
+    used.push("ReadsLogs".into());
+    let mut used: Vec<_> = used.iter().map(|of| of.as_str().unwrap()).collect();
+    used.sort_unstable();
+    let mut groups: Vec<_> = groups.iter().map(|(name, _)| name.as_str()).collect();
+    groups.sort_unstable();
+    assert_eq!(used, groups);
+}
+
+/// The words that alarms look for in logs are words that the program says.
+#[test]
+fn alarms_look_for_what_the_program_says() {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/server/src");
+    let source = text_of(Path::new(source));
+    let template = Template::new();
+    let mut said = 0;
+    for (name, filter) in template.of_type("AWS::Logs::MetricFilter") {
+        for part in filter["FilterPattern"].as_str().unwrap().split("$.message = \"").skip(1) {
+            let words = part.split('"').next().unwrap();
+            assert!(source.contains(&format!("\"{words}\")")), "{name}: nobody says {words}");
+            said += 1;
+        }
+    }
+    assert_eq!(said, 4);
+    let filters = template.of_type("AWS::Logs::MetricFilter");
+    let metrics: Vec<_> =
+        filters.iter().map(|(_, of)| of["MetricTransformations"][0]["MetricName"].clone()).collect();
+    let alarms = template.of_type("AWS::CloudWatch::Alarm");
+    for metric in &metrics {
+        assert!(
+            alarms.iter().any(|(_, alarm)| alarm["MetricName"] == *metric && alarm["Namespace"] == "game")
+        );
+    }
+    assert!(alarms.iter().all(|(_, alarm)| alarm["AlarmActions"] == json!([template.arn("Alarms")])));
+    for metric in
+        ["ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "5xx", "CPUUtilization"]
+    {
+        assert!(alarms.iter().any(|(_, alarm)| alarm["MetricName"] == metric), "{metric}");
+    }
+}
+
+/// All source files below a folder.
+fn text_of(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| if path.is_dir() { text_of(&path) } else { std::fs::read_to_string(path).unwrap() })
+        .collect()
+}
+
+#[test]
+fn phones_reach_the_port_on_which_the_parts_listen() {
+    for settings in [&[][..], &[("CertificateArn", "arn")]] {
+        let template = Template::with(settings);
+        let mut serving = 0;
+        for container in template.containers() {
+            let (name, environment) = (&container.name, container.environment());
+            let ports = container.definition["PortMappings"].as_array().cloned().unwrap_or_default();
+            let listen = environment.get("BUTTONPARTY_LISTEN").map(String::as_str);
+            if ports.is_empty() {
+                assert_eq!(listen, None, "{name} is said to listen where nobody gets to");
+                continue;
+            }
+            serving += 1;
+            assert_eq!(
+                (ports.len(), &ports[0]["ContainerPort"], listen),
+                (1, &json!(PORT), Some("0.0.0.0:8080"))
+            );
+            let services = template.of_type("AWS::ECS::Service");
+            let balanced = services.iter().filter_map(|(_, of)| of["LoadBalancers"].get(0));
+            let balancer = balanced.into_iter().find(|of| of["ContainerName"] == name.as_str()).unwrap();
+            assert_eq!(balancer["ContainerPort"], PORT, "{name}");
+            let targets = template.properties(balancer["TargetGroupArn"].as_str().unwrap());
+            assert_eq!((&targets["Port"], &targets["HealthCheckPath"]), (&json!(PORT), &json!("/healthz")));
+            assert_eq!(
+                (&targets["HealthCheckProtocol"], &targets["TargetType"]),
+                (&json!("HTTP"), &json!("ip"))
+            );
+            let files = container.definition["Ulimits"][0]["SoftLimit"].as_u64().unwrap();
+            assert!(files >= (CONNECTIONS_MAX + FILES_RESERVED) as u64, "{name}: {files} open files");
+        }
+        assert_eq!(serving, 2);
+        // The listeners' ports are those that are let in.
+        let open = template.properties("LoadBalancerSecurityGroup")["SecurityGroupIngress"].clone();
+        let open: Vec<_> = open.as_array().unwrap().iter().map(|of| of["FromPort"].clone()).collect();
+        let listeners = template.of_type("AWS::ElasticLoadBalancingV2::Listener");
+        assert_eq!(open, listeners.iter().map(|(_, of)| of["Port"].clone()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn containers_are_shut_in_and_have_time_to_stop() {
+    let template = Template::new();
+    for container in template.containers() {
+        let (name, of) = (&container.name, &container.definition);
+        let user = of["User"].as_str().unwrap().split(':').map(|id| id.parse::<u32>().unwrap());
+        assert!(user.min() > Some(0), "{name} runs as root");
+        assert_eq!(
+            (&of["ReadonlyRootFilesystem"], &of["Privileged"]),
+            (&json!(true), &Value::Null),
+            "{name}"
+        );
+        assert_eq!(of["LinuxParameters"]["Capabilities"], json!({ "Drop": ["ALL"] }), "{name}");
+        assert!(of["StopTimeout"].as_u64().unwrap() * 1_000 > SHUTDOWN_MS_MAX + 1_000, "{name}");
+        assert_eq!(container.task["RuntimePlatform"]["CpuArchitecture"], "ARM64", "{name}");
+    }
+}
+
+/// `migrate` comes before whatever uses the store, at the first time and at each update of the image.
+#[test]
+fn services_start_behind_the_migration_and_are_replaced_without_a_gap() {
+    let template = Template::new();
+    let services = template.of_type("AWS::ECS::Service");
+    assert_eq!(services.len(), 5);
+    for (name, service) in &services {
+        let deployment = &service["DeploymentConfiguration"];
+        let breaker = json!({ "Enable": true, "Rollback": true });
+        assert_eq!(
+            (&deployment["MinimumHealthyPercent"], &deployment["DeploymentCircuitBreaker"]),
+            (&json!(100), &breaker)
+        );
+        let network = &service["NetworkConfiguration"]["AwsvpcConfiguration"];
+        let subnets = json!(["PrivateSubnetA", "PrivateSubnetB"]);
+        assert_eq!(
+            (&network["AssignPublicIp"], &network["Subnets"]),
+            (&json!("DISABLED"), &subnets),
+            "{name}"
+        );
+    }
+    for name in services.iter().map(|(name, _)| name.as_str()).chain(["FetchFunction"]) {
+        let resource = &template.document()["Resources"][name];
+        assert!(resource["DependsOn"].as_array().unwrap().contains(&json!("Migrate")), "{name}");
+    }
+    let migrate = template.properties("Migrate");
+    assert_eq!(migrate["TaskDefinition"], template.arn("MigrateTask"));
+    assert_eq!(Template::with(&[("Release", "2")]).properties("Migrate")["Release"], "2");
+    let command = |template: Template| template.container("migrate").definition["Command"].clone();
+    assert_eq!(command(template), json!(["migrate"]));
+    assert_eq!(command(Template::with(&[("AdoptInbox", "true")])), json!(["migrate", "--adopt-inbox"]));
+}
+
+/// What SQS forgets, or takes away by itself, is what the game would have to bury.
+#[test]
+fn the_queues_keep_what_they_are_given() {
+    let template = Template::new();
+    let (queue, dead) = (template.properties("Queue"), template.properties("DeadLetters"));
+    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], 1_000);
+    for queue in [&queue, &dead] {
+        assert_eq!(queue["MessageRetentionPeriod"], 14 * 24 * 3_600);
+    }
+}
+
+#[test]
+fn the_database_outlives_its_stack_and_so_does_its_key() {
+    let template = Template::new();
+    let policy = |name: &str| template.document()["Resources"][name]["DeletionPolicy"].clone();
+    assert_eq!((policy("Database"), policy("Key")), (json!("Snapshot"), json!("Retain")));
+    // What comes from a snapshot brings its names along.
+    let restored = Template::with(&[("DatabaseSnapshot", "arn")]).properties("Database");
+    assert_eq!((&restored["SnapshotIdentifier"], &restored["DatabaseName"]), (&json!("arn"), &Value::Null));
+    let new = template.properties("Database");
+    assert_eq!((&new["SnapshotIdentifier"], &new["DatabaseName"]), (&Value::Null, &json!("buttonparty")));
+}
+
+/// What the README says to type: parameters that there are, those without a default among them, and outputs.
+#[test]
+fn the_readme_names_what_there_is() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, section) = readme.split_once("### On AWS").unwrap();
+    let (section, _) = section.split_once("## Operate").unwrap();
+    let template = Template::new();
+    let parameters = template.document()["Parameters"].as_object().unwrap();
+    let words = || section.split(|of: char| !(of.is_ascii_alphanumeric() || "=_$".contains(of)));
+    // Two of them compare.
+    let given = words().filter(|word| !word.contains("==")).filter_map(|word| Some(word.split_once('=')?.0));
+    let given: Vec<_> = given.filter(|name| name.starts_with(|of: char| of.is_ascii_uppercase())).collect();
+    // Variables of the shell are in capitals.
+    for name in given.iter().filter(|name| name.contains(|of: char| of.is_ascii_lowercase())) {
+        assert!(parameters.contains_key(*name), "there is no parameter {name}");
+    }
+    for (name, _) in parameters.iter().filter(|(_, parameter)| parameter["Default"].is_null()) {
+        assert!(given.contains(&name.as_str()), "nothing is said of {name}");
+    }
+    for output in section.split("$(output ").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        assert!(template.document()["Outputs"][output].is_object(), "there is no output {output}");
+    }
+}
