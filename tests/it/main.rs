@@ -11,6 +11,7 @@ mod dead_letters;
 mod disk;
 mod first_client;
 mod inputs;
+mod lambda;
 mod live;
 mod load;
 mod operation;

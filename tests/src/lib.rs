@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where something is missing")]
 
+pub mod lambda;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;

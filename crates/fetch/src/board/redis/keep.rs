@@ -30,13 +30,7 @@ enum Verdict {
 
 impl Redis {
     pub(in super::super) async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
-        let game = match self.game.get() {
-            Some(game) => game,
-            None => match source.identity().await? {
-                Some(identity) => self.game.get_or_init(|| text::game(&identity)),
-                None => return Ok(()), // nobody has begun to play
-            },
-        };
+        let Some(game) = self.game_of(source).await? else { return Ok(()) };
         if let Verdict::Stale(stale) = self.compare(source, game, now_ms).await?
             && stale.is_empty()
         {
@@ -47,6 +41,22 @@ impl Redis {
         let released = self.extend(&token, 0).await;
         mended?;
         Ok(released?)
+    }
+
+    pub(in super::super) async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+        if let Some(game) = self.game_of(source).await? {
+            self.compare(source, game, now_ms).await?;
+        }
+        Ok(())
+    }
+
+    /// The game of the store; `None`: nobody has begun to play.
+    async fn game_of(&self, source: &impl Source) -> Result<Option<&str>, KeepError> {
+        if let Some(game) = self.game.get() {
+            return Ok(Some(game));
+        }
+        let identity = source.identity().await?;
+        Ok(identity.map(|identity| self.game.get_or_init(|| text::game(&identity)).as_str()))
     }
 
     /// Looks at Redis, then at the store, which must not be behind.
