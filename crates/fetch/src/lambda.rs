@@ -23,7 +23,7 @@ use wire::{Problem, ProblemKind};
 
 use crate::reply::{Cause, chain, problem};
 use game::{Game, OpenError};
-use secret::{Login, Secret};
+use secret::{Login, Secret, Version};
 pub use settings::{SETTINGS, Settings, SettingsError};
 
 /// How long a connection to the store may take, milliseconds.
@@ -79,9 +79,9 @@ struct Lambda {
 struct State {
     /// `None`: nothing is open, or what was is not to be used again.
     game: Option<Game>,
-    /// The last one that was read.
+    /// The last one that was tried.
     login: Option<Login>,
-    /// When that was tried, Unix milliseconds.
+    /// When the secret was last asked for its present one, Unix milliseconds.
     asked_ms: Option<i64>,
 }
 
@@ -138,35 +138,44 @@ impl Lambda {
         }
     }
 
-    /// Opens the game with the login that is known, or, where it is refused, with a newer one.
+    /// Opens the game with the login that is known; where that is refused, with the present one of the secret; where the
+    /// store does not know that yet, because a rotation is under way, with the one before.
     async fn open(&self, state: &mut State) -> Result<Game, OpenError> {
-        let login = match state.login.clone() {
-            Some(login) => login,
-            None => self.read_login(state).await?,
-        };
-        let opened = Game::open(&self.settings, &login, &self.now_ms).await;
-        let Err(OpenError::Store { source: source @ store::Error::Denied { .. } }) = opened else {
-            return opened;
-        };
-        match self.read_login(state).await {
-            Ok(newer) if newer != login => Game::open(&self.settings, &newer, &self.now_ms).await,
-            Ok(_) | Err(OpenError::TooSoon) => {
-                Err(OpenError::Refused { secret: self.settings.secret_id.clone(), source })
+        let mut tried = Vec::new();
+        let mut refusal = OpenError::TooSoon;
+        for version in [None, Some(Version::Current), Some(Version::Previous)] {
+            let login = match version {
+                None => state.login.clone(),
+                Some(version) => match self.read_login(state, version).await {
+                    Ok(login) => Some(login),
+                    Err(OpenError::Secret(_)) if version == Version::Previous => None,
+                    Err(OpenError::TooSoon) => break,
+                    Err(error) => return Err(error),
+                },
+            };
+            let Some(login) = login.filter(|login| !tried.contains(login)) else { continue };
+            state.login = Some(login.clone());
+            match Game::open(&self.settings, &login, &self.now_ms).await {
+                Err(OpenError::Store { source: source @ store::Error::Denied { .. } }) => {
+                    refusal = OpenError::Refused { secret: self.settings.secret_id.clone(), source };
+                    tried.push(login);
+                }
+                opened => return opened,
             }
-            Err(error) => Err(error),
         }
+        Err(refusal)
     }
 
-    async fn read_login(&self, state: &mut State) -> Result<Login, OpenError> {
+    async fn read_login(&self, state: &mut State, version: Version) -> Result<Login, OpenError> {
         let now_ms = (self.now_ms)();
         let asked_lately = |asked_ms| (0..SECRET_PAUSE_MS).contains(&(now_ms - asked_ms));
-        if state.asked_ms.is_some_and(asked_lately) {
-            return Err(OpenError::TooSoon);
+        if version == Version::Current {
+            if state.asked_ms.is_some_and(asked_lately) {
+                return Err(OpenError::TooSoon);
+            }
+            state.asked_ms = Some(now_ms);
         }
-        state.asked_ms = Some(now_ms);
-        let login = Box::pin(self.secret.read()).await?;
-        state.login = Some(login.clone());
-        Ok(login)
+        Ok(Box::pin(self.secret.read(version)).await?)
     }
 }
 

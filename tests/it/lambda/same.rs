@@ -98,7 +98,11 @@ async fn the_function_answers_byte_for_byte_as_the_server_does() {
             "{target}"
         );
     }
-    // As its own: players of the game that was played, with ranks and in order.
+    // Paths are taken as they are written.
+    for target in ["/fetch/../fetch/lb", "/nothing/%2e%2e/fetch/lb", "/fetch\\lb"] {
+        assert_eq!(get(&function, target).await.0, 404, "{target}");
+    }
+    // Players of the game that was played, with ranks and in order.
     let (_, ada) = get_json(&function, "/fetch/self?username=ada").await;
     assert_eq!((&ada["score"], &ada["rank"], &ada["streak"]), (&json!(1), &json!(1), &json!(1)), "{ada}");
     let (_, board) = get_json(&function, "/fetch/lb").await;

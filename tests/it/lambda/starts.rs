@@ -9,7 +9,7 @@ use super::*;
 use crate::support::eventually;
 
 /// What a start may take in a build that is not optimised, beside other tests.
-const INIT_MAX: Duration = Duration::from_secs(3);
+const INIT_MAX: Duration = Duration::from_secs(5);
 /// What the secret is read again after, at the earliest, in seconds.
 const SECRET_PAUSE_S: usize = 1;
 
@@ -113,6 +113,7 @@ async fn a_secret_that_cannot_be_read_is_named_and_tried_again() {
 #[tokio::test]
 async fn a_secret_that_is_wrong_is_read_again_but_not_for_every_request() {
     let played = Played::new().await;
+    played.secrets.put(&login("wrong before"));
     played.secrets.put(&login("wrong"));
     let function = played.function().await;
     let begun_ms = crate::support::now_ms();
@@ -121,7 +122,8 @@ async fn a_secret_that_is_wrong_is_read_again_but_not_for_every_request() {
     }
     let passed_s = usize::try_from(crate::support::now_ms() - begun_ms).unwrap() / 1_000;
     let reads = played.secrets.reads();
-    assert!(reads <= 2 + passed_s / SECRET_PAUSE_S, "{reads} in {passed_s} s");
+    // The present one and the one before.
+    assert!(reads <= 2 * (2 + passed_s / SECRET_PAUSE_S), "{reads} in {passed_s} s");
     assert!(
         function.log().contains(&format!("refuses the login of the secret {SECRET}")),
         "{}",

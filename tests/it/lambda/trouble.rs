@@ -72,6 +72,26 @@ async fn a_thousand_requests_with_a_restart_and_a_rotated_password_are_answered_
 }
 
 #[tokio::test]
+async fn a_rotation_may_begin_with_the_secret_or_with_the_database() {
+    let played = Played::new().await;
+    let answers = async |function: &Function| get(function, "/fetch/lb").await.0 == 200;
+    // The secret first: one that starts now finds the database not there yet.
+    played.secrets.put(&login(ROTATED));
+    let function = played.function().await;
+    assert!(answers(&function).await, "{}", function.log());
+    played.change_password(ROTATED).await;
+    played.disconnect().await;
+    eventually("the new one is taken", async || answers(&function).await.then_some(())).await;
+    // The database first: one that has a connection keeps it, and the next one is made when the secret is there.
+    played.change_password("the third").await;
+    assert!(answers(&function).await, "{}", function.log());
+    played.disconnect().await;
+    assert!(!answers(&function).await);
+    played.secrets.put(&login("the third"));
+    eventually("the third one is taken", async || answers(&function).await.then_some(())).await;
+}
+
+#[tokio::test]
 async fn what_died_while_it_was_frozen_does_not_show() {
     let played = Played::new().await;
     let server = played.server().await;

@@ -39,6 +39,7 @@ pub struct Secrets {
 struct Held {
     id: String,
     value: String,
+    previous: Option<String>,
     mood: Mood,
     reads: usize,
 }
@@ -49,7 +50,8 @@ impl Secrets {
     /// # Panics
     /// When loopback cannot be listened on.
     pub async fn start(id: &str, value: &str) -> Self {
-        let held = Held { id: id.to_owned(), value: value.to_owned(), mood: Mood::Well, reads: 0 };
+        let held =
+            Held { id: id.to_owned(), value: value.to_owned(), previous: None, mood: Mood::Well, reads: 0 };
         let shared = Arc::new(Mutex::new(held));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -63,9 +65,10 @@ impl Secrets {
         &self.url
     }
 
-    /// Gives the secret another value.
+    /// Gives the secret another value; the present one becomes the previous one.
     pub fn put(&self, value: &str) {
-        self.shared.lock().unwrap().value = value.to_owned();
+        let mut held = self.shared.lock().unwrap();
+        held.previous = Some(std::mem::replace(&mut held.value, value.to_owned()));
     }
 
     /// Answers so from now on.
@@ -100,7 +103,11 @@ async fn get_secret_value(
     let (mood, id, value) = {
         let mut held = shared.lock().unwrap();
         held.reads += 1;
-        (held.mood, held.id.clone(), held.value.clone())
+        let value = match request["VersionStage"].as_str() {
+            Some("AWSPREVIOUS") => held.previous.clone(),
+            _ => Some(held.value.clone()),
+        };
+        (held.mood, held.id.clone(), value)
     };
     match mood {
         Mood::Well => {}
@@ -108,16 +115,16 @@ async fn get_secret_value(
         Mood::Failing => return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceError"),
         Mood::Denied => return refusal(StatusCode::BAD_REQUEST, "AccessDeniedException"),
     }
-    if request["SecretId"] != id.as_str() {
+    let Some(value) = value.filter(|_| request["SecretId"] == id.as_str()) else {
         return refusal(StatusCode::BAD_REQUEST, "ResourceNotFoundException");
-    }
+    };
     let secret = json!({
         "ARN": id,
         "CreatedDate": 1_583_348_638.39,
         "Name": "buttonparty/reader",
         "SecretString": value,
         "VersionId": "a1b2c3d4-5678-90ab-cdef-EXAMPLE11111",
-        "VersionStages": ["AWSCURRENT"],
+        "VersionStages": [request["VersionStage"]],
     });
     ([(header::CONTENT_TYPE, "application/x-amz-json-1.1")], secret.to_string()).into_response()
 }

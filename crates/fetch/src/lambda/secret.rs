@@ -23,6 +23,8 @@ const TRY_MS_MAX: u64 = 1_500;
 const READ_MS_MAX: u64 = 3_000;
 /// How often it is tried.
 const TRIES_MAX: u32 = 3;
+/// The longest pause before the second try, milliseconds; the next one is up to twice as long.
+const PAUSE_MS_MAX: u64 = 100;
 
 /// Who logs in to the store. Its password is shown nowhere: it has no `Debug`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -31,6 +33,24 @@ pub(super) struct Login {
     pub(super) username: Option<String>,
     /// The password.
     pub(super) password: String,
+}
+
+/// Which value of the secret: while it is rotated, store and secret change one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// The one that is valid now, or soon.
+    Current,
+    /// The one before.
+    Previous,
+}
+
+impl Version {
+    fn stage(self) -> &'static str {
+        match self {
+            Self::Current => "AWSCURRENT",
+            Self::Previous => "AWSPREVIOUS",
+        }
+    }
 }
 
 /// Why the login is not known.
@@ -70,12 +90,15 @@ impl Secret {
             .operation_timeout(Duration::from_millis(READ_MS_MAX));
         // The environment has all that is needed, so nothing else is asked for it.
         let (key, secret, token) = (&aws.access_key_id, &aws.secret_access_key, aws.session_token.clone());
+        let retries = RetryConfig::standard()
+            .with_max_attempts(TRIES_MAX)
+            .with_initial_backoff(Duration::from_millis(PAUSE_MS_MAX));
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http)
             .region(Region::new(aws.region.clone()))
             .credentials_provider(Credentials::new(key, secret, token, None, "environment"))
-            .retry_config(RetryConfig::standard().with_max_attempts(TRIES_MAX))
+            .retry_config(retries)
             .timeout_config(timeouts.build());
         if let Some(endpoint_url) = &aws.endpoint_url {
             config = config.endpoint_url(endpoint_url);
@@ -83,9 +106,10 @@ impl Secret {
         Self { client: Client::from_conf(config.build()), id: id.to_owned() }
     }
 
-    /// Reads the login that is valid now.
-    pub(super) async fn read(&self) -> Result<Login, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(&self.id).send().await;
+    /// Reads a login.
+    pub(super) async fn read(&self, version: Version) -> Result<Login, SecretError> {
+        let request = self.client.get_secret_value().secret_id(&self.id).version_stage(version.stage());
+        let answer = request.send().await;
         let answer =
             answer.map_err(|source| SecretError::Read { id: self.id.clone(), source: Box::new(source) })?;
         // Not with the reader's reason, which might repeat a part of it.
