@@ -13,6 +13,7 @@ mod disk;
 mod first_client;
 mod image;
 mod inputs;
+mod lambda;
 mod live;
 mod load;
 mod operation;

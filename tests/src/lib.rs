@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 
+pub mod lambda;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;

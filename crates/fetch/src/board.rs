@@ -135,6 +135,19 @@ impl Board {
         }
     }
 
+    /// One turn of looking at the board without mending it, for a process that shows ranks, does not last, and leaves
+    /// the rest to the others: it compares the board with the store, and knows from then on whether ranks can be
+    /// trusted. Never longer than one round trip to each of them. The source must show every commit at once.
+    ///
+    /// # Errors
+    /// Those of the store and of Redis; calling again goes on.
+    pub async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+        match &self.0 {
+            Backend::Local(_) => Ok(()),
+            Backend::Redis(board) => board.watch(source, now_ms).await,
+        }
+    }
+
     /// 1 + the number of players strictly ahead of this standing, which was read at these positions. `None` while that
     /// is not sure: a partition is stale, or behind these positions and not known to have kept up within the last 2 s,
     /// or Redis does not answer within 100 ms.

@@ -1,12 +1,13 @@
 //! The read routes, `/fetch/self` and `/fetch/lb`, and the board of ranks behind them.
 //!
 //! What it is not: nothing here can write; it holds a [`store::Reader`], whose connection is read-only. Who uses it:
-//! the server's fetch role, and whatever serves the same routes elsewhere.
+//! the server's fetch role, and the Lambda, which is the binary of this package.
 
 mod board;
+pub mod lambda;
 mod reply;
 mod routes;
 
 pub use board::{Board, BoardError, KeepError, Source};
 pub use reply::{Cause, chain, json, problem, store_problem};
-pub use routes::{FetchState, board_rows, routes};
+pub use routes::{FetchState, board_rows, routes, with_fallbacks};

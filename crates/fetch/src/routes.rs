@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -33,6 +34,13 @@ pub struct FetchState {
 /// The read routes, with their documentation.
 pub fn routes() -> OpenApiRouter<FetchState> {
     OpenApiRouter::new().routes(routes!(fetch_self)).routes(routes!(fetch_lb))
+}
+
+/// These routes, and the problems that answer what none of them serves.
+pub fn with_fallbacks(router: Router) -> Router {
+    let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
+    let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
+    router.fallback(not_found).method_not_allowed_fallback(wrong_method)
 }
 
 /// Everything about one player.

@@ -163,9 +163,7 @@ impl App {
 
 impl Routes {
     fn new(router: Router, paths: &[&'static str], cors_origins: &[String]) -> Self {
-        let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
-        let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
-        let router = router.fallback(not_found).method_not_allowed_fallback(wrong_method);
+        let router = fetch::with_fallbacks(router);
         let router = if cors_origins.is_empty() { router } else { router.layer(cors(cors_origins)) };
         let seconds = |route| (route, histogram!("buttonparty_http_request_seconds", "route" => route));
         // What operators do shows in the log, not here: a round is secret until it opens.

@@ -30,6 +30,15 @@ impl Lag {
         }
     }
 
+    /// The board was seen where it stands, at no time in particular.
+    pub(super) fn saw(&mut self, held: Position) {
+        if let Some((wanted, at_ms)) = self.wanted
+            && held >= wanted
+        {
+            self.was_exact(at_ms);
+        }
+    }
+
     /// The board has all that the store had at this time.
     pub(super) fn was_exact(&mut self, at_ms: i64) {
         self.exact_ms = self.exact_ms.max(at_ms);

@@ -122,10 +122,12 @@ impl Redis {
         (ahead, own, held): Ranked,
     ) -> Option<u64> {
         let held: Vec<Position> = held.iter().map(|text| text::position(text)).collect::<Option<_>>()?;
-        let lags = self.lags.lock();
+        let mut lags = self.lags.lock();
         for (partition, position) in positions {
             let index = usize::from(*partition);
-            if lags.get(index)?.hides(*held.get(index)?, *position, now_ms) {
+            let (lag, held) = (lags.get_mut(index)?, *held.get(index)?);
+            lag.saw(held);
+            if lag.hides(held, *position, now_ms) {
                 return None;
             }
         }

@@ -31,25 +31,38 @@ enum Verdict {
 
 impl Redis {
     pub(in super::super) async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
-        let known = self.game.read().clone();
-        let verdict = match &known {
-            Some(game) => self.compare(source, game, now_ms).await?,
-            None => Verdict::Void,
-        };
-        let game = match (verdict, known) {
-            (Verdict::Stale(stale), _) if stale.is_empty() => return Ok(()),
-            (Verdict::Stale(_), Some(game)) => game,
-            // Either Redis is wrong or we are: the game may have gone on with another inbox meanwhile.
-            _ => match self.read_game(source).await? {
-                Some(game) => game,
-                None => return Ok(()), // nobody has begun to play
-            },
-        };
+        let Some((game, verdict)) = self.examine(source, now_ms).await? else { return Ok(()) };
+        if matches!(&verdict, Verdict::Stale(stale) if stale.is_empty()) {
+            return Ok(());
+        }
         let Some(token) = self.lock().await? else { return Ok(()) };
         let mended = self.mend(source, &game, &token, now_ms).await;
         let released = self.extend(&token, 0).await;
         mended?;
         Ok(released?)
+    }
+
+    pub(in super::super) async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+        self.examine(source, now_ms).await.map(drop)
+    }
+
+    /// Compares what Redis holds with the store; returns the store's game too. `None`: nobody has begun to play.
+    async fn examine(
+        &self,
+        source: &impl Source,
+        now_ms: i64,
+    ) -> Result<Option<(Arc<str>, Verdict)>, KeepError> {
+        let known = self.game.read().clone();
+        if let Some(game) = known {
+            let verdict = self.compare(source, &game, now_ms).await?;
+            if matches!(verdict, Verdict::Stale(_)) {
+                return Ok(Some((game, verdict)));
+            }
+        }
+        // Either Redis is wrong or we are: the game may have gone on with another inbox meanwhile.
+        let Some(game) = self.read_game(source).await? else { return Ok(None) };
+        let verdict = self.compare(source, &game, now_ms).await?;
+        Ok(Some((game, verdict)))
     }
 
     /// Reads what the store's game is, and keeps it. `None` before that is settled.

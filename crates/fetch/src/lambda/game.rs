@@ -1,0 +1,146 @@
+//! The game that is read, as far as it is open: the store, the board, and the routes over them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, Uri};
+use axum::response::Response;
+use store::{Identity, Options, Reader, Store};
+use tokio::time::timeout;
+use tower::ServiceExt as _;
+use tracing::debug;
+use wire::ProblemKind;
+
+use super::secret::{Login, SecretError};
+use super::settings::Settings;
+use super::{CONNECT_MS_MAX, Clock, STATEMENT_MS_MAX, unavailable};
+use crate::reply::{Denied, chain, store_problem};
+use crate::{Board, BoardError, FetchState, routes, with_fallbacks};
+
+/// How often game and board are looked at while requests come, milliseconds.
+const LOOK_MS: i64 = 500;
+/// How long looking at the board may hold up a request, milliseconds.
+const WATCH_MS_MAX: u64 = 100;
+
+/// Why there is no game to be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    /// The secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The secret was read a moment ago.
+    #[error("the secret was read a moment ago")]
+    TooSoon,
+    /// The store.
+    #[error("cannot open the store")]
+    Store {
+        /// What it said.
+        #[from]
+        source: store::Error,
+    },
+    /// The login that the secret holds is not let in.
+    #[error("the store refuses the login of the secret {secret}")]
+    Refused {
+        /// Where the secret is.
+        secret: String,
+        /// What the store said.
+        source: store::Error,
+    },
+    /// A new game, of which nobody has decided what it belongs to.
+    #[error("no game has begun in this store")]
+    Unsettled,
+    /// The board's address.
+    #[error("cannot use the board")]
+    Board {
+        /// What is wrong with it.
+        #[from]
+        source: BoardError,
+    },
+}
+
+/// A game that is open.
+pub(super) struct Game {
+    router: Router,
+    reader: Reader,
+    board: Option<Arc<Board>>,
+    identity: Identity,
+    /// When it was last looked at, Unix milliseconds.
+    looked_ms: i64,
+}
+
+impl Game {
+    /// Opens it with this login.
+    pub(super) async fn open(settings: &Settings, login: &Login, now_ms: &Clock) -> Result<Self, OpenError> {
+        let options = Options {
+            readers: 1,
+            statement_ms_max: STATEMENT_MS_MAX,
+            connect_ms_max: CONNECT_MS_MAX,
+            ..Options::default()
+        };
+        let store = Store::postgres(&settings.store_url_for(login), options)?;
+        let reader = store.reader().await?;
+        let identity = reader.identity().await?.ok_or(OpenError::Unsettled)?;
+        let partitions = identity.partitions;
+        let board = match &settings.board_url {
+            Some(url) => Some(Arc::new(Board::redis(url, partitions)?)),
+            None => None,
+        };
+        let now = Arc::clone(now_ms);
+        let state = FetchState { reader: reader.clone(), board: board.clone(), partitions, now_ms: now };
+        let router = with_fallbacks(routes().with_state(state).split_for_parts().0);
+        let looked_ms = now_ms();
+        let game = Self { router, reader, board, identity, looked_ms };
+        game.watch_board(looked_ms).await;
+        Ok(game)
+    }
+
+    /// Answers a request, and says whether the game can be used further. If not, the answer may be due to that.
+    pub(super) async fn answer(&mut self, method: &Method, uri: &Uri, now_ms: i64) -> (Response, bool) {
+        if !(0..LOOK_MS).contains(&(now_ms - self.looked_ms)) {
+            self.looked_ms = now_ms;
+            if let Err(response) = self.is_current().await {
+                return (*response, false);
+            }
+            self.watch_board(now_ms).await;
+        }
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri.clone();
+        let response = match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let denied = response.extensions().get::<Denied>().is_some();
+        let sound = match response.extensions().get::<ProblemKind>() {
+            _ if denied => false,
+            Some(ProblemKind::Unavailable) => false,
+            // With another number of partitions, players are elsewhere.
+            Some(ProblemKind::UnknownPlayer) => self.is_current().await.is_ok(),
+            _ => true,
+        };
+        (response, sound)
+    }
+
+    /// Whether the game is still the one that was opened; if not, or if that cannot be known, what to answer.
+    async fn is_current(&self) -> Result<(), Box<Response>> {
+        match self.reader.identity().await {
+            Ok(Some(identity)) if identity == self.identity => Ok(()),
+            Ok(_) => Err(Box::new(unavailable("the game has moved to another inbox".to_owned()))),
+            Err(error) => Err(Box::new(store_problem(&error))),
+        }
+    }
+
+    async fn watch_board(&self, now_ms: i64) {
+        let Some(board) = &self.board else { return };
+        let watching = board.watch(&self.reader, now_ms);
+        match timeout(Duration::from_millis(WATCH_MS_MAX), watching).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(error = chain(&error), "ranks may be missing"),
+            Err(_) => {
+                debug!("ranks may be missing: looking at the board takes longer than {WATCH_MS_MAX} ms")
+            }
+        }
+    }
+}
