@@ -113,7 +113,7 @@ async fn all_of_the_game_runs_as_nobody_and_writes_only_its_data() {
     let _beside = beside_others().await;
     let cell = match Cell::new().await {
         Ok(cell) => cell,
-        Err(why) => return eprintln!("skipped: {why}"),
+        Err(why) => return servers::skipped(&why.to_string()),
     };
     let mut environment: Vec<_> = with_auth(&BY_HAND).into_iter().map(own).collect();
     environment.push(("BUTTONPARTY_DATA".to_owned(), cell::DATA.to_owned()));
@@ -145,7 +145,7 @@ async fn a_role_with_services_writes_nothing_at_all() {
     let _beside = beside_others().await;
     let cell = match Cell::new().await {
         Ok(cell) => cell,
-        Err(why) => return eprintln!("skipped: {why}"),
+        Err(why) => return servers::skipped(&why.to_string()),
     };
     let place = Place::new(Services).await;
     assert_ne!(place.stack(), Embedded);

@@ -113,7 +113,7 @@ async fn the_stack_is_made_changed_played_on_and_deleted() {
     let _beside = beside_others().await;
     let server = match sqs::strict() {
         Ok(server) => server,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return servers::skipped(&why.to_string()),
     };
     let cloud = Cloud { address: server.address(), client: reqwest::Client::new() };
     cloud.store("code", "fetch.zip", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0").await;
