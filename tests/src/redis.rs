@@ -1,12 +1,18 @@
-//! Redis: one server for each test process, a database for each test.
+//! Redis: one server for each test process, a database for each test. Where the process is told so, each is a server of
+//! its own instead: a cluster of one node that speaks TLS.
+
+mod cluster;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
+
+use self::cluster::Node;
+pub use self::cluster::{Certificate, in_clusters};
 
 /// Databases of one server.
 const DATABASES: u32 = 4_096;
@@ -21,6 +27,8 @@ pub struct Server {
     child: Mutex<Child>,
     port: u16,
     databases: AtomicU32,
+    /// `None`: it is no cluster, and speaks no TLS.
+    node: Option<Node>,
 }
 
 /// The server of this test process: started when it is first asked for, ended with the process.
@@ -37,10 +45,23 @@ impl Server {
 
     /// As [`start`](Self::start), with these environment variables.
     pub fn start_with(environment: &[(&str, &str)]) -> Self {
+        match in_clusters() {
+            None => Self::start_as(environment, |_| None),
+            Some(folder) => Self::start_as(environment, |port| Some(Node::new(&folder, port))),
+        }
+    }
+
+    /// A cluster of one node that speaks nothing but TLS, with this certificate.
+    pub fn start_cluster(certificate: &Certificate) -> Self {
+        Self::start_as(&[], |port| Some(Node::new(certificate.folder(), port)))
+    }
+
+    fn start_as(environment: &[(&str, &str)], node: impl Fn(u16) -> Option<Node>) -> Self {
         for _ in 0..PORTS_TRIED_MAX {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(child) = run(port, environment) {
-                return Self { child: Mutex::new(child), port, databases: AtomicU32::new(0) };
+            let port = free_port();
+            let node = node(port);
+            if let Some(child) = run(port, node.as_ref(), environment) {
+                return Self { child: Mutex::new(child), port, databases: AtomicU32::new(0), node };
             }
         }
         panic!("redis-server does not start (on Debian: apt-get install redis-server)");
@@ -49,6 +70,10 @@ impl Server {
     /// The URL of a database that no other test of this process uses.
     pub fn url(&self) -> String {
         let database = self.databases.fetch_add(1, Ordering::Relaxed);
+        if self.node.is_some() {
+            assert_eq!(database, 0, "a cluster has one database");
+            return format!("rediss://{}", self.address());
+        }
         assert!(database < DATABASES, "no databases are left");
         format!("redis://{}/{database}", self.address())
     }
@@ -63,7 +88,7 @@ impl Server {
         let mut child = self.child.lock().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        *child = run(self.port, &[]).expect("its port is free again");
+        *child = run(self.port, self.node.as_ref(), &[]).expect("its port is free again");
     }
 }
 
@@ -76,20 +101,82 @@ impl Drop for Server {
     }
 }
 
+/// A database that nobody else uses while this is held.
+#[derive(Debug)]
+pub struct Database {
+    url: String,
+    address: SocketAddr,
+    /// Where it is all that a server has.
+    server: Option<Server>,
+}
+
+/// Clusters that nobody uses at the moment.
+static FREE: Mutex<Vec<Server>> = Mutex::new(Vec::new());
+
+/// A database that is empty.
+pub fn database() -> Database {
+    if in_clusters().is_none() {
+        let server = server();
+        return Database { url: server.url(), address: server.address(), server: None };
+    }
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let server = free.unwrap_or_else(Server::start);
+    if let Some(node) = &server.node {
+        node.clear();
+    }
+    server.databases.store(0, Ordering::Relaxed);
+    Database { url: server.url(), address: server.address(), server: Some(server) }
+}
+
+impl Database {
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where its server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.server.take());
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Starts a server and waits until it answers; `None` when it ended instead.
-fn run(port: u16, environment: &[(&str, &str)]) -> Option<Child> {
-    let (port, databases) = (port.to_string(), DATABASES.to_string());
+fn run(port: u16, node: Option<&Node>, environment: &[(&str, &str)]) -> Option<Child> {
+    let databases = DATABASES.to_string();
     let mut command = Command::new("setpriv");
     command
-        .args(["--pdeathsig", "KILL", "redis-server", "--bind", "127.0.0.1", "--port", &port])
-        .args(["--save", "", "--appendonly", "no", "--databases", &databases])
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "redis-server",
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ])
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    match node {
+        None => command.args(["--port", &port.to_string(), "--databases", &databases]),
+        Some(node) => command.args(node.arguments()),
+    };
     let mut child = spawn_for_life(command);
     while child.try_wait().unwrap().is_none() {
-        if answers(&port) {
+        if node.map_or_else(|| answers(port), Node::is_up) {
             return Some(child);
         }
         thread::yield_now();
@@ -98,16 +185,20 @@ fn run(port: u16, environment: &[(&str, &str)]) -> Option<Child> {
 }
 
 /// Whether it is this server, ready to serve, that listens there.
-fn answers(port: &str) -> bool {
-    let ping = || {
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
+fn answers(port: u16) -> bool {
+    let stream = TcpStream::connect(("127.0.0.1", port)).and_then(|stream| {
         stream.set_read_timeout(Some(Duration::from_millis(TRY_MS)))?;
-        stream.write_all(b"PING\r\n")?;
-        let mut answer = [0; 7];
-        stream.read_exact(&mut answer)?;
-        std::io::Result::Ok(answer == *b"+PONG\r\n")
-    };
-    ping().unwrap_or_default()
+        Ok(stream)
+    });
+    stream.and_then(|stream| ask(stream, "PING", "PONG")).unwrap_or_default()
+}
+
+/// Whether the answer to this command has this text in its first bytes.
+fn ask(mut stream: impl Read + Write, command: &str, text: &str) -> std::io::Result<bool> {
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut answer = [0; 64];
+    let read = stream.read(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..read]).contains(text))
 }
 
 /// Spawns from a thread that lives as long as the process: `setpriv --pdeathsig` is about the spawning thread, and that

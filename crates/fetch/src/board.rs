@@ -93,8 +93,9 @@ impl Board {
         Self(Backend::Local(Local::new(partitions)))
     }
 
-    /// A board in Redis, for any number of processes: `redis://[user:password@]host[:port][/database]`. Opens nothing
-    /// yet. A database belongs to one game.
+    /// A board in Redis, for any number of processes: `redis://[user:password@]host[:port][/database]`, or `rediss://…`
+    /// with TLS and the system's roots. One that is a cluster is spoken to as one server: all keys have the same hash tag,
+    /// so whoever answers at this address must have their slot. Opens nothing yet. A database belongs to one game.
     ///
     /// # Errors
     /// [`BoardError::Url`].

@@ -62,7 +62,7 @@ pub enum LogFormat {
 }
 
 /// Everything that can be configured, parsed and checked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// What this process runs.
     pub role: Role,
@@ -104,6 +104,13 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What was said, for `config` to show.
     values: BTreeMap<&'static str, Option<String>>,
+}
+
+impl fmt::Debug for Config {
+    /// The table that `config` shows, in which secrets are masked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}\n{}", self.role, self.table())
+    }
 }
 
 /// Everything that is wrong with a configuration.

@@ -21,7 +21,9 @@ async fn what_is_wrong_with_the_settings_is_said_by_name_and_at_once() {
         environment.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
         environment
     };
-    let tables: [(&[(&str, &str)], &[&str]); 6] = [
+    /// Settings, and what is said of them.
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let tables: [Row<'_>; 6] = [
         (&[("BUTTONPARTY_STORE_SECRET", "")], &["BUTTONPARTY_STORE_SECRET is required"]),
         (
             &[("BUTTONPARTY_STORE_URL", ""), ("AWS_REGION", ""), ("BUTTONPARTY_LOG", "loud=very")],

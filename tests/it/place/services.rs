@@ -110,13 +110,14 @@ impl Services {
         let store_url = via(store_url, lines.and_then(|lines| lines.store.as_ref()));
         let board_url = via(self.board_url.clone(), lines.map(|lines| &lines.board));
         let endpoint_url = via(self.inboxes.address().to_owned(), lines.map(|lines| &lines.inbox));
-        let passwords =
-            ["writer", "reader", "push", "scheduler"].map(|role| format!("{role}={PASSWORD}")).join(",");
         vec![
             ("BUTTONPARTY_QUEUE_URL", format!("sqs:{}", self.queue.queue_url)),
             ("BUTTONPARTY_STORE_URL", store_url),
             ("BUTTONPARTY_BOARD_URL", board_url),
-            ("BUTTONPARTY_ROLE_PASSWORDS", passwords),
+            ("BUTTONPARTY_WRITER_PASSWORD", PASSWORD.to_owned()),
+            ("BUTTONPARTY_READER_PASSWORD", PASSWORD.to_owned()),
+            ("BUTTONPARTY_PUSH_PASSWORD", PASSWORD.to_owned()),
+            ("BUTTONPARTY_SCHEDULER_PASSWORD", PASSWORD.to_owned()),
             ("AWS_ENDPOINT_URL_SQS", endpoint_url),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),

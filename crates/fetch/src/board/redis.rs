@@ -18,8 +18,9 @@ mod link;
 mod text;
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use game::Standing;
@@ -53,6 +54,10 @@ pub(super) struct Redis {
     shown: RwLock<Option<Arc<str>>>,
     lags: Mutex<Vec<Lag>>,
     poke: Notify,
+    /// What no other process has: with the number of the turn, nobody ever rebuilds with the same token again. Scripts may
+    /// not ask for the time everywhere, nor are a server's counters kept.
+    process: u64,
+    turns: AtomicU64,
     /// When a rank was last not to be had, Unix milliseconds.
     trouble_ms: AtomicI64,
 }
@@ -79,6 +84,8 @@ impl Redis {
             shown: RwLock::new(None),
             lags: Mutex::new((0..partitions).map(|_| Lag::default()).collect()),
             poke: Notify::new(),
+            process: RandomState::new().hash_one(()), // of random keys
+            turns: AtomicU64::new(0),
             trouble_ms: AtomicI64::new(i64::MIN / 2),
         })
     }

@@ -7,11 +7,14 @@ mod settings;
 mod trouble;
 mod world;
 
+use std::env;
 use std::future::Future;
+use std::process::Command;
 use std::time::Duration;
 
 use deadpool_redis::redis::{Client, Cmd, FromRedisValue, cmd};
 use game::{Standing, Username};
+use servers::redis;
 use store::Position;
 use world::{Kind, World};
 
@@ -49,4 +52,21 @@ async fn ask<T: FromRedisValue>(url: &str, command: &Cmd) -> T {
 
 async fn flush(url: &str) {
     ask::<()>(url, &cmd("FLUSHDB")).await;
+}
+
+/// Everything here once more, in a process that knows only clusters which speak TLS and forbid what ElastiCache
+/// Serverless does: it trusts their certificate because of a variable that nobody can set for a process that runs.
+#[test]
+fn all_of_it_in_clusters_over_tls() {
+    if redis::in_clusters().is_some() {
+        return;
+    }
+    let certificate = redis::Certificate::make();
+    let tests = Command::new(env::current_exe().unwrap())
+        .arg("board::")
+        .envs([certificate.trust(), certificate.use_in_clusters()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&tests.stdout);
+    assert!(tests.status.success() && told.contains("all_of_it_in_clusters_over_tls ... ok"), "{told}");
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
 use super::without_password;
 
 /// Where the ordered inbox is.
@@ -62,6 +65,23 @@ impl StoreAddress {
         }
     }
 
+    /// The same with a password that was given apart, as it is: it may hold what has a meaning in a URL.
+    pub(super) fn with_password(&self, password: &str) -> Result<Self, &'static str> {
+        const UNNAMED: &str = "needs a BUTTONPARTY_STORE_URL like `postgres://USER@HOST/DATABASE`";
+        let Self::Postgres(url) = self else { return Err(UNNAMED) };
+        let mut url = Url::parse(url).map_err(|_| UNNAMED)?;
+        if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password") {
+            return Err("BUTTONPARTY_STORE_URL holds a password too: give it in one of the two");
+        }
+        if url.username().is_empty() {
+            return Err(UNNAMED);
+        }
+        // Every special byte, which `Url` would not do with a `%`.
+        let encoded = utf8_percent_encode(password, NON_ALPHANUMERIC).to_string();
+        url.set_password(Some(&encoded)).map_err(|()| UNNAMED)?;
+        Ok(Self::Postgres(url.into()))
+    }
+
     /// Whether it is a file of this machine.
     pub fn is_embedded(&self) -> bool {
         matches!(self, Self::File(_))
@@ -73,7 +93,7 @@ impl BoardAddress {
         match text.split_once("://") {
             None if text == "in process" => Ok(Self::InProcess),
             Some(("redis" | "rediss", rest)) if !rest.is_empty() => Ok(Self::Redis(text.to_owned())),
-            _ => Err("must be `in process` or `redis://HOST/NUMBER`"),
+            _ => Err("must be `in process`, `redis://HOST/NUMBER` or `rediss://HOST`"),
         }
     }
 }

@@ -16,8 +16,6 @@ use crate::bounds::{LEAD_MS_MAX, LEAD_MS_MIN};
 
 /// What stands for a default that depends on other settings.
 const AUTO: &str = "auto";
-const ROLE_PASSWORDS_SHAPE: &str =
-    "must be ROLE=PASSWORD, separated by commas, of writer, reader, push, scheduler";
 
 pub(super) struct Parser<'a> {
     pub(super) values: &'a BTreeMap<&'static str, Option<String>>,
@@ -33,8 +31,14 @@ impl Parser<'_> {
         let listen = self.parsed("LISTEN", "must be an address and a port, such as 127.0.0.1:8080");
         let queue = self.checked("QUEUE_URL", |text| QueueAddress::parse(text, &data));
         let store = self.checked("STORE_URL", |text| StoreAddress::parse(text, &data));
+        let store = self.store_with_password(store);
         let board = self.checked("BOARD_URL", BoardAddress::parse);
-        let role_passwords = self.role_passwords();
+        let role_passwords = RolePasswords {
+            writer: self.secret("WRITER_PASSWORD"),
+            reader: self.secret("READER_PASSWORD"),
+            push: self.secret("PUSH_PASSWORD"),
+            scheduler: self.secret("SCHEDULER_PASSWORD"),
+        };
         self.auth(role);
         let queue_embedded = queue.as_ref().is_none_or(QueueAddress::is_embedded);
         let visibility_ms = if queue_embedded { 5_000 } else { 30_000 };
@@ -69,7 +73,7 @@ impl Parser<'_> {
             queue: queue?,
             store: store?,
             board: board?,
-            role_passwords: role_passwords?,
+            role_passwords,
             partitions: u16::try_from(partitions?).ok()?,
             cadence: cadence?,
             round_lead_ms: round_lead_ms?,
@@ -146,24 +150,21 @@ impl Parser<'_> {
         if self.text(name)? == AUTO { Some(default) } else { parse(self) }
     }
 
-    fn role_passwords(&mut self) -> Option<RolePasswords> {
-        let text = self.values.get("ROLE_PASSWORDS").cloned().flatten().unwrap_or_default();
-        let mut passwords = RolePasswords::default();
-        for pair in text.split(',').filter(|pair| !pair.is_empty()) {
-            let (role, password) = pair.split_once('=').unwrap_or_default();
-            let known = match role {
-                "writer" => &mut passwords.writer,
-                "reader" => &mut passwords.reader,
-                "push" => &mut passwords.push,
-                "scheduler" => &mut passwords.scheduler,
-                _ => return self.wrong("ROLE_PASSWORDS", ROLE_PASSWORDS_SHAPE),
-            };
-            if password.is_empty() {
-                return self.wrong("ROLE_PASSWORDS", ROLE_PASSWORDS_SHAPE);
-            }
-            *known = Some(password.to_owned());
+    /// A text of any kind; an empty one is none.
+    fn secret(&self, name: &str) -> Option<String> {
+        self.values.get(name).cloned().flatten().filter(|text| !text.is_empty())
+    }
+
+    /// The store with the password that was given apart from its URL, if there is one.
+    fn store_with_password(&mut self, store: Option<StoreAddress>) -> Option<StoreAddress> {
+        let store = store?;
+        match self.secret("STORE_PASSWORD") {
+            None => Some(store),
+            Some(password) => match store.with_password(&password) {
+                Ok(store) => Some(store),
+                Err(reason) => self.wrong("STORE_PASSWORD", reason),
+            },
         }
-        Some(passwords)
     }
 
     fn auth(&mut self, role: Role) {

@@ -73,16 +73,44 @@ pub const SETTINGS: &[Setting] = &[
         "the game's database; PostgreSQL is set up with `migrate`",
     ),
     Setting::new(
+        "STORE_PASSWORD",
+        None,
+        "text",
+        "the password of STORE_URL's user, where the URL holds none; any characters, as they are",
+    )
+    .secret(),
+    Setting::new(
         "BOARD_URL",
         Some("in process"),
-        "in process or redis://HOST/NUMBER",
+        "in process, redis://HOST/NUMBER or rediss://HOST (with TLS)",
         "where ranks are kept; several processes share them in Redis",
     ),
     Setting::new(
-        "ROLE_PASSWORDS",
+        "WRITER_PASSWORD",
         None,
-        "ROLE=PASSWORD, separated by commas",
-        "for `migrate` with PostgreSQL: passwords of the roles writer, reader, push and scheduler",
+        "text",
+        "for `migrate` with PostgreSQL: what buttonparty_writer logs in with",
+    )
+    .secret(),
+    Setting::new(
+        "READER_PASSWORD",
+        None,
+        "text",
+        "for `migrate` with PostgreSQL: what buttonparty_reader logs in with",
+    )
+    .secret(),
+    Setting::new(
+        "PUSH_PASSWORD",
+        None,
+        "text",
+        "for `migrate` with PostgreSQL: what buttonparty_push logs in with",
+    )
+    .secret(),
+    Setting::new(
+        "SCHEDULER_PASSWORD",
+        None,
+        "text",
+        "for `migrate` with PostgreSQL: what buttonparty_scheduler logs in with",
     )
     .secret(),
     Setting::new(

@@ -132,15 +132,17 @@ fn a_game_of_several_processes_has_other_defaults() {
         ("QUEUE_URL", queue),
         ("STORE_URL", "postgres://writer:pa55w0rd@db.example/game"),
         ("BOARD_URL", "redis://:pa55w0rd@board.example:6379/3"),
-        ("ROLE_PASSWORDS", "writer=a,reader=b=c"),
+        ("WRITER_PASSWORD", "a"),
+        ("READER_PASSWORD", "b=c,d"),
+        ("PUSH_PASSWORD", ""),
     ];
     let config = good(Role::All, &elsewhere);
     assert_eq!((config.partitions, config.visibility_ms), (16, 30_000));
     assert_eq!(config.queue, QueueAddress::Sqs(queue["sqs:".len()..].to_owned()));
     let store::RolePasswords { writer, reader, push, scheduler } = config.role_passwords.clone();
-    assert_eq!((writer.as_deref(), reader.as_deref()), (Some("a"), Some("b=c")));
+    assert_eq!((writer.as_deref(), reader.as_deref()), (Some("a"), Some("b=c,d")));
     assert_eq!((push, scheduler), (None, None));
-    for shown in [format!("{:?} {:?}", config.store, config.board), config.table()] {
+    for shown in [format!("{:?} {:?}", config.store, config.board), config.table(), format!("{config:?}")] {
         assert!(!shown.contains("pa55w0rd") && shown.contains("db.example/game"), "{shown}");
     }
     let given = [elsewhere.as_slice(), &[("PARTITIONS", "4"), ("VISIBILITY_MS", "3000")]].concat();
@@ -163,7 +165,11 @@ fn each_mistake_is_told_by_name_with_the_reason() {
         ("QUEUE_URL", "sqlite:", "must be `embedded`, `sqlite:PATH` or `sqs:`"),
         ("STORE_URL", "postgres://", "must be `embedded`, `sqlite:PATH` or `postgres://"),
         ("STORE_URL", "mysql://db.example/game", "must be `embedded`, `sqlite:PATH` or `postgres://"),
-        ("BOARD_URL", "memcached://board.example", "must be `in process` or `redis://"),
+        (
+            "BOARD_URL",
+            "memcached://board.example",
+            "must be `in process`, `redis://HOST/NUMBER` or `rediss://",
+        ),
         ("PARTITIONS", "0", "must be a whole number from 1 to 1024"),
         ("PARTITIONS", "1025", "must be a whole number from 1 to 1024"),
         ("PARTITIONS", "two", "must be a whole number from 1 to 1024"),
@@ -196,6 +202,34 @@ fn each_mistake_is_told_by_name_with_the_reason() {
 }
 
 #[test]
+fn a_password_may_be_given_apart_from_the_url() {
+    let given = |url, password| {
+        let given = [("AUTH", "open"), ("STORE_URL", url), ("STORE_PASSWORD", password)];
+        parse(Role::All, &given).map(|config| config.store)
+    };
+    let url = "postgres://writer@db.example:5432/game?sslmode=require";
+    let encoded = "postgres://writer:p%40ss%3A%2Fw%25rd%20%C3%A9%2541@db.example:5432/game?sslmode=require";
+    assert_eq!(given(url, "p@ss:/w%rd é%41"), Ok(StoreAddress::Postgres(encoded.to_owned())));
+    assert_eq!(given(url, ""), Ok(StoreAddress::Postgres(url.to_owned())), "an empty value is none");
+    let needs = "needs a BUTTONPARTY_STORE_URL like `postgres://USER@HOST/DATABASE`";
+    let twice = "BUTTONPARTY_STORE_URL holds a password too: give it in one of the two";
+    for (url, reason) in [
+        ("embedded", needs),
+        ("postgres://db.example/game", needs),
+        ("postgres://writer@:x/game", needs),
+        ("postgres://writer:other@db.example/game", twice),
+        ("postgres://writer@db.example/game?sslmode=require&password=other", twice),
+    ] {
+        let told = given(url, "very-secret").unwrap_err();
+        assert!(
+            told.contains(&format!("\n  BUTTONPARTY_STORE_PASSWORD=********: {reason}")),
+            "{url}: {told}"
+        );
+        assert!(!told.contains("very-secret") && !told.contains("other"), "{told}");
+    }
+}
+
+#[test]
 fn rounds_that_could_overlap_are_refused_with_both_figures() {
     let errors = wrong(&[("ROUND_GAP_MS", "550000")]);
     assert!(errors.contains("BUTTONPARTY_ROUND_GAP_MS=550000"), "{errors}");
@@ -210,7 +244,6 @@ fn all_mistakes_are_told_at_once() {
         ("QUEUE_URL", "kafka"),
         ("STORE_URL", "mysql"),
         ("BOARD_URL", "memcached"),
-        ("ROLE_PASSWORDS", "admin=x"),
         ("PARTITIONS", "0"),
         ("WINDOW_MS", "x"),
         ("GRACE_MS", "x"),
@@ -259,11 +292,14 @@ fn secrets_are_never_shown() {
             "{errors}"
         );
     }
-    let errors = wrong(&[("ROLE_PASSWORDS", "writer=very-secret,admin=x")]);
-    assert!(
-        !errors.contains("very-secret") && errors.contains("writer, reader, push, scheduler"),
-        "{errors}"
-    );
+    let secrets: Vec<_> = SETTINGS.iter().filter(|setting| setting.secret).collect();
+    assert_eq!(secrets.len(), 6, "{secrets:?}");
+    let mut given = vec![("AUTH", "open"), ("STORE_URL", "postgres://ada@db.example/game")];
+    given.extend(secrets.iter().map(|setting| (setting.name, "very-secret")));
+    let config = good(Role::All, &given);
+    for shown in [config.table(), format!("{config:?}"), format!("{:?}", config.role_passwords)] {
+        assert!(!shown.contains("very-secret"), "{shown}");
+    }
     let table = good(Role::All, &[("AUTH", "open"), ("OPERATOR_TOKEN", "very-secret")]).table();
     assert!(!table.contains("very-secret"), "{table}");
     assert!(table.contains("BUTTONPARTY_OPERATOR_TOKEN = ********\n"), "{table}");

@@ -3,7 +3,6 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -101,7 +100,7 @@ impl Pool {
 /// new connection (4 096 rounds of a hash, a pause after every fifth), and a turn of a busy process takes milliseconds:
 /// opening one would take seconds there, and more than it may after a failover.
 async fn impatiently<T>(work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
+    let mut work = Box::pin(work); // it is large
     poll_fn(|context| {
         for _ in 1..POLLS_PER_TURN {
             if let Poll::Ready(done) = work.as_mut().poll(context) {

@@ -167,6 +167,8 @@ impl Redis {
             let first = !mem::replace(begun, true);
             calls.add_command(self.projecting(projection, first)).ignore();
         }
+        // Not in the script: a hint need not be in the same step, and not every server publishes from scripts.
+        calls.cmd("PUBLISH").arg(&self.channel).arg(batch.len()).ignore();
         self.link.pipeline(&self.link.scripts.project, &calls).await
     }
 
@@ -176,16 +178,11 @@ impl Redis {
         call.arg(self.link.scripts.project.get_hash()).arg(4);
         call.arg(&[STATE, ORDER, OF]).arg(text::rebuild_key(*partition));
         call.arg(self.game.read().as_deref().unwrap_or_default()).arg(partition);
-        call.arg(text::position_text(*from))
-            .arg(text::position_text(*to))
-            .arg(u8::from(first))
-            .arg(&self.channel);
+        call.arg(text::position_text(*from)).arg(text::position_text(*to)).arg(u8::from(first));
         // The script wants each player once.
         let latest: HashMap<&str, &Standing> =
             changed.iter().map(|standing| (standing.username.as_str(), standing)).collect();
-        for standing in latest.values() {
-            call.arg(text::member(standing));
-        }
+        call.arg(text::members(latest.into_values()));
         call
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use store::Position;
@@ -174,9 +175,7 @@ impl Redis {
         for (number, chunk) in chunks.enumerate() {
             let mut write = scripts.write.prepare_invoke();
             write.key(&[ORDER, OF, &rebuild, LOCK]).arg(token).arg(number).arg(LOCK_MS);
-            for standing in chunk {
-                write.arg(text::member(standing));
-            }
+            write.arg(text::members(chunk));
             if !self.link.call::<bool>(&write).await? {
                 return Ok(false);
             }
@@ -205,9 +204,10 @@ impl Redis {
 
     /// Becomes the one who rebuilds; `None` when another is.
     async fn lock(&self) -> Result<Option<String>, BoardError> {
+        let token = format!("{:016x}.{}", self.process, self.turns.fetch_add(1, Ordering::Relaxed));
         let mut call = self.link.scripts.lock.prepare_invoke();
-        call.key(LOCK).arg(LOCK_MS);
-        self.link.call(&call).await
+        call.key(LOCK).arg(&token).arg(LOCK_MS);
+        Ok(self.link.call::<bool>(&call).await?.then_some(token))
     }
 
     /// Has the lock for so long from now on, if it is still ours.

@@ -70,13 +70,13 @@ impl Scripts {
 impl Link {
     pub(super) fn new(url: &str) -> Result<Self, BoardError> {
         let wrong = |reason| BoardError::Url { reason };
-        if url.starts_with("rediss:") {
-            return Err(wrong("asks for TLS, which is not built in"));
+        if !url.starts_with("redis://") && !url.starts_with("rediss://") {
+            return Err(wrong("must begin with redis:// or rediss://"));
         }
-        if !url.starts_with("redis://") {
-            return Err(wrong("must begin with redis://"));
+        let unlike = || wrong("must be like redis[s]://[user:password@]host[:port][/database]");
+        if url.contains('#') {
+            return Err(unlike()); // `#insecure` would take any certificate
         }
-        let unlike = || wrong("must be like redis://[user:password@]host[:port][/database]");
         let client = Client::open(url).map_err(|_| unlike())?;
         if client.get_connection_info().redis_settings().db() < 0 {
             return Err(unlike());

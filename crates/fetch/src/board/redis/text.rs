@@ -42,6 +42,17 @@ pub(super) fn member(standing: &Standing) -> Vec<u8> {
     member
 }
 
+/// Members in one text, each behind a byte that says its length.
+pub(super) fn members<'a>(standings: impl IntoIterator<Item = &'a Standing>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for member in standings.into_iter().map(member) {
+        // Always fits: a username has at most 128 bytes.
+        text.push(u8::try_from(member.len()).unwrap_or_default());
+        text.extend(member);
+    }
+    text
+}
+
 /// A position as text of a fixed length.
 pub(super) fn position_text(position: Position) -> String {
     format!("{:08x}{:032x}", position.inbox, position.sequence)

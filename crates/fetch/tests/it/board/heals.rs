@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 
 /// A game of one partition with these many players, which the board knows.
-async fn known(url: String, players: u64) -> World {
-    let world = World::at(url, 1);
+async fn known(world: World, players: u64) -> World {
     let all = (0..players).map(|number| standing(&format!("p{number}"), number % 7, NOW_MS)).collect();
     world.commit_standings(0, all);
     world.keep(0).await;
@@ -22,7 +21,7 @@ async fn known(url: String, players: u64) -> World {
 
 #[tokio::test]
 async fn a_flushed_board_is_silent_and_then_made_anew() {
-    let world = known(redis::server().url(), 50).await;
+    let world = known(World::new(Kind::Redis, 1), 50).await;
     world.says_all(0).await;
     flush(&world.url).await;
     world.says_nothing(0).await;
@@ -35,7 +34,7 @@ async fn a_flushed_board_is_silent_and_then_made_anew() {
 #[tokio::test]
 async fn a_restarted_redis_is_filled_again() {
     let server = redis::Server::start();
-    let world = known(server.url(), 50).await;
+    let world = known(World::at(server.url(), 1), 50).await;
     world.tell(0, world.commit(0, &[("p7", 100)])).await;
     server.restart();
     world.says_nothing(0).await;
@@ -48,7 +47,7 @@ async fn a_restarted_redis_is_filled_again() {
 #[tokio::test]
 async fn a_key_that_was_evicted_is_noticed() {
     for key in ["state", "order", "of"] {
-        let world = known(redis::server().url(), 50).await;
+        let world = known(World::new(Kind::Redis, 1), 50).await;
         ask::<()>(&world.url, cmd("DEL").arg(format!("{{buttonparty}}:{key}"))).await;
         world.says_nothing(0).await;
         world.tell(0, world.commit(0, &[("p7", 100)])).await;
@@ -60,7 +59,7 @@ async fn a_key_that_was_evicted_is_noticed() {
 
 #[tokio::test]
 async fn a_player_that_vanished_from_one_of_the_keys_is_noticed() {
-    let world = known(redis::server().url(), 50).await;
+    let world = known(World::new(Kind::Redis, 1), 50).await;
     ask::<()>(&world.url, cmd("HDEL").arg("{buttonparty}:of").arg("p3")).await;
     world.says_nothing(0).await;
     world.keep(0).await;
@@ -69,7 +68,7 @@ async fn a_player_that_vanished_from_one_of_the_keys_is_noticed() {
 
 #[tokio::test]
 async fn players_that_a_restored_store_never_had_go() {
-    let mut world = known(redis::server().url(), 50).await;
+    let mut world = known(World::new(Kind::Redis, 1), 50).await;
     let backup = world.copy();
     world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
     world.tell(0, world.commit(0, &[("p7", 1_000)])).await;
@@ -94,7 +93,7 @@ async fn players_that_a_restored_store_never_had_go() {
 
 #[tokio::test]
 async fn they_go_also_where_the_board_was_stale_when_the_store_was_restored() {
-    let mut world = known(redis::server().url(), 50).await;
+    let mut world = known(World::new(Kind::Redis, 1), 50).await;
     let backup = world.copy();
     world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
     let _lost = world.commit(0, &[("p7", 1_000)]);
@@ -108,7 +107,7 @@ async fn they_go_also_where_the_board_was_stale_when_the_store_was_restored() {
 
 #[tokio::test]
 async fn the_board_of_another_game_is_not_shown() {
-    let first = known(redis::server().url(), 50).await;
+    let first = known(World::new(Kind::Redis, 1), 50).await;
     // A game that stands at the same place of another inbox.
     let second = World::at(first.url.clone(), 1);
     second.adopt("another");
@@ -124,7 +123,7 @@ async fn the_board_of_another_game_is_not_shown() {
 /// Whoever only shows ranks has nothing to do with the inbox, and need not be started anew.
 #[tokio::test]
 async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
-    let mut world = known(redis::server().url(), 50).await;
+    let mut world = known(World::new(Kind::Redis, 1), 50).await;
     world.boards.push(world.board());
     world.keep(1).await;
     world.says_all(1).await;
@@ -150,7 +149,7 @@ async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
 #[tokio::test]
 async fn the_board_of_another_number_of_partitions_is_not_shown() {
     for (before, after) in [(1, 3), (3, 1)] {
-        let first = World::at(redis::server().url(), before);
+        let first = World::new(Kind::Redis, before);
         let all: Vec<_> = (0..50).map(|number| standing(&format!("p{number}"), number % 7, NOW_MS)).collect();
         first.commit_standings(0, all.clone());
         first.keep(0).await;
@@ -272,7 +271,7 @@ async fn copy_keys(url: &str, from: &str, to: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
-    let world = Arc::new(known(redis::server().url(), 40_000).await);
+    let world = Arc::new(known(World::new(Kind::Redis, 1), 40_000).await);
     let url = world.url.as_str();
     let written = async || {
         let chunks = cmd("HGET").arg("{buttonparty}:rebuild:0").arg("chunks").clone();
@@ -316,7 +315,7 @@ async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_keepers_and_a_game_that_goes_on_end_exact() {
     const PLAYERS: u64 = 10_000;
-    let mut world = known(redis::server().url(), PLAYERS).await;
+    let mut world = known(World::new(Kind::Redis, 1), PLAYERS).await;
     world.boards.push(world.board());
     let world = Arc::new(world);
     let stop = CancellationToken::new();

@@ -22,10 +22,10 @@ struct Remote {
 
 impl Remote {
     async fn start() -> Self {
-        let direct = redis::server().url();
-        let proxy = Proxy::start(redis::server().address());
-        let database = direct.rsplit_once('/').unwrap().1;
-        let world = Arc::new(World::at(format!("redis://{}/{database}", proxy.address()), 1));
+        let database = redis::database();
+        let proxy = Proxy::start(database.address());
+        let url = database.url().replace(&database.address().to_string(), &proxy.address().to_string());
+        let world = Arc::new(World::on(database, url, 1));
         world.commit(0, &[("ada", 1), ("bob", 2)]);
         world.keep(0).await;
         let stop = CancellationToken::new();

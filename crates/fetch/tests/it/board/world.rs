@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) boards: Vec<Board>,
     /// The URL of the board in Redis.
     pub(super) url: String,
+    /// What is there, unless it is another's.
+    _database: Option<redis::Database>,
     store: Mutex<Copy>,
     now_ms: Mutex<i64>,
 }
@@ -55,8 +57,19 @@ pub(super) struct World {
 impl World {
     /// A store without players; one process.
     pub(super) fn new(kind: Kind, partitions: u16) -> Self {
-        let url = if kind == Kind::Redis { redis::server().url() } else { String::new() };
-        Self::at(url, partitions)
+        match kind {
+            Kind::Local => Self::at(String::new(), partitions),
+            Kind::Redis => {
+                let database = redis::database();
+                let url = database.url().to_owned();
+                Self::on(database, url, partitions)
+            }
+        }
+    }
+
+    /// The same with a database that is reached at this URL.
+    pub(super) fn on(database: redis::Database, url: String, partitions: u16) -> Self {
+        Self { _database: Some(database), ..Self::at(url, partitions) }
     }
 
     /// The same with a board at this URL; in process if it is empty.
@@ -64,7 +77,8 @@ impl World {
         let partition = Partition { position: at(0), players: BTreeMap::new() };
         let partitions = vec![partition; usize::from(partitions)];
         let store = Mutex::new(Copy { inbox_id: "inbox-1".into(), partitions });
-        let mut world = Self { boards: Vec::new(), url, store, now_ms: Mutex::new(NOW_MS) };
+        let now_ms = Mutex::new(NOW_MS);
+        let mut world = Self { boards: Vec::new(), url, _database: None, store, now_ms };
         world.boards.push(world.board());
         world
     }

@@ -1,9 +1,7 @@
 -- Takes in one commit, where it begins where the board stands.
--- KEYS: state, order, of, rebuild. ARGV: game (or empty), partition, from, to, first (1: of this process), channel, then
--- who changed.
+-- KEYS: state, order, of, rebuild. ARGV: game (or empty), partition, from, to, first (1: of this process), who changed.
 local state, order, of, rebuild = unpack(KEYS)
-local game, partition, from, to, first, channel = unpack(ARGV, 1, 6)
-local CHANGED = 7
+local game, partition, from, to, first, changed = unpack(ARGV)
 
 local furthest = 'furthest:' .. partition
 local known = redis.call('HMGET', state, 'game', partition, furthest)
@@ -20,7 +18,7 @@ elseif held then
   if not whole(order, of) then
     redis.call('HDEL', state, 'game')
   elseif from == held then
-    set(order, of, CHANGED, '')
+    set(order, of, changed, '')
     redis.call('HSET', state, partition, to, furthest, to)
   end
 else
@@ -31,8 +29,7 @@ else
   elseif token then
     if not head then redis.call('HSET', rebuild, 'start', from) end
     redis.call('HSET', state, furthest, to)
-    set(order, of, CHANGED, to .. token)
+    set(order, of, changed, to .. token)
     redis.call('HSET', rebuild, 'head', to)
   end
 end
-redis.call('PUBLISH', channel, partition)

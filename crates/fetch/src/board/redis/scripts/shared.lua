@@ -18,22 +18,34 @@ end
 -- Players written by one command: Lua's stack bounds how many arguments that can have.
 local AT_ONCE = 500
 
--- Sets where players stand: ARGV from `first` on, as members of `order`, each player once.
+-- The members in one text, each behind a byte that says its length: some servers bound the arguments of a request.
+local function members_in(text)
+  local members, at = {}, 1
+  while at <= #text do
+    local last = at + string.byte(text, at)
+    members[#members + 1] = string.sub(text, at + 1, last)
+    at = last + 1
+  end
+  return members
+end
+
+-- Sets where players stand: members of `order` in one text, each player once.
 -- `mark` is kept with them. With `at` they are as of this position, and who was marked by the same `token` with a later
 -- one is left alone.
 -- It may be cut off anywhere and repeated: where a player stood is forgotten last.
-local function set(order, of, first, mark, at, token)
-  for from = first, #ARGV, AT_ONCE do
+local function set(order, of, text, mark, at, token)
+  local members = members_in(text)
+  for from = 1, #members, AT_ONCE do
     local names = {}
-    for i = from, math.min(from + AT_ONCE - 1, #ARGV) do
-      names[#names + 1] = string.sub(ARGV[i], 17)
+    for i = from, math.min(from + AT_ONCE - 1, #members) do
+      names[#names + 1] = string.sub(members[i], 17)
     end
     local known = redis.call('HMGET', of, unpack(names))
     local gone, come, stand = {}, {}, {}
     for i, was in ipairs(known) do
       local later = at and was and string.sub(was, 57) == token and before(at, string.sub(was, 17, 56))
       if not later then
-        local member = ARGV[from + i - 1]
+        local member = members[from + i - 1]
         local place, old = string.sub(member, 1, 16), was and string.sub(was, 1, 16)
         if old ~= place then
           if old then gone[#gone + 1] = old .. names[i] end
