@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -54,8 +55,9 @@ async fn shown(game: &Game) -> Vec<Value> {
 /// A round in which these players press.
 async fn play(game: &Game, players: impl Iterator<Item = usize>) {
     game.open_round().await;
-    for number in players {
-        let player = game.press_and_see(&name(number)).await;
+    // At once: it is not lit for long.
+    let presses = join_all(players.map(async |number| game.press_and_see(&name(number)).await));
+    for player in presses.await {
         assert_eq!(player["last_press"]["outcome"], "counted", "{player}");
     }
 }
