@@ -31,9 +31,10 @@ pub fn problem(problem: &Problem) -> Response {
     response
 }
 
-/// The answer to a failure of the store: 503 when trying again may help, else 500; the cause goes to the log only.
+/// The answer to a failure of the store: 503 when trying again may help, with this process or with the one that takes its
+/// place when its login was refused, else 500; the cause goes to the log only.
 pub fn store_problem(error: &store::Error) -> Response {
-    let told = if error.is_transient() {
+    let told = if error.is_transient() || error.is_login_refused() {
         Problem::new(ProblemKind::Unavailable).with_retry_after_ms(1_000)
     } else {
         Problem::new(ProblemKind::Internal)

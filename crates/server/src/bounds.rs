@@ -82,6 +82,10 @@ pub const PUSH_LEASE_MS: i64 = 30_000;
 pub const PUSH_POLL_MS: u64 = 250;
 /// How often gauges are brought up to date, in milliseconds.
 pub const GAUGES_MS: u64 = 1_000;
+/// How often in a row a login to the store is refused before the process ends.
+pub const LOGIN_TRIES: u32 = 5;
+/// The pause between two of these tries, in milliseconds.
+pub const LOGIN_PAUSE_MS: u64 = 1_000;
 /// How long a graceful stop may take before it is cut short, in milliseconds.
 pub const SHUTDOWN_MS_MAX: u64 = 9_000;
 /// How long a check of `/readyz` may take, in milliseconds.

@@ -269,7 +269,7 @@ async fn serve(config: &Config) -> Result<(), CliError> {
     logs(config)?;
     let metrics = telemetry::init_metrics().map_err(|error| CliError::Process(error.to_string()))?;
     let signal = signals()?;
-    let started = Node::start(config, Some(metrics), Clock::System);
+    let started = Box::pin(Node::start(config, Some(metrics), Clock::System)); // it is large
     // It may wait for a server for long: also then it stops when it is asked to.
     let Some(node) = signal.run_until_cancelled(started).await else { return Ok(()) };
     let node = node?;

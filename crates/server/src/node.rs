@@ -1,5 +1,6 @@
 //! One process: opens what its role needs, starts the role's parts, and stops them in order.
 
+mod login;
 mod open;
 mod parts;
 
@@ -102,6 +103,9 @@ pub enum NodeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The database does not let this process in any more.
+    #[error("the login to the store is refused by now: its password must have changed")]
+    Login(#[source] store::Error),
     /// The handler met a message of another game.
     #[error("the handler stopped")]
     Handler(#[source] StepError),
@@ -232,6 +236,9 @@ impl Node {
                 run.await;
                 Ok(())
             });
+        }
+        if let Some(store) = &self.parts.store {
+            self.tasks.spawn(login::watch(store.clone(), stop.clone()));
         }
         let gauges = self.parts.gauges(clock);
         let stop = stop.clone();

@@ -58,11 +58,14 @@ pub enum StepError {
 }
 
 impl StepError {
-    /// Whether trying again cannot help: the process must not go on.
+    /// Whether trying again cannot help: the process must not go on. What a login that is refused means is judged elsewhere.
     fn is_fatal(&self) -> bool {
         match self {
             Self::Foreign(_) => true,
-            Self::Store(error) => !error.is_transient() && !matches!(error, store::Error::Refused { .. }),
+            Self::Store(error) => {
+                let may_pass = error.is_transient() || error.is_login_refused();
+                !may_pass && !matches!(error, store::Error::Refused { .. })
+            }
             Self::Queue(_) => false,
         }
     }

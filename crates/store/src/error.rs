@@ -118,6 +118,13 @@ impl Error {
         matches!(self, Self::Busy { .. } | Self::Unavailable { .. })
     }
 
+    /// Whether the database did not let the login in, as when its password was changed.
+    pub fn is_login_refused(&self) -> bool {
+        let Self::Denied { source } = self else { return false };
+        let code = source.as_database_error().and_then(|database| database.code());
+        code.is_some_and(|code| code.starts_with("28")) // "Invalid Authorization Specification"
+    }
+
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }
     }

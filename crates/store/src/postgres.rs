@@ -15,9 +15,11 @@ mod roles;
 mod schedule;
 mod writer;
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::fmt;
 use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -62,6 +64,8 @@ const BY_KEY: [(&str, &str); 5] = [
 pub(crate) struct Database {
     connect: PgConnectOptions,
     options: Options,
+    /// Whether a login was refused since somebody asked.
+    refused: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Database {
@@ -91,7 +95,17 @@ impl Database {
             .options(KEEPALIVE)
             .options(BY_KEY)
             .disable_statement_logging();
-        Ok(Self { connect, options })
+        Ok(Self { connect, options, refused: Arc::default() })
+    }
+
+    /// Whether a login was refused to any pool since this was last asked.
+    pub(crate) fn login_was_refused(&self) -> bool {
+        self.refused.swap(false, Ordering::Relaxed)
+    }
+
+    /// Logs in anew, and out.
+    pub(crate) async fn log_in(&self) -> Result<(), Error> {
+        Ok(self.connect().await?.close().await?)
     }
 
     /// Opens one connection.
@@ -102,14 +116,14 @@ impl Database {
     /// Connections that may write.
     async fn write_pool(&self, connections: u32) -> Result<Pool, Error> {
         self.check().await?;
-        Ok(Pool::new(self.connect.clone(), connections, self.options))
+        Ok(Pool::new(self.connect.clone(), connections, self.options, Arc::clone(&self.refused)))
     }
 
     /// Connections that write only if somebody takes that off them; the role `buttonparty_reader` cannot even then.
     async fn read_pool(&self) -> Result<Pool, Error> {
         self.check().await?;
         let options = self.connect.clone().options([("default_transaction_read_only", "on")]);
-        Ok(Pool::new(options, self.options.readers, self.options))
+        Ok(Pool::new(options, self.options.readers, self.options, Arc::clone(&self.refused)))
     }
 
     /// Whether the database can be reached at all, with a schema that this program knows. Asked on a connection of
@@ -120,9 +134,9 @@ impl Database {
         connection.close().await?;
         let known = migrate::known();
         match found.cmp(&known) {
-            Ordering::Less => Err(Error::OlderSchema { found, known }),
-            Ordering::Equal => Ok(()),
-            Ordering::Greater => Err(Error::NewerSchema { found, known }),
+            cmp::Ordering::Less => Err(Error::OlderSchema { found, known }),
+            cmp::Ordering::Equal => Ok(()),
+            cmp::Ordering::Greater => Err(Error::NewerSchema { found, known }),
         }
     }
 }

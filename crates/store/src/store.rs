@@ -53,6 +53,26 @@ impl Store {
         }
     }
 
+    /// Whether the database has refused the login of a side that is open, since this was last asked. What is open goes
+    /// on for as long as its connections live; each new one needs the login. A file has no logins.
+    pub fn login_was_refused(&self) -> bool {
+        match &self.0 {
+            Backend::Postgres(database) => database.login_was_refused(),
+            Backend::Sqlite(_) => false,
+        }
+    }
+
+    /// Logs in on a connection of its own, which is closed again.
+    ///
+    /// # Errors
+    /// [`Error::is_login_refused`] says whether it is the login; otherwise whatever the database says.
+    pub async fn log_in(&self) -> Result<(), Error> {
+        match &self.0 {
+            Backend::Postgres(database) => database.log_in().await,
+            Backend::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Opens the writer's side.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ use crate::scheduler::{Scheduler, SchedulerOptions};
 
 /// Everything that one process has opened. What its role does not need is `None`.
 pub struct Parts {
+    /// What all of it logs in to; `None` where the process goes on without.
+    pub(super) store: Option<Store>,
     pub(super) queue: Option<Queue>,
     pub(super) reader: Option<Reader>,
     pub(super) batcher: Option<Arc<Batcher>>,
@@ -66,6 +68,7 @@ impl Parts {
             [Role::Ingest, Role::Handler, Role::Scheduler].into_iter().any(|part| role.has(part));
         let queue = if uses_queue { Some(open_queue(config, &clock).await?) } else { None };
         let mut parts = Self {
+            store: Some(store.clone()),
             queue,
             reader: Some(reader.clone()),
             batcher: None,
@@ -88,7 +91,7 @@ impl Parts {
         if role == Role::Ingest {
             // From here on it depends on the inbox alone.
             reader.close().await;
-            parts.reader = None;
+            (parts.reader, parts.store) = (None, None);
         }
         if role.has(Role::Push) {
             parts.outbox = Some(store.outbox().await?);

@@ -3,6 +3,8 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -31,11 +33,18 @@ pub(super) struct Pool {
     pool: PgPool,
     /// What a piece of work may take, milliseconds.
     work_ms_max: u64,
+    /// Whether a login was refused; of all pools of a database.
+    refused: Arc<AtomicBool>,
 }
 
 impl Pool {
     /// Connects when somebody asks.
-    pub(super) fn new(connect: PgConnectOptions, connections: u32, options: Options) -> Self {
+    pub(super) fn new(
+        connect: PgConnectOptions,
+        connections: u32,
+        options: Options,
+        refused: Arc<AtomicBool>,
+    ) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(1))
             .acquire_timeout(Duration::from_millis(options.connect_ms_max))
@@ -50,7 +59,7 @@ impl Pool {
                 })
             })
             .connect_lazy_with(connect);
-        Self { pool, work_ms_max: options.statement_ms_max.saturating_add(SILENCE_MS) }
+        Self { pool, work_ms_max: options.statement_ms_max.saturating_add(SILENCE_MS), refused }
     }
 
     pub(super) async fn close(&self) {
@@ -60,7 +69,11 @@ impl Pool {
     /// Lends a connection for a piece of work that ends in [`give_back`]. When it is dropped before, because whoever
     /// works with it is, what is under way on it is rolled back first.
     pub(super) async fn lend(&self) -> Result<PoolConnection<Postgres>, Error> {
-        Ok(impatiently(self.pool.acquire()).await?)
+        let lent = impatiently(self.pool.acquire()).await.map_err(Error::from);
+        if lent.as_ref().is_err_and(Error::is_login_refused) {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        lent
     }
 
     /// Waits for work on a connection, but not for ever.

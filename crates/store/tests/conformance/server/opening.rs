@@ -58,6 +58,7 @@ async fn who_is_not_let_in_is_told_why() {
         let store = Store::postgres(&url, Options::default()).unwrap();
         let error = store.writer().await.unwrap_err();
         assert!(matches!(error, Error::Denied { .. }) && !error.is_transient(), "{error:?}");
+        assert_eq!(error.is_login_refused(), reason.starts_with("password"), "{error:?}");
         let told = format!("{} {error:?}", chain(&error));
         assert!(told.contains(reason) && !told.contains(SECRET), "{told}");
     }
