@@ -12,11 +12,6 @@ const PASSWORD: &str = "p@ss:/w%rd é";
 /// What comes before the name of a setting.
 const PREFIX: &str = "BUTTONPARTY_";
 
-/// The variables of the Lambda that answers reads.
-/// Until the library `fetch` says so itself: `fetch::lambda::SETTINGS`.
-const LAMBDA: [&str; 4] =
-    ["BUTTONPARTY_STORE_URL", "BUTTONPARTY_STORE_SECRET", "BUTTONPARTY_BOARD_URL", "BUTTONPARTY_LOG"];
-
 /// Templates in which every condition holds, and in which none does.
 fn templates() -> [Template; 4] {
     let all = [
@@ -71,7 +66,26 @@ fn every_variable_is_a_setting() {
     for template in templates() {
         let told = &template.properties("FetchFunction")["Environment"]["Variables"];
         let told: BTreeSet<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(told, BTreeSet::from(LAMBDA));
+        assert_eq!(told, BTreeSet::from(fetch::lambda::SETTINGS));
+    }
+}
+
+#[test]
+fn the_lambda_understands_what_it_is_told() {
+    for template in templates() {
+        let function = template.properties("FetchFunction");
+        let told = &function["Environment"]["Variables"];
+        // What Lambda sets by itself.
+        let own = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        let settings = fetch::lambda::Settings::read(|name| {
+            told[name].as_str().map(str::to_owned).or_else(|| own.contains(&name).then(|| "given".to_owned()))
+        });
+        assert!(settings.is_ok(), "{:?}", settings.err().map(|error| error.to_string()));
+        assert_eq!(
+            (&function["Runtime"], &function["Handler"]),
+            (&"provided.al2023".into(), &"bootstrap".into())
+        );
+        assert_eq!(function["Architectures"], serde_json::json!(["arm64"]));
     }
 }
 
