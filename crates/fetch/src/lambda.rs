@@ -156,7 +156,7 @@ impl Lambda {
             let Some(login) = login.filter(|login| !tried.contains(login)) else { continue };
             state.login = Some(login.clone());
             match Game::open(&self.settings, &login, &self.now_ms).await {
-                Err(OpenError::Store { source: source @ store::Error::Denied { .. } }) => {
+                Err(OpenError::Store { source }) if source.is_login_refused() => {
                     refusal = OpenError::Refused { secret: self.settings.secret_id.clone(), source };
                     tried.push(login);
                 }

@@ -10,10 +10,6 @@ use wire::{Problem, ProblemKind};
 #[derive(Debug, Clone)]
 pub struct Cause(pub String);
 
-/// Travels with the answer to a failure of the store that lets this role no longer in: its password may be a new one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Denied;
-
 /// The answer that carries a problem.
 pub fn problem(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -40,9 +36,6 @@ pub fn store_problem(error: &store::Error) -> Response {
         Problem::new(ProblemKind::Internal)
     };
     let mut response = problem(&told);
-    if matches!(error, store::Error::Denied { .. }) {
-        response.extensions_mut().insert(Denied);
-    }
     response.extensions_mut().insert(Cause(chain(error)));
     response
 }

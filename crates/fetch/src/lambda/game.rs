@@ -16,7 +16,7 @@ use wire::ProblemKind;
 use super::secret::{Login, SecretError};
 use super::settings::Settings;
 use super::{CONNECT_MS_MAX, Clock, STATEMENT_MS_MAX, unavailable};
-use crate::reply::{Denied, chain, store_problem};
+use crate::reply::{chain, store_problem};
 use crate::{Board, BoardError, FetchState, routes, with_fallbacks};
 
 /// How often game and board are looked at while requests come, milliseconds.
@@ -112,9 +112,7 @@ impl Game {
             Ok(response) => response,
             Err(never) => match never {},
         };
-        let denied = response.extensions().get::<Denied>().is_some();
         let sound = match response.extensions().get::<ProblemKind>() {
-            _ if denied => false,
             Some(ProblemKind::Unavailable) => false,
             // With another number of partitions, players are elsewhere.
             Some(ProblemKind::UnknownPlayer) => self.is_current().await.is_ok(),
