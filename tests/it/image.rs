@@ -11,7 +11,7 @@ use server::config::SETTINGS;
 use tokio::time::timeout;
 
 use crate::place::Place;
-use crate::place::Stack::{Embedded, Services};
+use crate::place::Stack::Services;
 use crate::support::{BY_HAND, Game, beside_others, binary, eventually, with_auth};
 use cell::{Cell, Running};
 
@@ -148,7 +148,6 @@ async fn a_role_with_services_writes_nothing_at_all() {
         Err(why) => return servers::skipped(&why.to_string()),
     };
     let place = Place::new(Services).await;
-    assert_ne!(place.stack(), Embedded);
     place.prepare("handler", &BY_HAND).await;
     let settings = BY_HAND.iter().copied().map(own);
     let environment: Vec<_> = place
