@@ -75,12 +75,12 @@ fn load_balancer(inputs: &Inputs, prices: &Prices) -> f64 {
     (prices.nlb_hour.usd + inputs.zones * prices.public_ipv4_hour.usd) * HOURS_PER_MONTH
 }
 
-/// Every process that uses the inbox reads the depths of the queue and of its dead letters for its gauges; every loop of
-/// a handler asks for messages, as seldom as SQS allows.
+/// Every process that uses the inbox looks at the queue, all but ingest also at its dead letters, for their gauges;
+/// every loop of a handler asks for messages, as seldom as SQS allows.
 fn asking(inputs: &Inputs, prices: &Prices) -> f64 {
     let ms_per_month = HOURS_PER_MONTH * 3_600_000.0;
-    let users = inputs.ingest_nodes + inputs.handlers + SCHEDULERS.min(inputs.other_nodes);
-    let gauges = users * 2.0 * ms_per_month / GAUGES_MS as f64;
+    let looks = inputs.ingest_nodes + 2.0 * (inputs.handlers + SCHEDULERS.min(inputs.other_nodes));
+    let gauges = looks * ms_per_month / GAUGES_MS as f64;
     let loops = inputs.handlers * inputs.partitions.min(f64::from(HANDLER_LOOPS_MAX));
     let receives = loops * ms_per_month / RECEIVE_WAIT_SQS_MS as f64;
     (gauges * prices.sqs_standard_request_million.usd + receives * prices.sqs_fifo_request_million.usd) / 1e6

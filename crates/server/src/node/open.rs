@@ -158,25 +158,28 @@ pub(super) async fn settle(
     Ok(settled?.inbox)
 }
 
-/// Makes sure that the game has as many partitions as the configuration says, and returns what it belongs to.
+/// Makes sure that the game, if one has begun, has as many partitions as the configuration says; returns what it
+/// belongs to.
 ///
 /// # Errors
-/// [`NodeError::Unsettled`] as long as nobody has decided; another number of partitions; those of the store.
-pub(super) async fn agreed(config: &Config, reader: &Reader) -> Result<store::Identity, NodeError> {
-    let known = reader.identity().await?.ok_or(NodeError::Unsettled)?;
-    if known.partitions != config.partitions {
-        let found = config.partitions;
-        return Err(store::Error::OtherPartitions { known: known.partitions, found }.into());
+/// Another number of partitions; those of the store.
+pub(super) async fn agreed(config: &Config, reader: &Reader) -> Result<Option<store::Identity>, NodeError> {
+    let known = reader.identity().await?;
+    match &known {
+        Some(known) if known.partitions != config.partitions => {
+            let found = config.partitions;
+            Err(store::Error::OtherPartitions { known: known.partitions, found }.into())
+        }
+        _ => Ok(known),
     }
-    Ok(known)
 }
 
 /// Makes sure that inbox and store belong together, without deciding anything.
 ///
 /// # Errors
-/// As for [`agreed`], and another inbox.
+/// [`NodeError::Unsettled`] as long as nobody has decided; as for [`agreed`]; another inbox.
 pub(super) async fn belongs(config: &Config, reader: &Reader, queue: &Queue) -> Result<u32, NodeError> {
-    let known = agreed(config, reader).await?;
+    let known = agreed(config, reader).await?.ok_or(NodeError::Unsettled)?;
     if known.inbox_id != queue.inbox_id() {
         let found = queue.inbox_id().to_owned();
         return Err(store::Error::OtherInbox { known: known.inbox_id, found }.into());

@@ -6,7 +6,7 @@ use axum::Router;
 use fetch::{Board, FetchState};
 use metrics::{Gauge, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
-use queue::Queue;
+use queue::{Backlog, Queue};
 use rand::RngExt;
 use store::{Reader, Store};
 use tokio::sync::Notify;
@@ -204,16 +204,16 @@ impl Parts {
         self.scheduler.as_ref()
     }
 
-    pub(super) fn gauges(&self, clock: Clock) -> Gauges {
-        Gauges {
-            queue: self.queue.clone(),
-            clock,
-            metrics: self.metrics.clone(),
-            depth: gauge!("buttonparty_inbox_messages"),
+    pub(super) fn gauges(&self, config: &Config, clock: Clock) -> Gauges {
+        // Phones reach ingest, and a queue counts announcements too: whoever sees it grow knows of a round before it opens.
+        let shows_depth = config.queue.is_embedded() || config.role != Role::Ingest;
+        let depth = shows_depth.then(|| Depth {
+            messages: gauge!("buttonparty_inbox_messages"),
             in_flight: gauge!("buttonparty_inbox_in_flight_messages"),
             dead: gauge!("buttonparty_dead_letters"),
             age_seconds: gauge!("buttonparty_inbox_oldest_age_seconds"),
-        }
+        });
+        Gauges { queue: self.queue.clone(), clock, metrics: self.metrics.clone(), depth }
     }
 
     /// Closes the files: readers first, so that whoever is last can empty the log into the file.
@@ -236,12 +236,18 @@ impl Parts {
     }
 }
 
-/// Gauges that are read off the inbox now and then.
+/// What is looked at now and then.
 pub(super) struct Gauges {
     queue: Option<Queue>,
     clock: Clock,
     metrics: Option<PrometheusHandle>,
-    depth: Gauge,
+    /// `None`: it is not to be shown.
+    depth: Option<Depth>,
+}
+
+/// How much waits in the inbox.
+struct Depth {
+    messages: Gauge,
     in_flight: Gauge,
     dead: Gauge,
     age_seconds: Gauge,
@@ -255,18 +261,25 @@ impl Gauges {
             metrics.run_upkeep();
         }
         let Some(queue) = &self.queue else { return Ok(()) };
-        match queue.backlog().await {
-            Ok(backlog) => {
-                let age_ms =
-                    backlog.oldest_sent_at_ms.map_or(0, |sent_at_ms| self.clock.now_ms() - sent_at_ms);
-                self.depth.set(backlog.messages as f64);
-                self.in_flight.set(backlog.in_flight as f64);
-                self.dead.set(backlog.dead as f64);
-                self.age_seconds.set(age_ms.max(0) as f64 / 1000.0);
-            }
+        let looked = match &self.depth {
+            Some(depth) => queue.backlog().await.map(|backlog| depth.set(&backlog, self.clock.now_ms())),
+            None => queue.check().await,
+        };
+        match looked {
             Err(replaced @ queue::Error::Replaced { .. }) => return Err(replaced.into()),
-            Err(error) => debug!(%error, "cannot read the inbox's depth"),
+            Err(error) => debug!(%error, "cannot look at the inbox"),
+            Ok(()) => {}
         }
         Ok(())
+    }
+}
+
+impl Depth {
+    fn set(&self, backlog: &Backlog, now_ms: i64) {
+        let age_ms = backlog.oldest_sent_at_ms.map_or(0, |sent_at_ms| now_ms - sent_at_ms);
+        self.messages.set(backlog.messages as f64);
+        self.in_flight.set(backlog.in_flight as f64);
+        self.dead.set(backlog.dead as f64);
+        self.age_seconds.set(age_ms.max(0) as f64 / 1000.0);
     }
 }
