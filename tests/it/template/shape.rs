@@ -72,10 +72,13 @@ fn whatever_is_kept_is_encrypted() {
         assert!(board.is_none_or(|url| url.starts_with("rediss://")), "{}", container.name);
     }
     assert_eq!(template.properties("DatabaseParameters")["Parameters"]["rds.force_ssl"], "1");
-    let policy = template.properties("QueuePolicy");
-    let statement = &policy["PolicyDocument"]["Statement"][0];
-    let refused = json!({ "Bool": { "aws:SecureTransport": "false" } });
-    assert_eq!((&statement["Effect"], &statement["Condition"]), (&json!("Deny"), &refused));
+    for (name, queue) in [("QueuePolicy", "Queue"), ("DeadLettersPolicy", "DeadLetters")] {
+        // SQS takes one resource in a statement.
+        let statement = &template.properties(name)["PolicyDocument"]["Statement"][0];
+        let refused = json!({ "Bool": { "aws:SecureTransport": "false" } });
+        assert_eq!((&statement["Effect"], &statement["Condition"]), (&json!("Deny"), &refused));
+        assert_eq!(statement["Resource"], template.arn(queue));
+    }
     let listeners =
         Template::with(&[("CertificateArn", "arn")]).of_type("AWS::ElasticLoadBalancingV2::Listener");
     assert!(listeners.iter().all(|(_, of)| of["Protocol"] == "TLS" && of["Certificates"].is_array()));
@@ -255,7 +258,7 @@ fn the_queues_keep_what_they_are_given() {
 fn the_database_outlives_its_stack_and_so_does_its_key() {
     let template = Template::new();
     let policy = |name: &str| template.document()["Resources"][name]["DeletionPolicy"].clone();
-    assert_eq!((policy("Database"), policy("Key")), (json!("Snapshot"), json!("Retain")));
+    assert_eq!((policy("Database"), policy("Key")), (json!("Snapshot"), json!("RetainExceptOnCreate")));
     // What comes from a snapshot brings its names along.
     let restored = Template::with(&[("DatabaseSnapshot", "arn")]).properties("Database");
     assert_eq!((&restored["SnapshotIdentifier"], &restored["DatabaseName"]), (&json!("arn"), &Value::Null));
