@@ -49,6 +49,11 @@ impl Site {
     /// With an inbox in SQS, which is reached at this address or directly. Its leases run out for us by the clock of
     /// the test, and for the server by its own.
     pub(crate) async fn sqs(address: Option<&str>, visibility_ms: i64) -> Self {
+        Self::sqs_by(Clock::manual(NOW_MS), address, visibility_ms).await
+    }
+
+    /// The same, by another clock.
+    pub(crate) async fn sqs_by(clock: Clock, address: Option<&str>, visibility_ms: i64) -> Self {
         let server = sqs::server();
         let made = Box::pin(server.make("game", sqs::QueueOptions::default())).await;
         let service = Service {
@@ -57,7 +62,6 @@ impl Site {
             region: Some(sqs::REGION.to_owned()),
             access_key: Some(AccessKey { id: sqs::KEY.to_owned(), secret: sqs::KEY.to_owned() }),
         };
-        let clock = Clock::manual(NOW_MS);
         let options = Options { visibility_ms, ..Options::default() };
         let queue = Box::pin(Queue::open_sqs(&service, options, clock.as_fn())).await.unwrap();
         Self { clock, queue, folder: TempDir::new().unwrap() }
