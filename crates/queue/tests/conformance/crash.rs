@@ -14,8 +14,15 @@ use crate::harness::{ALL, Backend, Harness, NOW, Need, bodies, outgoing, send};
 
 const PARTITIONS: u16 = 8;
 
-/// What was acked: by partition and sequence, the body.
-type Acked = Mutex<BTreeMap<(u16, Sequence), String>>;
+/// What was acked, by partition and sequence.
+type Acked = Mutex<BTreeMap<(u16, Sequence), Ack>>;
+
+struct Ack {
+    body: String,
+    /// Whether it was answered while the lease was sure to hold. One that was not may have come after another
+    /// holder's: SQS takes both.
+    in_time: bool,
+}
 
 /// SplitMix64: the same numbers in every run.
 struct Dice(u64);
@@ -36,41 +43,44 @@ async fn receiver(harness: Arc<Harness>, queue: Queue, seed: u64, messages: u16,
     while acked.lock().unwrap().len() < usize::from(PARTITIONS * messages) {
         let limit = Limit { messages_max: 1 + dice.roll(6), ..ALL };
         let wait = if harness.has(Need::Clock) { NOW } else { Duration::from_secs(1) };
+        let held_until_ms = harness.now_ms() + harness.visibility_ms();
         let batches = queue.receive(limit, wait).await.unwrap();
         if batches.is_empty() && harness.has(Need::Clock) {
             harness.advance(2_000);
         }
-        for batch in batches {
-            use_or_drop(&queue, batch, limit, &mut dice, &acked).await;
+        for mut batch in batches {
+            let through = use_or_drop(&queue, &mut batch, limit, &mut dice).await;
+            let in_time = harness.now_ms() < held_until_ms;
+            for message in batch.messages.drain(..through) {
+                let key = (batch.lease.partition(), message.sequence);
+                let before = acked.lock().unwrap().insert(key, Ack { body: message.body, in_time });
+                assert!(before.is_none_or(|before| !(before.in_time && in_time)), "{key:?} was acked twice");
+            }
         }
     }
 }
 
-async fn use_or_drop(queue: &Queue, batch: Batch, limit: Limit, dice: &mut Dice, acked: &Acked) {
-    let mut messages = batch.messages;
+/// How many messages, from the first on, were acked.
+async fn use_or_drop(queue: &Queue, batch: &mut Batch, limit: Limit, dice: &mut Dice) -> usize {
+    let messages = &mut batch.messages;
     if dice.roll(3) == 0 {
         messages.extend(queue.read_on(&batch.lease, limit).await.unwrap_or_default());
     }
-    let numbers: Vec<u16> = bodies(&messages).iter().map(|body| body.parse().unwrap()).collect();
+    let numbers: Vec<u16> = bodies(messages).iter().map(|body| body.parse().unwrap()).collect();
     assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "in order without a gap: {numbers:?}");
     let kept = match dice.roll(4) {
         // A crash.
-        0 => return,
+        0 => return 0,
         1 => {
             queue.release(&batch.lease).await.ok();
-            return;
+            return 0;
         }
         2 => dice.roll(messages.len()),
         _ => messages.len() - 1,
     };
     match queue.ack(&batch.lease, messages[kept].sequence).await {
-        Ok(()) => {
-            for message in messages.drain(..=kept) {
-                let key = (batch.lease.partition(), message.sequence);
-                assert_eq!(acked.lock().unwrap().insert(key, message.body), None, "acked twice");
-            }
-        }
-        Err(Error::LeaseLost) => {}
+        Ok(()) => kept + 1,
+        Err(Error::LeaseLost) => 0,
         Err(error) => panic!("{error}"),
     }
 }
@@ -104,8 +114,12 @@ pub(crate) async fn receivers_that_crash_lose_nothing_and_keep_the_order(backend
     harness.nothing().await;
     let acked = acked.lock().unwrap();
     for partition in 0..PARTITIONS {
-        let got = acked.iter().filter(|((of, _), _)| *of == partition).map(|(_, body)| body.clone());
-        assert!(got.eq((0..messages).map(|number| number.to_string())), "partition {partition}: {acked:?}");
+        let got = acked.iter().filter(|((of, _), _)| *of == partition).map(|(_, ack)| ack.body.clone());
+        assert!(
+            got.eq((0..messages).map(|number| number.to_string())),
+            "partition {partition}: {:?}",
+            acked.keys()
+        );
     }
 }
 

@@ -163,6 +163,16 @@ impl Harness {
         self.backend.has(need)
     }
 
+    /// What the clock of the handles says.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
+    /// How long a lease holds.
+    pub(crate) fn visibility_ms(&self) -> i64 {
+        self.options.visibility_ms
+    }
+
     /// Lets time pass.
     pub(crate) fn advance(&self, ms: i64) {
         assert!(self.has(Need::Clock), "a check that moves the clock must say so in the list");
