@@ -154,16 +154,19 @@ async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Service
 #[tokio::test]
 async fn files_of_a_newer_version_are_refused() {
     let _beside = beside_others().await;
-    for (file, what) in [(INBOX, "the inbox has schema 99"), (GAME, "the database has schema 99")] {
+    for (file, what) in [
+        (INBOX, "the inbox has schema 99"),
+        (GAME, "the database has schema 99, which this program cannot serve"),
+    ] {
         let place = Place::new(Embedded).await;
         played(&place, &["ada"]).await;
         let path = place.folder().join(file);
         let mut connection = open(&path).await;
         let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-            VALUES (99, 'of the future', 1, x'00', 0)";
+            VALUES (99, 'breaking: of the future', 1, x'00', 0)";
         sqlx::query(newer).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let reasons = [what, "this program knows", path.to_str().unwrap()];
+        let reasons = [what, path.to_str().unwrap()];
         let roles = if file == GAME {
             &["all", "ingest", "handler", "scheduler", "fetch", "push"][..]
         } else {

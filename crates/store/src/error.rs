@@ -48,8 +48,8 @@ pub enum Error {
         #[source]
         source: sqlx::migrate::MigrateError,
     },
-    /// A later version of this program has been at this database.
-    #[error("the database has schema {found}, this program knows none after {known}")]
+    /// A later version of this program has been at this database, and this one cannot live with what it has changed.
+    #[error("the database has schema {found}, which this program cannot serve: it knows none after {known}")]
     NewerSchema {
         /// The version that the database has.
         found: i64,

@@ -22,6 +22,7 @@ mod reader;
 mod repartition;
 mod roles;
 mod schedule;
+mod schema;
 mod sqlite;
 mod state;
 mod store;

@@ -15,7 +15,6 @@ mod roles;
 mod schedule;
 mod writer;
 
-use std::cmp;
 use std::fmt;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -126,18 +125,13 @@ impl Database {
         Ok(Pool::new(options, self.options.readers, self.options, Arc::clone(&self.refused)))
     }
 
-    /// Whether the database can be reached at all, with a schema that this program knows. Asked on a connection of
+    /// Whether the database can be reached at all, with a schema that this program can serve. Asked on a connection of
     /// its own, because a pool would wait for a server that is not there and not say why.
     async fn check(&self) -> Result<(), Error> {
         let mut connection = self.connect().await?;
-        let found = in_time(self.options.statement_ms_max, migrate::version(&mut connection)).await?;
+        let found = in_time(self.options.statement_ms_max, migrate::found(&mut connection)).await?;
         connection.close().await?;
-        let known = migrate::known();
-        match found.cmp(&known) {
-            cmp::Ordering::Less => Err(Error::OlderSchema { found, known }),
-            cmp::Ordering::Equal => Ok(()),
-            cmp::Ordering::Greater => Err(Error::NewerSchema { found, known }),
-        }
+        found.serves(migrate::known())
     }
 }
 

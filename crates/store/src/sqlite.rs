@@ -89,11 +89,8 @@ impl Database {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
-        let (found, known) = (migrate::version(&mut *pool.acquire().await?).await?, migrate::known());
-        match found.cmp(&known) {
-            std::cmp::Ordering::Less => Err(Error::OlderSchema { found, known }),
-            std::cmp::Ordering::Equal => Ok(pool),
-            std::cmp::Ordering::Greater => Err(Error::NewerSchema { found, known }),
-        }
+        let found = migrate::found(&mut *pool.acquire().await?).await?;
+        found.serves(migrate::known())?;
+        Ok(pool)
     }
 }

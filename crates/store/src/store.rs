@@ -32,7 +32,8 @@ impl Store {
     /// Creates the database if there is none, and brings its schema up to date. May be run by several at once.
     ///
     /// # Errors
-    /// [`Error::NewerSchema`] when a later program has been here; otherwise whatever the database says.
+    /// [`Error::NewerSchema`] when a later program has been here that has done more than add to the schema; otherwise
+    /// whatever the database says.
     pub async fn migrate(&self) -> Result<Migrated, Error> {
         match &self.0 {
             Backend::Postgres(database) => postgres::migrate(database).await,
@@ -76,7 +77,8 @@ impl Store {
     /// Opens the writer's side.
     ///
     /// # Errors
-    /// [`Error::NewerSchema`] or [`Error::OlderSchema`] when the schema is not the one that this program knows.
+    /// [`Error::OlderSchema`] when the migrations are still to be run, [`Error::NewerSchema`] when a later program has
+    /// done more than add to the schema.
     pub async fn writer(&self) -> Result<Writer, Error> {
         match &self.0 {
             Backend::Postgres(database) => Ok(Writer::postgres(postgres::Writer::open(database).await?)),

@@ -1,5 +1,5 @@
 //! The schema's versions. Append only: what has been published is never edited, and a new one only adds, so that the
-//! program before it goes on meanwhile.
+//! program before it goes on meanwhile; see [`crate::schema`] for one that cannot.
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
@@ -7,6 +7,7 @@ use sqlx::{Connection as _, SqlSafeStr as _};
 
 use super::{Database, kind};
 use crate::error::Kind;
+use crate::schema::Schema;
 use crate::{Error, Migrated};
 
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -19,15 +20,15 @@ pub(super) fn known() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
-/// The version that the database has; 0 when it has none.
-pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, Error> {
+/// The schema that the database has.
+pub(super) async fn found(connection: &mut PgConnection) -> Result<Schema, Error> {
     let table = "SELECT count(*) FROM pg_catalog.pg_tables
         WHERE schemaname = 'public' AND tablename = '_sqlx_migrations'";
     if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *connection).await? == 0 {
-        return Ok(0);
+        return Ok(Schema::NONE);
     }
-    let version = "SELECT coalesce(max(version), 0) FROM public._sqlx_migrations";
-    Ok(sqlx::query_scalar(version).fetch_one(connection).await?)
+    let migrations = "SELECT version, description FROM public._sqlx_migrations";
+    Ok(Schema::of(&sqlx::query_as(migrations).fetch_all(connection).await?))
 }
 
 /// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
@@ -37,9 +38,11 @@ pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
     let mut transaction = connection.begin().await?;
     lock(&mut transaction).await?;
     sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
-    let (from, to) = (version(&mut transaction).await?, known());
+    let (found, to) = (found(&mut transaction).await?, known());
+    found.can_be_known_by(to)?;
+    let from = found.version;
     if from > to {
-        return Err(Error::NewerSchema { found: from, known: to });
+        return Ok(Migrated { from, to: from });
     }
     let migrations = MIGRATIONS.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -1,10 +1,12 @@
-//! The schema's versions. Append only: what has been published is never edited.
+//! The schema's versions. Append only: what has been published is never edited, and a new one only adds; see
+//! [`crate::schema`] for one that cannot.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
 
 use super::Database;
+use crate::schema::Schema;
 use crate::{Error, Migrated};
 
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -17,14 +19,14 @@ pub(super) fn known() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
-/// The version that the database has; 0 when it has none.
-pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, Error> {
+/// The schema that the database has.
+pub(super) async fn found(connection: &mut SqliteConnection) -> Result<Schema, Error> {
     let table = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
     if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *connection).await? == 0 {
-        return Ok(0);
+        return Ok(Schema::NONE);
     }
-    let version = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
-    Ok(sqlx::query_scalar(version).fetch_one(connection).await?)
+    let migrations = "SELECT version, description FROM _sqlx_migrations";
+    Ok(Schema::of(&sqlx::query_as(migrations).fetch_all(connection).await?))
 }
 
 /// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
@@ -33,9 +35,11 @@ pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
     let options = database.connect_options().create_if_missing(true);
     let mut connection = options.journal_mode(SqliteJournalMode::Wal).connect().await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let (from, to) = (version(&mut transaction).await?, known());
+    let (found, to) = (found(&mut transaction).await?, known());
+    found.can_be_known_by(to)?;
+    let from = found.version;
     if from > to {
-        return Err(Error::NewerSchema { found: from, known: to });
+        return Ok(Migrated { from, to: from });
     }
     let migrations = MIGRATIONS.map(|(version, description, sql)| {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)

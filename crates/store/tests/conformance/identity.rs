@@ -78,12 +78,34 @@ pub(crate) async fn many_may_migrate_at_once(fresh: &Fresh) {
     fresh.game(1).await;
 }
 
-pub(crate) async fn a_newer_schema_is_refused(fresh: &Fresh) {
+pub(crate) async fn a_newer_schema_that_only_adds_is_served(fresh: &Fresh) {
+    let known = fresh.store.migrate().await.unwrap().to;
+    // As a later program's `migrate` leaves it.
+    fresh
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (999, 'more, and nothing breaking: only added', TRUE, '00', 0)",
+        )
+        .await;
+    assert_eq!(
+        fresh.store.migrate().await.unwrap(),
+        Migrated { from: 999, to: 999 },
+        "there is nothing to do"
+    );
+    assert!(known < 999);
+    let writer = fresh.game(1).await;
+    run(&writer, 0, &[(NOW_MS, add("ada"))]).await;
+    fresh.store.reader().await.unwrap().check().await.unwrap();
+    fresh.store.outbox().await.unwrap();
+    fresh.store.schedule().await.unwrap();
+}
+
+pub(crate) async fn a_newer_schema_that_breaks_is_refused(fresh: &Fresh) {
     let known = fresh.store.migrate().await.unwrap().to;
     fresh
         .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (999, 'later', TRUE, '00', 0)",
+             VALUES (998, 'breaking: scores are gone', TRUE, '00', 0), (999, 'only adds', TRUE, '00', 0)",
         )
         .await;
     let refusals = [
