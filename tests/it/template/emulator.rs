@@ -100,7 +100,17 @@ fn template() -> String {
     let mut document = Template::new().document().clone();
     let resources = document["Resources"].as_object_mut().unwrap();
     resources.remove("Migrate").unwrap();
+    let all = resources.clone();
     for resource in resources.values_mut() {
+        // It wants to be told what is scaled in its other form, of three properties.
+        if let Some(target) =
+            resource["Properties"].as_object_mut().and_then(|of| of.remove("ScalingTargetId"))
+        {
+            let target = &all[target["Ref"].as_str().unwrap()]["Properties"];
+            for name in ["ServiceNamespace", "ResourceId", "ScalableDimension"] {
+                resource["Properties"][name] = target[name].clone();
+            }
+        }
         if let Some(Value::Array(on)) = resource.get_mut("DependsOn") {
             on.retain(|name| name != "Migrate");
         }
