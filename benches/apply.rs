@@ -70,7 +70,7 @@ fn store_in(data: &Path) -> PathBuf {
 async fn filled(data: &Path) -> Outcome<Ours> {
     std::fs::create_dir_all(data)?;
     let store = Store::sqlite(&store_in(data), store::Options::default());
-    let mut ours = Ours::open(data, store, None).await?;
+    let mut ours = Ours::open(data, store, None, 1).await?;
     ours.fill().await?;
     Ok(ours)
 }

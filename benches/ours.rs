@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch::Board;
-use game::{Action, Add, Round, Standing, Username};
+use game::{Action, Add, Round, Standing, Username, partition_of};
 use queue::{Outgoing, Queue};
+use server::bounds::HANDLER_LOOPS_MAX;
 use server::button::Button;
 use server::clock::{Clock, Stopwatch};
 use server::writer::{Identity, Step, Writer};
 use store::Store;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use wire::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
 
@@ -19,7 +21,7 @@ use crate::{Outcome, RUNS};
 
 /// Players, each of whom presses once in each round.
 pub(crate) const PLAYERS: u64 = 200_000;
-/// The one partition.
+/// The partition of a game that has one.
 pub(crate) const PARTITION: u16 = 0;
 /// Coprime to the number of players: from press to press so far through them. Nobody presses in the order of the names.
 const PRESS_STRIDE: u64 = 48_271;
@@ -76,30 +78,42 @@ impl Measured {
     }
 }
 
-/// The writer loop with its inbox and its store, and the board that it projects into.
+/// The writer's loops with their inbox and their store, and the board that they project into.
 pub(crate) struct Ours {
     queue: Queue,
     packer: Packer,
-    writer: Writer<Button>,
+    partitions: u16,
+    /// As many as a handler has for these partitions.
+    loops: Vec<Writer<Button>>,
     store: Store,
     board: Option<Arc<Board>>,
 }
 
 impl Ours {
     /// Opens it over an empty store, with an inbox in this folder.
-    pub(crate) async fn open(data: &Path, store: Store, board: Option<Arc<Board>>) -> Outcome<Self> {
+    pub(crate) async fn open(
+        data: &Path,
+        store: Store,
+        board: Option<Arc<Board>>,
+        partitions: u16,
+    ) -> Outcome<Self> {
         let clock = Clock::System;
         let inbox = data.join("inbox.sqlite");
         let options = queue::Options { visibility_ms: VISIBILITY_MS, ..queue::Options::default() };
         let queue = Queue::open_sqlite(&inbox, options, clock.as_fn()).await?;
-        let packer = Packer::new(queue.inbox_id());
+        let packer = Packer::new(queue.inbox_id(), partitions);
         store.migrate().await?;
         let writer = store.writer().await?;
-        let identity = writer.settle_identity(queue.inbox_id(), 1, clock.now_ms()).await?;
-        let identity = Identity { inbox_id: identity.inbox_id, generation: identity.inbox, partitions: 1 };
-        let button = Button::new(writer, 1, clock.clone(), board.clone(), Arc::new(Notify::new()));
-        let writer = Writer::new(queue.clone(), Arc::new(button), clock, identity, VISIBILITY_MS);
-        Ok(Self { queue, packer, writer, store, board })
+        let identity = writer.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
+        let identity = Identity { inbox_id: identity.inbox_id, generation: identity.inbox, partitions };
+        let notify = Arc::new(Notify::new());
+        let button = Arc::new(Button::new(writer, partitions, clock.clone(), board.clone(), notify));
+        let make = |_| {
+            let (queue, button, identity) = (queue.clone(), Arc::clone(&button), identity.clone());
+            Writer::new(queue, button, clock.clone(), identity, VISIBILITY_MS)
+        };
+        let loops = (0..partitions.min(HANDLER_LOOPS_MAX)).map(make).collect();
+        Ok(Self { queue, packer, partitions, loops, store, board })
     }
 
     /// Adds all players.
@@ -119,8 +133,10 @@ impl Ours {
 
     /// Applies a whole round. With a board the time ends when it shows all of it.
     pub(crate) async fn measure(&mut self, round: &Round) -> Outcome<Measured> {
-        self.send(round.opens_at_ms, [Ok(Action::Announce(*round))]).await?;
-        self.drain(1).await?;
+        for partition in 0..self.partitions {
+            self.send_to(partition, round.opens_at_ms, [Ok(Action::Announce(*round))]).await?;
+        }
+        self.drain(u64::from(self.partitions)).await?;
         self.send(pressed_at_ms(round), presses(0..PLAYERS)).await?;
         let watch = Stopwatch::start();
         let transactions = self.drain(PLAYERS).await?;
@@ -130,39 +146,78 @@ impl Ours {
         Ok(Measured { rate: PLAYERS as f64 / watch.seconds(), transactions })
     }
 
-    /// Puts commands into the inbox.
+    /// Puts what players do into the inbox, each into the player's partition.
     async fn send(&mut self, at_ms: i64, actions: impl IntoIterator<Item = Outcome<Action>>) -> Outcome<()> {
+        let mut dealt: Vec<_> = (0..self.partitions).map(|_| Vec::new()).collect();
+        for action in actions {
+            let action = action?;
+            let (Action::Add(Add { username, .. }) | Action::Press { username }) = &action else {
+                return Err("only a player's commands have a partition".into());
+            };
+            let partition = partition_of(username.as_str(), self.partitions);
+            dealt[usize::from(partition)].push(Ok(action));
+        }
+        for (partition, actions) in (0..).zip(dealt) {
+            self.send_to(partition, at_ms, actions).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_to(
+        &mut self,
+        partition: u16,
+        at_ms: i64,
+        actions: impl IntoIterator<Item = Outcome<Action>>,
+    ) -> Outcome<()> {
         for (id, body) in self.packer.pack(at_ms, actions)? {
-            let outgoing = Outgoing { partition: PARTITION, id, body };
+            let outgoing = Outgoing { partition, id, body };
             self.queue.send(&[outgoing]).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
         Ok(())
     }
 
-    /// Steps until the inbox is empty; that many commands must have been applied. Returns the steps it took.
+    /// Has all loops step until the inbox is empty; that many commands must have been applied. Returns the steps it
+    /// took.
     async fn drain(&mut self, expected: u64) -> Outcome<u64> {
         let (mut applied, mut steps) = (0, 0);
-        loop {
-            match self.writer.step(Duration::ZERO).await? {
-                Step::Applied { commands, .. } => {
-                    applied += u64::try_from(commands)?;
-                    steps += 1;
-                }
-                Step::Idle if applied == expected => return Ok(steps),
-                step => return Err(format!("{step:?} after {applied} of {expected} commands").into()),
-            }
+        let mut running: JoinSet<_> = self.loops.drain(..).map(until_idle).collect();
+        while let Some(done) = running.join_next().await {
+            let (writer, by_one, in_steps) = done??;
+            self.loops.push(writer);
+            applied += by_one;
+            steps += in_steps;
         }
+        if applied == expected { Ok(steps) } else { Err(format!("{applied} of {expected} commands").into()) }
     }
 
     /// Every player has pressed in every round: whoever had no points for it spoils the comparison.
     pub(crate) async fn check(&self) -> Outcome<()> {
         let score = score(RUNS);
-        let (_, standings) = self.store.reader().await?.standings(PARTITION).await?;
-        let right = standings.iter().filter(|standing| standing.score == score).count();
+        let reader = self.store.reader().await?;
+        let mut right = 0;
+        for partition in 0..self.partitions {
+            let (_, standings) = reader.standings(partition).await?;
+            right += standings.iter().filter(|standing| standing.score == score).count();
+        }
         if u64::try_from(right)? == PLAYERS {
             Ok(())
         } else {
             Err(format!("{right} players have {score} points").into())
+        }
+    }
+}
+
+/// Steps until nothing is left to receive. Returns the commands that it has applied, and the steps.
+async fn until_idle(mut writer: Writer<Button>) -> Outcome<(Writer<Button>, u64, u64)> {
+    let (mut applied, mut steps) = (0, 0);
+    loop {
+        match writer.step(Duration::ZERO).await? {
+            Step::Applied { commands, .. } => {
+                applied += u64::try_from(commands)?;
+                steps += 1;
+            }
+            Step::Idle => return Ok((writer, applied, steps)),
+            Step::Lost => return Err(format!("a batch was lost after {applied} commands").into()),
         }
     }
 }
@@ -187,12 +242,13 @@ pub(crate) fn presses(nths: impl IntoIterator<Item = u64>) -> impl Iterator<Item
 /// Packs commands into envelopes, as ingest does.
 pub(crate) struct Packer {
     inbox_id: String,
+    partitions: u16,
     envelopes: u64,
 }
 
 impl Packer {
-    pub(crate) fn new(inbox_id: &str) -> Self {
-        Self { inbox_id: inbox_id.to_owned(), envelopes: 0 }
+    pub(crate) fn new(inbox_id: &str, partitions: u16) -> Self {
+        Self { inbox_id: inbox_id.to_owned(), partitions, envelopes: 0 }
     }
 
     /// The ids and the bodies of the envelopes.
@@ -219,7 +275,7 @@ impl Packer {
     fn envelope(&mut self) -> (String, EnvelopeBuilder) {
         self.envelopes += 1;
         let id = format!("bench-{}", self.envelopes);
-        let envelope = EnvelopeBuilder::new(&self.inbox_id, 1, &id, ENVELOPE_BYTES_MAX);
+        let envelope = EnvelopeBuilder::new(&self.inbox_id, self.partitions, &id, ENVELOPE_BYTES_MAX);
         (id, envelope)
     }
 }

@@ -1,5 +1,5 @@
-//! The writer loop over PostgreSQL against the statements alone, against one transaction per press, and with the board
-//! in Redis.
+//! The writer loop over PostgreSQL against the statements alone, against one transaction per press, with the board in
+//! Redis, and with as many loops as a handler has.
 
 mod one_by_one;
 mod raw;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use fetch::Board;
 use one_by_one::OneByOne;
 use raw::Raw;
+use server::bounds::HANDLER_LOOPS_MAX;
 use servers::postgres::{Database, Server};
 use servers::redis;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -24,6 +25,8 @@ use crate::{Outcome, RUNS, folder};
 
 /// Least ratios: to the statements alone; to one press at a time, and what it is to become; with the board to without.
 const GOALS: (f64, (f64, f64), f64) = (0.7, (10.0, 20.0), 0.75);
+/// Of the game that a whole handler is measured on: one for each of its loops.
+const PARTITIONS: u16 = HANDLER_LOOPS_MAX;
 /// As the store sets it: what finds its rows by keys does so whatever the statistics say.
 const BY_KEY: [(&str, &str); 5] = [
     ("jit", "off"),
@@ -47,11 +50,12 @@ pub(crate) async fn compare() -> Outcome<()> {
         let (board, stop) = (Arc::clone(&board), stop.clone());
         tokio::spawn(async move { board.run(stop).await })
     };
-    let mut ours = Side::make(&server, folder.path(), "ours", None).await?;
-    let mut shown = Side::make(&server, folder.path(), "shown", Some(board)).await?;
-    let raw_side = Side::make(&server, folder.path(), "raw", None).await?;
+    let mut ours = Side::make(&server, folder.path(), "ours", None, 1).await?;
+    let mut shown = Side::make(&server, folder.path(), "shown", Some(board), 1).await?;
+    let mut whole = Side::make(&server, folder.path(), "whole", None, PARTITIONS).await?;
+    let raw_side = Side::make(&server, folder.path(), "raw", None, 1).await?;
     let mut raw = Raw::open(connect(&raw_side.database).await?).await?;
-    let one_side = Side::make(&server, folder.path(), "one", None).await?;
+    let one_side = Side::make(&server, folder.path(), "one", None, 1).await?;
     let mut one = OneByOne::open(connect(&one_side.database).await?).await?;
     let mut taken = Taken::default();
     for id in 1..=RUNS {
@@ -67,8 +71,12 @@ pub(crate) async fn compare() -> Outcome<()> {
         taken.raw.push(raw.measure(&round, measured.transactions).await?);
         shown.settle().await;
         taken.shown.push(shown.writer.measure(&round).await?.rate);
+        whole.settle().await;
+        let measured = whole.writer.measure(&round).await?;
+        taken.whole.push(measured.rate);
+        taken.per_transaction_of_whole.push(measured.per_transaction());
     }
-    for side in [&ours, &shown, &raw_side] {
+    for side in [&ours, &shown, &whole, &raw_side] {
         side.writer.check().await?;
     }
     stop.cancel();
@@ -93,6 +101,7 @@ fn explain() {
         one_by_one::MEASURED_S
     );
     println!("   board: as ours, projecting into Redis, until Redis has everything");
+    println!("   whole: as ours, {PARTITIONS} partitions and all loops of a handler side by side");
 }
 
 /// A game in a database of its own, with all players.
@@ -102,7 +111,13 @@ struct Side {
 }
 
 impl Side {
-    async fn make(server: &Server, folder: &Path, name: &str, board: Option<Arc<Board>>) -> Outcome<Self> {
+    async fn make(
+        server: &Server,
+        folder: &Path,
+        name: &str,
+        board: Option<Arc<Board>>,
+        partitions: u16,
+    ) -> Outcome<Self> {
         let database = server.database().await;
         let store = Store::postgres(&database.url(), store::Options::default())?;
         store.migrate().await?;
@@ -110,7 +125,7 @@ impl Side {
         database.execute("ALTER TABLE players SET (autovacuum_enabled = off)").await;
         let data = folder.join(name);
         std::fs::create_dir(&data)?;
-        let mut writer = Ours::open(&data, store, board).await?;
+        let mut writer = Ours::open(&data, store, board, partitions).await?;
         writer.fill().await?;
         Ok(Self { database, writer })
     }
@@ -148,22 +163,27 @@ struct Taken {
     raw: Vec<f64>,
     one: Vec<f64>,
     shown: Vec<f64>,
+    whole: Vec<f64>,
     per_transaction: Vec<f64>,
+    per_transaction_of_whole: Vec<f64>,
     fsyncs_ms: Vec<f64>,
 }
 
 impl Taken {
     fn print(&self) {
-        let Self { ours, raw, one, shown, per_transaction, fsyncs_ms } = self;
-        for (name, rates) in [("ours ", ours), ("raw  ", raw), ("one  ", one), ("board", shown)] {
+        let Self { ours, raw, one, shown, whole, per_transaction, per_transaction_of_whole, fsyncs_ms } =
+            self;
+        let rows = [("ours ", ours), ("raw  ", raw), ("one  ", one), ("board", shown), ("whole", whole)];
+        for (name, rates) in rows {
             println!("  {name} {} /s  median {:.0} /s", row(rates), median(rates));
         }
         println!("  ours and raw: {:.0} presses in a transaction", median(per_transaction));
+        println!("  whole: {:.0} presses in a transaction", median(per_transaction_of_whole));
         println!("  fdatasync of 4 KiB in the same folder: {:.3} ms", median(fsyncs_ms));
         let (to_raw, (to_one, to_one_aim), shown_to_not) = GOALS;
         verdict("ours / raw", median(ours) / median(raw), to_raw);
         verdict("ours / one", median(ours) / median(one), to_one);
-        verdict("ours / one, the aim", median(ours) / median(one), to_one_aim);
+        verdict("whole / one, the aim", median(whole) / median(one), to_one_aim);
         verdict("board / ours", median(shown) / median(ours), shown_to_not);
     }
 }

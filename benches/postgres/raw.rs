@@ -78,7 +78,7 @@ impl Raw {
         let sequence = sequence(&mut connection).await?;
         let added_at_ms =
             query_scalar("SELECT added_at_ms FROM players LIMIT 1").fetch_one(&mut connection).await?;
-        Ok(Self { connection, packer: Packer::new("bench"), added_at_ms, sequence })
+        Ok(Self { connection, packer: Packer::new("bench", 1), added_at_ms, sequence })
     }
 
     /// Presses per second when a whole round is written in so many transactions.
