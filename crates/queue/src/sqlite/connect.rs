@@ -9,6 +9,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use tokio::time::{sleep, timeout};
+
 use crate::{
     Options,
     bounds::{
@@ -90,17 +92,21 @@ fn writing(path: &Path, pages_max: u64) -> SqliteConnectOptions {
         .pragma("journal_size_limit", LOG_KEPT_BYTES.to_string())
 }
 
-/// Connects, and waits where another process is turning the new file into a WAL file: for that lock alone
-/// SQLite's own busy timeout does not wait.
+/// Connects, and waits where another is writing to a file that is no WAL file yet: SQLite's own busy timeout does
+/// not wait for the lock that turns it into one.
 async fn first_connection(options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
-    let tries = BUSY_TIMEOUT.as_millis() / LOOK_EVERY.as_millis();
-    for _ in 0..tries {
-        match options.connect().await.map_err(Error::from) {
-            Err(Error::Busy { .. }) => tokio::time::sleep(LOOK_EVERY).await,
-            outcome => return outcome,
+    let waiting = async {
+        loop {
+            match options.connect().await.map_err(Error::from) {
+                Err(Error::Busy { .. }) => sleep(LOOK_EVERY).await,
+                outcome => return outcome,
+            }
         }
+    };
+    match timeout(BUSY_TIMEOUT, waiting).await {
+        Ok(outcome) => outcome,
+        Err(_) => Ok(options.connect().await?), // says what is in the way
     }
-    Ok(options.connect().await?)
 }
 
 /// Brings the schema up to date, in one transaction, so that of several processes one does it and the others

@@ -1,9 +1,12 @@
 //! The schema's versions. Append only: what has been published is never edited, and a new one only adds; see
 //! [`crate::schema`] for one that cannot.
 
+use std::time::Duration;
+
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
+use tokio::time::{sleep, timeout};
 
 use super::Database;
 use crate::schema::Schema;
@@ -13,6 +16,9 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
     (1, "the game", include_str!("../../migrations/sqlite/0001_game.sql")),
     (2, "generations", include_str!("../../migrations/sqlite/0002_generations.sql")),
 ];
+
+/// How often who may not yet turn the file into a WAL file tries again.
+const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// The latest version that this program knows.
 pub(super) fn known() -> i64 {
@@ -32,8 +38,7 @@ pub(super) async fn found(connection: &mut SqliteConnection) -> Result<Schema, E
 /// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
 /// and find it done.
 pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
-    let options = database.connect_options().create_if_missing(true);
-    let mut connection = options.journal_mode(SqliteJournalMode::Wal).connect().await?;
+    let mut connection = first_connection(database).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let (found, to) = (found(&mut transaction).await?, known());
     found.can_be_known_by(to)?;
@@ -51,4 +56,22 @@ pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
     transaction.commit().await?;
     connection.close().await?;
     Ok(Migrated { from, to })
+}
+
+/// Connects, and waits where another is writing to a file that is no WAL file yet: SQLite's own busy timeout does not
+/// wait for the lock that turns it into one.
+async fn first_connection(database: &Database) -> Result<SqliteConnection, Error> {
+    let options = database.connect_options().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let waiting = async {
+        loop {
+            match options.connect().await.map_err(Error::from) {
+                Err(Error::Busy { .. }) => sleep(TRY_EVERY).await,
+                outcome => return outcome,
+            }
+        }
+    };
+    match timeout(Duration::from_millis(database.options.busy_timeout_ms), waiting).await {
+        Ok(outcome) => outcome,
+        Err(_) => Ok(options.connect().await?), // says what is in the way
+    }
 }

@@ -1,12 +1,16 @@
 //! What can only be seen from inside: what a reader's connection is able to do, what a statement touches, and what
 //! SQLite itself says.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use game::{Action, Add, Round, Username};
-use sqlx::SqlitePool;
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::{Database, Reader, Writer, migrate};
-use crate::{Commit, Committed, Error, Options, OutboxRow, Position, Prefetched};
+use crate::{Commit, Committed, Error, Migrated, Options, OutboxRow, Position, Prefetched};
 
 const NOW_MS: i64 = 1_800_000_000_000;
 
@@ -106,6 +110,25 @@ async fn who_waits_too_long_is_told_that_it_is_busy() {
     assert!(matches!(busy, Error::Busy { .. }) && busy.is_transient(), "{busy:?}");
     held.rollback().await.unwrap();
     assert_eq!(writer.commit(commit).await.unwrap(), Committed::Done);
+}
+
+/// A new file that another is still turning into a WAL file: SQLite itself would not wait there.
+#[tokio::test]
+async fn migrating_waits_for_who_writes_to_a_new_file() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::new(&folder.path().join("game.sqlite"), Options::default());
+    let mut other = database.connect_options().create_if_missing(true).connect().await.unwrap();
+    let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+
+    let impatient = Options { busy_timeout_ms: 50, ..Options::default() };
+    let busy = migrate(&Database::new(&database.path, impatient)).await.unwrap_err();
+    assert!(matches!(busy, Error::Busy { .. }) && busy.is_transient(), "{busy:?}");
+
+    let mut waiting = pin!(migrate(&database));
+    let early = timeout(Duration::from_millis(100), &mut waiting).await;
+    assert!(early.is_err(), "not before the other is done: {early:?}");
+    held.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap(), Migrated { from: 0, to: migrate::known() });
 }
 
 #[tokio::test]
