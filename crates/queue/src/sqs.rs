@@ -20,13 +20,12 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use aws_sdk_sqs::{Client, types::QueueAttributeName as Attribute};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backlog, Limit, NowMs, Options, Sequence, bounds::LAST_LOOK_S, error::Error};
+use crate::{Backlog, NowMs, Options, Sequence, bounds::LAST_LOOK_S, error::Error};
 
 /// Where an SQS queue is and how to get in. What is `None` is found as every program that uses AWS's SDK finds it:
 /// in the environment, a profile, or the role of the machine.
@@ -132,17 +131,9 @@ impl Sqs {
         })
     }
 
-    /// The counts, which lag behind, and a look: one that waits asks every server of SQS.
+    /// The counts, which lag behind, and a look that hides nothing: one that waits asks every server of SQS.
     pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
-        if self.backlog().await?.messages > 0 {
-            return Ok(false);
-        }
-        let limit = Limit { messages_max: 1, bytes_max: 0 };
-        let batches = self.receive(limit, Duration::from_secs(LAST_LOOK_S)).await?;
-        for batch in &batches {
-            self.release(&batch.lease).await?;
-        }
-        Ok(batches.is_empty())
+        Ok(self.backlog().await?.messages == 0 && self.take(&self.0.url, 1, LAST_LOOK_S, 0).await?.is_empty())
     }
 
     /// SQS tells a sequence only with a message.

@@ -194,9 +194,15 @@ async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() 
     live.player("bob", |_| true).await;
 
     dead_letters(&deployment).await;
-    for node in [handler, ingest, scheduler, live, push] {
+    for node in [ingest, scheduler] {
         assert!(node.stop().await.success());
     }
+    assert_eq!(deployment.place.emptied().await.dead, 2);
+    for node in [handler, live, push] {
+        assert!(node.stop().await.success());
+    }
+    deployment.run("operator", &["verify"]).await;
+    repartition(&deployment).await;
     deployment.run("operator", &["verify"]).await;
     for container in deployment.template.containers() {
         let (asked, allowed) =
@@ -225,4 +231,16 @@ async fn dead_letters(deployment: &Deployment) {
     let again = || async { (inbox.backlog().await.unwrap().dead == 2).then_some(()) };
     eventually("they are buried again", again).await;
     inbox.close().await;
+}
+
+/// The owner's task with another command, once dead letters are all that is left. The stack that is deployed afterwards
+/// says the new number too, and so does what it runs first.
+async fn repartition(deployment: &Deployment) {
+    let refused =
+        deployment.command("migrate", &["migrate"], &[("PARTITIONS", "64")]).output().await.unwrap();
+    assert!(!refused.status.success(), "{refused:?}");
+    let said = deployment.run("migrate", &["repartition", "--partitions", "64"]).await;
+    assert_eq!(said, "the game has 64 partitions now, it had 16\n");
+    let output = deployment.command("migrate", &["migrate"], &[("PARTITIONS", "64")]).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

@@ -84,6 +84,35 @@ fn nothing_is_allowed_for_everything() {
     }
 }
 
+/// A door of the VPC lets through what roles may do behind it, and nobody but this account: also for whoever brings
+/// rights of their own along.
+#[test]
+fn the_endpoints_let_through_what_roles_may_do() {
+    let template = Template::new();
+    let roles = template.of_type("AWS::IAM::Role");
+    let rights: Vec<_> = roles.iter().map(|(name, _)| rights(&template, &template.arn(name))).collect();
+    let mut doors = 0;
+    for (name, endpoint) in template.of_type("AWS::EC2::VPCEndpoint") {
+        let statements = endpoint["PolicyDocument"]["Statement"].as_array();
+        let statements = statements.unwrap_or_else(|| panic!("{name} lets everything through"));
+        for statement in statements {
+            let (actions, resources) = (list(&statement["Action"]), list(&statement["Resource"]));
+            let for_all = actions.iter().all(|action| FOR_ALL.iter().any(|(of, _)| of == action));
+            assert_eq!(resources == ["*"], for_all, "{name}: {actions:?}");
+        }
+        if endpoint["VpcEndpointType"] != "Interface" {
+            continue;
+        }
+        doors += 1;
+        let open = set(statements.iter().flat_map(|statement| list(&statement["Action"])));
+        let service = open.first().unwrap().split_once(':').unwrap().0.to_owned() + ":";
+        let all = rights.iter().flat_map(BTreeMap::keys);
+        let used: BTreeSet<_> = all.filter(|action| action.starts_with(&service)).cloned().collect();
+        assert_eq!(open, used, "{name}");
+    }
+    assert_eq!(doors, 5);
+}
+
 #[test]
 fn every_role_is_used_by_one_and_only_by_whom_it_is_for() {
     let template = Template::new();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use server::bounds::{CONNECTIONS_MAX, FILES_RESERVED, SHUTDOWN_MS_MAX};
+use server::cost::inputs::Inputs;
 
 use super::document::Template;
 
@@ -126,7 +127,7 @@ fn alarms_look_for_what_the_program_says() {
             said += 1;
         }
     }
-    assert_eq!(said, 4);
+    assert_eq!(said, 9);
     let filters = template.of_type("AWS::Logs::MetricFilter");
     let metrics: Vec<_> =
         filters.iter().map(|(_, of)| of["MetricTransformations"][0]["MetricName"].clone()).collect();
@@ -142,6 +143,60 @@ fn alarms_look_for_what_the_program_says() {
     {
         assert!(alarms.iter().any(|(_, alarm)| alarm["MetricName"] == metric), "{metric}");
     }
+}
+
+/// Whatever stops a service, whoever reads its log or not: somebody is told that nothing of it is there.
+#[test]
+fn each_service_is_missed_when_it_is_gone() {
+    let template = Template::new();
+    let alarms = template.of_type("AWS::CloudWatch::Alarm");
+    for (name, service) in template.of_type("AWS::ECS::Service") {
+        let about = |alarm: &Value| match &service["LoadBalancers"][0]["TargetGroupArn"] {
+            // A task that runs may still not answer.
+            Value::String(targets) => {
+                alarm["MetricName"] == "HealthyHostCount"
+                    && alarm["Dimensions"][1]["Value"] == format!("{targets}.TargetGroupFullName")
+            }
+            _ => {
+                alarm["Namespace"] == "AWS/ECS"
+                    && alarm["Statistic"] == "SampleCount"
+                    && alarm["Dimensions"][1]["Value"] == format!("{name}.Name")
+            }
+        };
+        let [alarm] = &alarms.iter().filter(|(_, alarm)| about(alarm)).collect::<Vec<_>>()[..] else {
+            panic!("{name} is not missed")
+        };
+        let (compared, missing) = (&alarm.1["ComparisonOperator"], &alarm.1["TreatMissingData"]);
+        assert_eq!((compared, missing), (&json!("LessThanThreshold"), &json!("breaching")), "{name}");
+        assert_eq!(alarm.1["Threshold"], 1, "{name}");
+        // While the stack is made, nothing is there to be missed.
+        let waits = &template.document()["Resources"][&alarm.0]["DependsOn"];
+        assert!(waits.is_null() || waits[0] == name.as_str(), "{name}");
+    }
+    let waits = template.of_type("AWS::Logs::MetricFilter").into_iter();
+    let waits = waits.filter(|(_, of)| of["MetricTransformations"][0]["MetricName"] == "Waits");
+    assert_eq!(waits.count(), template.of_type("AWS::ECS::Service").len());
+}
+
+/// What `buttonparty cost` takes for granted is what the template makes.
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "there are few")]
+fn the_cost_counts_what_there_is() {
+    let template = Template::new();
+    let of = |kind: &str| template.of_type(kind);
+    let mut metrics: Vec<_> = of("AWS::Logs::MetricFilter")
+        .iter()
+        .map(|(_, filter)| filter["MetricTransformations"][0]["MetricName"].to_string())
+        .collect();
+    metrics.sort_unstable();
+    metrics.dedup();
+    let endpoints = of("AWS::EC2::VPCEndpoint");
+    let interfaces = endpoints.iter().filter(|(_, of)| of["VpcEndpointType"] == "Interface").count();
+    // RDS makes the owner's.
+    let secrets = of("AWS::SecretsManager::Secret").len() + 1;
+    let there = [of("AWS::CloudWatch::Alarm").len(), metrics.len(), interfaces, secrets];
+    let Inputs { alarms, metrics, endpoints, secrets, .. } = Inputs::default();
+    assert_eq!(there.map(|count| count as f64), [alarms, metrics, endpoints, secrets]);
 }
 
 /// All source files below a folder.
@@ -287,5 +342,14 @@ fn the_readme_names_what_there_is() {
     }
     for output in section.split("$(output ").skip(1).map(|rest| rest.split(')').next().unwrap()) {
         assert!(template.document()["Outputs"][output].is_object(), "there is no output {output}");
+    }
+    let resources = section.split("$(resource ").skip(1).map(|rest| rest.split(')').next().unwrap());
+    for name in resources.filter(|name| !name.starts_with('$')) {
+        template.properties(name);
+    }
+    for service in section.split("count ").skip(1).filter_map(|rest| rest.split_once([' ', ')'])) {
+        if service.0.starts_with(|of: char| of.is_ascii_uppercase()) {
+            template.properties(&format!("{}Service", service.0));
+        }
     }
 }

@@ -74,6 +74,16 @@ async fn a_request_holds_one_message_of_a_partition_and_ten_in_all() {
 }
 
 #[tokio::test]
+async fn counts_that_lag_make_no_empty_inbox_and_looking_hides_nothing() {
+    let harness = fresh().await;
+    harness.send(0, ["a"]).await;
+    fake(&harness).fail([("GetQueueAttributes", Fault::LateCounts)]);
+    assert!(!harness.queue.is_empty().await.unwrap());
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
+    assert_eq!(fake(&harness).requests("ReceiveMessage")[0]["VisibilityTimeout"], 0);
+}
+
+#[tokio::test]
 async fn what_fails_for_a_moment_is_sent_again_and_stored_once() {
     let harness = fresh().await;
     let faults = [THROTTLED, FAILED, Fault::BreakAfter].map(|fault| (SEND, fault));

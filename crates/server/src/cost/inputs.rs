@@ -45,6 +45,8 @@ pub struct Inputs {
     pub secrets: f64,
     /// Alarms.
     pub alarms: f64,
+    /// Metrics of our own.
+    pub metrics: f64,
     /// Logs a month, in GB.
     pub log_gb: f64,
     /// Months of the journal that are kept.
@@ -84,7 +86,9 @@ impl Default for Inputs {
             acu_min: 0.5,
             // The owner's and one for each of the four roles.
             secrets: 5.0,
-            alarms: 8.0,
+            alarms: 16.0,
+            // What is counted in logs.
+            metrics: 5.0,
             log_gb: 1.0,
             journal_months: 12.0,
             tls: false,
@@ -192,6 +196,7 @@ pub const FLAGS: &[Flag] = &[
     }),
     Flag::new("secrets", COUNT, "count", "secrets", |i| &mut i.secrets),
     Flag::new("alarms", COUNT, "count", "alarms", |i| &mut i.alarms),
+    Flag::new("own-metrics", COUNT, "count", "metrics of our own", |i| &mut i.metrics),
     Flag::new("log-gb", COUNT, "GB a month", "logs", |i| &mut i.log_gb),
     Flag::new("journal-months", (0.0, 1200.0), "months", "of the journal that the store holds", |i| {
         &mut i.journal_months

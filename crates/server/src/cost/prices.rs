@@ -91,6 +91,8 @@ pub struct Prices {
     pub kms_key_month: Price,
     /// CloudWatch, alarms.
     pub alarm_month: Price,
+    /// CloudWatch, metrics that AWS does not bring.
+    pub metric_month: Price,
     /// CloudWatch, dashboards.
     pub dashboard_month: Price,
     /// CloudWatch, logs.

@@ -51,8 +51,9 @@ pub fn lines(inputs: &Inputs, prices: &Prices) -> Vec<Standing> {
         both("board, what it stores", board(inputs, prices)),
         both("secrets and their key", inputs.secrets * prices.secret_month.usd + prices.kms_key_month.usd),
         both(
-            "alarms, dashboard, logs, images",
+            "alarms, metrics, logs, images",
             inputs.alarms * prices.alarm_month.usd
+                + inputs.metrics * prices.metric_month.usd
                 + prices.dashboard_month.usd
                 + inputs.log_gb * prices.log_gb.usd
                 + IMAGES_GB * prices.image_gb_month.usd,
