@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::place::Place;
 use crate::place::Stack::Services;
-use crate::support::{BY_HAND, Game, beside_others, binary, eventually, with_auth};
+use crate::support::{BY_HAND, Game, beside_others, binary, eventually, tool, with_auth};
 use cell::{Cell, Running};
 
 /// How long an orchestrator waits after SIGTERM before it kills.
@@ -44,9 +44,8 @@ fn last(name: &str) -> String {
 
 #[tokio::test]
 async fn hadolint_finds_nothing() {
-    let tool = binary().ancestors().nth(2).unwrap().join("tmp/python/bin/hadolint");
-    assert!(tool.exists(), "{} is missing: .ci/test installs it", tool.display());
-    let output = tokio::process::Command::new(tool).arg(root().join("Dockerfile")).output().await.unwrap();
+    let output =
+        tokio::process::Command::new(tool("hadolint")).arg(root().join("Dockerfile")).output().await.unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && told.is_empty(), "{told}{}", String::from_utf8_lossy(&output.stderr));
 }

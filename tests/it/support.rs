@@ -33,6 +33,13 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
+/// A tool from PyPI that `.ci/test` has installed.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let tool = servers::target().join("tmp/python/bin").join(name);
+    assert!(tool.exists(), "{name} is missing: `.ci/test` installs it into {}", tool.display());
+    tool
+}
+
 static LOAD: OnceLock<RwLock<()>> = OnceLock::new();
 
 /// Held by tests that a busy machine would disturb: those that keep it busy wait for them.

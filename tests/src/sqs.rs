@@ -194,10 +194,7 @@ fn spawn(mut command: Command) -> (Option<ChildStdout>, JoinHandle<()>) {
 
 /// The folder into which npm has installed what is needed, below the target folder.
 fn installed() -> Result<PathBuf, String> {
-    // Cargo marks its target folder with this file.
-    let program = env::current_exe().unwrap();
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    let home = target.expect("the program stands in a target folder").join("tmp");
+    let home = crate::target().join("tmp");
     fs::create_dir_all(&home).unwrap();
     // Several test processes may begin at once.
     let lock = File::create(home.join("fauxqs.lock")).unwrap();

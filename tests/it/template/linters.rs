@@ -1,23 +1,11 @@
 //! What linters say of the template.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::process::Command;
 
 use super::document::{Template, path};
-
-/// Where `.ci/test` installs what comes from PyPI, below the target folder.
-const TOOLS: &str = "tmp/python/bin";
-
-/// A tool that `.ci/test` has installed.
-pub(crate) fn tool(name: &str) -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    // Cargo marks its target folder with this file.
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).unwrap();
-    let tool = target.join(TOOLS).join(name);
-    assert!(tool.exists(), "{name} is missing: `.ci/test` installs it into {}", tool.display());
-    tool
-}
+use crate::support::tool;
 
 /// Runs a tool that must find nothing; returns what it said.
 async fn finds_nothing(name: &str, arguments: &[&str]) -> String {

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::document::Template;
-use super::linters::tool;
+use crate::support::tool;
 
 /// Runs the function; returns what it did.
 async fn run(request: &str, stack: &str, runs: &[&str], statuses: Value) -> Value {

@@ -19,11 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("AWS_SECRET_ACCESS_KEY", sqs::KEY.to_owned()),
     ];
     let lines: String = settings.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-    // Cargo marks its target folder with that file.
-    let program = std::env::current_exe()?;
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    let target = target.ok_or("the program stands in no target folder")?;
-    let file = target.join("servers.env");
+    let file = servers::target().join("servers.env");
+    std::fs::create_dir_all(servers::target())?;
     std::fs::write(&file, &lines)?;
     println!(
         "{lines}\nThese settings stand in {} too. Ctrl-C ends the servers; they keep nothing.",
