@@ -77,11 +77,12 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     assert!(announced(&schedule, 2).await.opens_at_ms > missed.opens_at_ms);
 
     // Killed after it fixed a round for ever, before it announced it.
-    drawn(&schedule, 3).await;
+    let third = drawn(&schedule, 3).await;
     scheduler.kill().await;
-    let fixed = schedule.freeze(3).await.unwrap().unwrap();
+    let fixed = Scheduled { round: third, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
+    assert!(schedule.redraw(&third, &fixed).await.unwrap());
     let scheduler = start(&place).await;
-    assert_eq!(announced(&schedule, 3).await, fixed.round);
+    assert_eq!(announced(&schedule, 3).await, third);
 
     // Killed after announcements, before it noted them; and once so late that the inbox has forgotten them.
     scheduler.kill().await;

@@ -143,15 +143,19 @@ impl Scheduler {
             if now_ms < announce_from_ms {
                 return Ok(announce_from_ms);
             }
-            if row.round.opens_at_ms < now_ms + LEAD_MS_MIN {
-                // Nobody was here to announce it in time. It was never announced, so it opens later instead.
-                let opens_at_ms = now_ms + self.options.lead_ms + ANNOUNCE_MARGIN_MS;
-                let later = self.round(row.round.id, opens_at_ms)?;
-                self.schedule.redraw(row.round.id, row.round.opens_at_ms, later, false, Stage::Drawn).await?;
-                return Ok(now_ms);
+            // Once it is fixed it is announced, however late: so not while the inbox is away.
+            self.queue.check().await?;
+            let now_ms = self.clock.now_ms();
+            let drawn = row.round;
+            if drawn.opens_at_ms < now_ms + LEAD_MS_MIN {
+                // Nobody could announce it in time. It was never announced, so it opens later instead.
+                row.round = self.round(drawn.id, now_ms + self.options.lead_ms + ANNOUNCE_MARGIN_MS)?;
+            } else {
+                row.stage = Stage::Announcing;
             }
-            let Some(frozen) = self.schedule.freeze(row.round.id).await? else { return Ok(now_ms) };
-            row = frozen;
+            if !self.schedule.redraw(&drawn, &row).await? || row.stage == Stage::Drawn {
+                return Ok(now_ms); // another scheduler was faster, or it has another time: look again
+            }
         }
         if row.stage == Stage::Announcing {
             self.announce(&row.round).await?;
@@ -241,9 +245,7 @@ impl Scheduler {
             let free_ms = before.map_or(0, |row| row.round.opens_at_ms + self.options.cadence.gap_ms);
             let soon = self.round(drawn.round.id, free_ms.max(now_ms + first_ms))?;
             if soon.opens_at_ms < drawn.round.opens_at_ms {
-                self.schedule
-                    .redraw(drawn.round.id, drawn.round.opens_at_ms, soon, false, Stage::Drawn)
-                    .await?;
+                self.schedule.redraw(&drawn.round, &Scheduled { round: soon, ..drawn }).await?;
             }
         }
         Ok(now_ms)

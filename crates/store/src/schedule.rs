@@ -2,7 +2,7 @@
 
 use game::Round;
 
-use crate::{Error, Scheduled, Stage, postgres, sqlite};
+use crate::{Error, Scheduled, postgres, sqlite};
 
 /// The schedule. Several schedulers may be at work: each method is one atomic step. Cloning is cheap; clones share
 /// the connection.
@@ -57,41 +57,21 @@ impl Schedule {
         }
     }
 
-    /// Replaces a round by another with the same id, if it is still [`Drawn`](crate::Stage::Drawn) and still opens at
-    /// `expected_opens_at_ms`, and brings it to `stage` in the same step. `false`: it is not, or `new` has another id; nothing changed.
+    /// Replaces a round by another with the same id, or by itself at a later stage, if it is still
+    /// [`Drawn`](crate::Stage::Drawn) and still opens when `drawn` does. From [`Announcing`](crate::Stage::Announcing) on it is
+    /// fixed for ever. `false`: it is not so any more, or `new` has another id; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn redraw(
-        &self,
-        id: u64,
-        expected_opens_at_ms: i64,
-        new: Round,
-        by_operator: bool,
-        stage: Stage,
-    ) -> Result<bool, Error> {
+    pub async fn redraw(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
         match &self.0 {
-            Backend::Postgres(schedule) => {
-                schedule.redraw(id, expected_opens_at_ms, new, by_operator, stage).await
-            }
-            Backend::Sqlite(schedule) => {
-                schedule.redraw(id, expected_opens_at_ms, new, by_operator, stage).await
-            }
+            _ if drawn.id != new.round.id => Ok(false),
+            Backend::Postgres(schedule) => schedule.redraw(drawn, new).await,
+            Backend::Sqlite(schedule) => schedule.redraw(drawn, new).await,
         }
     }
 
-    /// Fixes a round for ever and gives back the row as it now stands; `None` when there is no such round.
-    ///
-    /// # Errors
-    /// Whatever the database says.
-    pub async fn freeze(&self, id: u64) -> Result<Option<Scheduled>, Error> {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.freeze(id).await,
-            Backend::Sqlite(schedule) => schedule.freeze(id).await,
-        }
-    }
-
-    /// Notes that every partition has the round durably. `false`: it was never frozen; nothing changed.
+    /// Notes that every partition has the round durably. `false`: it was never fixed; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.

@@ -42,6 +42,8 @@ impl Scheduler {
         if !(min..=max).contains(&lead_ms) {
             return Err(game::Reason::OutOfRange { min, max }.of("lead_ms").into());
         }
+        // Once it is fixed it is announced, however late: so not while the inbox is away.
+        self.queue.check().await.map_err(SchedulerError::from)?;
         for _ in 0..OPEN_TRIES_MAX {
             let latest = self.schedule.latest().await?;
             let opens_at_ms = self.clock.now_ms().saturating_add(lead_ms);
@@ -74,8 +76,8 @@ impl Scheduler {
         free(before.map(|row| row.round), opens_at_ms)?;
         let round = self.round(id, opens_at_ms)?;
         // One step for its time and for its being fixed: another scheduler cannot get in between.
-        let fixed = self.schedule.redraw(id, drawn.round.opens_at_ms, round, true, Stage::Announcing).await?;
-        Ok(fixed.then_some(round))
+        let fixed = Scheduled { round, by_operator: true, stage: Stage::Announcing, ticks_sent: 0 };
+        Ok(self.schedule.redraw(&drawn.round, &fixed).await?.then_some(round))
     }
 
     async fn append(&self, latest: Option<Round>, opens_at_ms: i64) -> Result<Option<Round>, OpenError> {

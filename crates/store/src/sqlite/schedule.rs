@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::Database;
 use crate::columns::Columns;
 use crate::types::stage_number;
-use crate::{Error, Scheduled, Stage};
+use crate::{Error, Scheduled};
 
 /// The columns of `schedule`, in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -65,36 +65,21 @@ impl Schedule {
         read(&row)
     }
 
-    pub(crate) async fn redraw(
-        &self,
-        id: u64,
-        expected_opens_at_ms: i64,
-        new: Round,
-        by_operator: bool,
-        stage: Stage,
-    ) -> Result<bool, Error> {
-        if new.id != id {
-            return Ok(false);
-        }
+    pub(crate) async fn redraw(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
         let redraw = "UPDATE schedule SET opens_at_ms = ?3, window_ms = ?4, grace_ms = ?5, by_operator = ?6,
             stage = ?7 WHERE id = ?1 AND opens_at_ms = ?2 AND stage = 0";
+        let Scheduled { round, by_operator, stage, ticks_sent: _ } = *new;
         let redrawn = sqlx::query(redraw)
-            .bind(id.cast_signed())
-            .bind(expected_opens_at_ms)
-            .bind(new.opens_at_ms)
-            .bind(new.window_ms)
-            .bind(new.grace_ms)
+            .bind(drawn.id.cast_signed())
+            .bind(drawn.opens_at_ms)
+            .bind(round.opens_at_ms)
+            .bind(round.window_ms)
+            .bind(round.grace_ms)
             .bind(by_operator)
             .bind(stage_number(stage))
             .execute(&self.pool)
             .await?;
         Ok(redrawn.rows_affected() == 1)
-    }
-
-    pub(crate) async fn freeze(&self, id: u64) -> Result<Option<Scheduled>, Error> {
-        let freeze = concat!("UPDATE schedule SET stage = max(stage, 1) WHERE id = ? RETURNING ", columns!());
-        let row = sqlx::query(freeze).bind(id.cast_signed()).fetch_optional(&self.pool).await?;
-        row.as_ref().map(read).transpose()
     }
 
     pub(crate) async fn announced(&self, id: u64) -> Result<bool, Error> {

@@ -32,42 +32,39 @@ pub(crate) async fn redraw_compares(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let schedule = fresh.store.schedule().await.unwrap();
     let (old, new) = (round(1), Round::new(1, round(1).opens_at_ms + 60_000, 8_000, 2_000).unwrap());
-    assert!(!schedule.redraw(1, old.opens_at_ms, new, false, Stage::Drawn).await.unwrap(), "there is none");
-    schedule.insert_if_absent(&drawn(old)).await.unwrap();
-    assert!(!schedule.redraw(1, old.opens_at_ms + 1, new, true, Stage::Drawn).await.unwrap());
-    assert!(!schedule.redraw(1, old.opens_at_ms, round(2), true, Stage::Drawn).await.unwrap(), "another id");
-    assert_eq!(schedule.get(1).await.unwrap(), Some(drawn(old)));
-    assert!(schedule.redraw(1, old.opens_at_ms, new, true, Stage::Drawn).await.unwrap());
     let redrawn = Scheduled { by_operator: true, ..drawn(new) };
+    assert!(!schedule.redraw(&old, &redrawn).await.unwrap(), "there is none");
+    schedule.insert_if_absent(&drawn(old)).await.unwrap();
+    assert!(!schedule.redraw(&later(old, 1), &redrawn).await.unwrap(), "it opens at another time");
+    assert!(!schedule.redraw(&old, &drawn(round(2))).await.unwrap(), "another id");
+    assert_eq!(schedule.get(1).await.unwrap(), Some(drawn(old)));
+    assert!(schedule.redraw(&old, &redrawn).await.unwrap());
     assert_eq!(schedule.get(1).await.unwrap(), Some(redrawn));
-    let soon = later(new, 1);
-    let swapped = schedule.redraw(1, new.opens_at_ms, soon, true, Stage::Announcing).await.unwrap();
-    assert!(swapped, "replaced and frozen in one step");
-    let (redrawn, new) = (Scheduled { round: soon, ..redrawn }, soon);
-    assert!(!schedule.redraw(1, new.opens_at_ms, old, false, Stage::Drawn).await.unwrap(), "frozen for ever");
-    let frozen = Scheduled { stage: Stage::Announcing, ..redrawn };
-    assert_eq!(schedule.get(1).await.unwrap(), Some(frozen));
+    let fixed = Scheduled { round: later(new, 1), stage: Stage::Announcing, ..redrawn };
+    assert!(!schedule.redraw(&old, &fixed).await.unwrap(), "it opens at another time by now");
+    assert!(schedule.redraw(&new, &fixed).await.unwrap(), "replaced and fixed in one step");
+    assert!(!schedule.redraw(&fixed.round, &drawn(old)).await.unwrap(), "fixed for ever");
+    assert!(!schedule.redraw(&fixed.round, &fixed).await.unwrap(), "once");
+    assert_eq!(schedule.get(1).await.unwrap(), Some(fixed));
 }
 
 pub(crate) async fn stages_and_ticks_only_move_on(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let schedule = fresh.store.schedule().await.unwrap();
-    assert_eq!(schedule.freeze(1).await.unwrap(), None);
     assert!(!schedule.announced(1).await.unwrap());
     for n in [2, 1] {
         schedule.insert_if_absent(&drawn(round(n))).await.unwrap();
     }
     assert_eq!(schedule.unfinished().await.unwrap(), [drawn(round(1)), drawn(round(2))]);
-    assert!(!schedule.announced(1).await.unwrap(), "not frozen");
-    let frozen = Scheduled { stage: Stage::Announcing, ..drawn(round(1)) };
-    assert_eq!(schedule.freeze(1).await.unwrap(), Some(frozen));
-    assert_eq!(schedule.freeze(1).await.unwrap(), Some(frozen));
-    assert_eq!(schedule.unfinished().await.unwrap(), [frozen, drawn(round(2))]);
+    assert!(!schedule.announced(1).await.unwrap(), "not fixed");
+    let fixed = Scheduled { stage: Stage::Announcing, ..drawn(round(1)) };
+    assert!(schedule.redraw(&round(1), &fixed).await.unwrap());
+    assert_eq!(schedule.unfinished().await.unwrap(), [fixed, drawn(round(2))]);
     for _ in 0..2 {
         assert!(schedule.announced(1).await.unwrap());
     }
-    let announced = Scheduled { stage: Stage::Announced, ..frozen };
-    assert_eq!(schedule.freeze(1).await.unwrap(), Some(announced), "freezing does not go back");
+    let announced = Scheduled { stage: Stage::Announced, ..fixed };
+    assert!(!schedule.redraw(&round(1), &fixed).await.unwrap(), "it does not go back");
     for (ticks, stand) in [(3, 3), (1, 3), (4, 4), (4, 4)] {
         schedule.ticked(1, ticks).await.unwrap();
         let ticked = Scheduled { ticks_sent: stand, ..announced };
@@ -85,20 +82,16 @@ pub(crate) async fn two_schedulers_race(fresh: &Fresh) {
         let (a, b) = tokio::join!(one.insert_if_absent(&ours), two.insert_if_absent(&theirs));
         let (a, b) = (a.unwrap(), b.unwrap());
         assert_eq!(a, b, "both see the row that won");
-        let opens_at_ms = a.round.opens_at_ms;
-        let (a, b) = tokio::join!(
-            one.redraw(n, opens_at_ms, later(round(n), 10), true, Stage::Drawn),
-            two.redraw(n, opens_at_ms, later(round(n), 20), true, Stage::Drawn)
-        );
+        let before = a.round;
+        let (ours, theirs) = (drawn(later(round(n), 10)), drawn(later(round(n), 20)));
+        let (a, b) = tokio::join!(one.redraw(&before, &ours), two.redraw(&before, &theirs));
         assert!(a.unwrap() ^ b.unwrap(), "exactly one swaps");
         let before = one.get(n).await.unwrap().unwrap().round;
-        let (redrawn, frozen) = tokio::join!(
-            one.redraw(n, before.opens_at_ms, later(before, 5), false, Stage::Drawn),
-            two.freeze(n)
-        );
-        let expected = if redrawn.unwrap() { later(before, 5) } else { before };
-        let now = two.get(n).await.unwrap().unwrap();
-        assert_eq!(frozen.unwrap().unwrap().round, now.round, "what was frozen stays");
-        assert_eq!(now.round, expected);
+        let redrawn = drawn(later(before, 5));
+        let fixed = Scheduled { stage: Stage::Announcing, ..drawn(before) };
+        let (a, b) = tokio::join!(one.redraw(&before, &redrawn), two.redraw(&before, &fixed));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        assert!(a ^ b, "what was fixed stays");
+        assert_eq!(two.get(n).await.unwrap(), Some(if a { redrawn } else { fixed }));
     }
 }

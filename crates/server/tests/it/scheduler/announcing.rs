@@ -2,12 +2,12 @@
 
 use queue::{DEDUP_MS, Options};
 use server::bounds::LEAD_MS_MIN;
-use server::scheduler::SchedulerError;
+use server::scheduler::{OpenError, SchedulerError};
 use store::Stage;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::support::in_time;
+use crate::support::{in_time, unlock};
 
 #[tokio::test]
 async fn a_round_is_drawn_and_stays_secret() {
@@ -80,6 +80,39 @@ async fn a_full_inbox_delays_the_announcement_and_changes_nothing_in_it() {
     let sent = bench.sent().await;
     assert_eq!((announced(&sent, 0), announced(&sent, 1)), (vec![round], vec![round]));
     assert_eq!(bench.table.get(1).await.unwrap().unwrap().stage, Stage::Announced);
+}
+
+/// A round that was fixed is announced, however late: then nobody could have pressed, and everybody's streak is over.
+#[tokio::test]
+async fn while_the_inbox_is_away_no_round_is_fixed() {
+    for by_operator in [false, true] {
+        let bench = Bench::new().await;
+        let scheduler = bench.scheduler(1);
+        let wake_ms = scheduler.step().await.unwrap();
+        let drawn = bench.latest().await;
+        bench.go_to(wake_ms);
+        let lock = bench.lock_inbox().await;
+        if by_operator {
+            let failed = scheduler.open_now(LEAD_MS).await;
+            assert!(matches!(failed, Err(OpenError::Failed(SchedulerError::Queue(_)))), "{failed:?}");
+        } else {
+            let failed = scheduler.step().await;
+            assert!(matches!(failed, Err(SchedulerError::Queue(_))), "{failed:?}");
+        }
+        assert_eq!(bench.latest().await, drawn, "nobody is promised a round");
+        unlock(lock).await;
+        bench.go_to(drawn.round.cutoff_max_ms());
+        let now_ms = bench.clock.now_ms();
+        scheduler.step().await.unwrap();
+        scheduler.step().await.unwrap();
+        let row = bench.table.get(1).await.unwrap().unwrap();
+        assert_eq!(
+            (row.round.opens_at_ms, row.stage),
+            (now_ms + LEAD_MS + ANNOUNCE_MARGIN_MS, Stage::Announced)
+        );
+        let sent = bench.sent().await;
+        assert_eq!((announced(&sent, 0), announced(&sent, 1)), (vec![row.round], vec![row.round]));
+    }
 }
 
 #[tokio::test]
