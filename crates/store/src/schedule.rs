@@ -58,8 +58,9 @@ impl Schedule {
     }
 
     /// Replaces a round by another with the same id, or by itself at a later stage, if it is still
-    /// [`Drawn`](crate::Stage::Drawn) and still opens when `drawn` does. From [`Announcing`](crate::Stage::Announcing) on it is
-    /// fixed for ever. `false`: it is not so any more, or `new` has another id; nothing changed.
+    /// [`Drawn`](crate::Stage::Drawn) and still opens when `drawn` does. From
+    /// [`Announcing`](crate::Stage::Announcing) on it is fixed for ever. `false`: it is not so any more, or `new` has
+    /// another id; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.
