@@ -6,6 +6,10 @@ use std::time::Duration;
 /// The embedded inbox has the same number in its trigger.
 pub const DEDUP_MS: i64 = 300_000;
 
+/// How many times its full length a lease, or the memory of an id, may have left. What has more was written by a clock
+/// that was ahead, and is over. Not just once: the clocks of those who share an inbox may differ a little.
+pub(crate) const BELIEVED_LENGTHS_MAX: i64 = 2;
+
 /// How long a statement waits for another process that is writing to the same file.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -23,7 +23,8 @@ pub use error::Error;
 pub use sqlite::Sqlite;
 pub use sqs::{AccessKey, Service, Sqs};
 
-/// The clock: Unix milliseconds. Leases and remembered ids are judged by it.
+/// The clock: Unix milliseconds. Leases and remembered ids are judged by it. It may be set while an inbox is open: what
+/// ends further in the future than it can if the clock was right when it was written, twice over, is over.
 pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Position in one inbox. It grows within a partition, with gaps.

@@ -22,6 +22,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, Notify};
 
 use crate::{
     Backlog, NowMs, Options, Sequence,
+    bounds::BELIEVED_LENGTHS_MAX,
     error::{Error, is_broken_connection},
 };
 use connect::Writers;
@@ -78,14 +79,16 @@ impl Sqlite {
     }
 
     pub(crate) async fn backlog(&self) -> Result<Backlog, Error> {
+        let (now_ms, believed_ms) = self.lease_ends();
         let (messages, in_flight, dead, oldest_sent_at_ms) = query_as(
             "SELECT (SELECT count(*) FROM messages WHERE id NOT GLOB '~*'),
                  (SELECT count(*) FROM leases l JOIN messages m ON m.partition = l.partition AND m.sequence <= l.through
-                  WHERE l.until_ms > ? AND m.id NOT GLOB '~*'),
+                  WHERE l.until_ms > ? AND l.until_ms <= ? AND m.id NOT GLOB '~*'),
                  (SELECT count(*) FROM dead),
                  (SELECT sent_at_ms FROM messages WHERE id NOT GLOB '~*' ORDER BY sequence LIMIT 1)",
         )
-        .bind(self.now_ms())
+        .bind(now_ms)
+        .bind(believed_ms)
         .fetch_one(&self.0.readers)
         .await?;
         Ok(Backlog { messages, in_flight, dead, oldest_sent_at_ms })
@@ -122,6 +125,13 @@ impl Sqlite {
 
     fn now_ms(&self) -> i64 {
         (self.0.now_ms)()
+    }
+
+    /// Now, after which a lease that is not over ends, and the latest time at which it does. A process with less than half
+    /// of the holder's visibility takes the holder for dead; that costs time and nothing else.
+    fn lease_ends(&self) -> (i64, i64) {
+        let now_ms = self.now_ms();
+        (now_ms, now_ms.saturating_add(self.0.options.visibility_ms.saturating_mul(BELIEVED_LENGTHS_MAX)))
     }
 
     /// The turn to write.

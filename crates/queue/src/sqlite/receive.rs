@@ -8,12 +8,12 @@ use tokio::{select, sync::futures::Notified, time::sleep};
 use super::{Sqlite, connect::BEGIN, number, sequence};
 use crate::{
     Batch, Hold, Lease, Limit, Message, Sequence,
-    bounds::{LOOK_EVERY, LOOK_PAUSE},
+    bounds::{BELIEVED_LENGTHS_MAX, DEDUP_MS, LOOK_EVERY, LOOK_PAUSE},
     error::Error,
 };
 
 /// The free partition whose oldest message is the oldest. It jumps from partition to partition along the
-/// index, however many messages there are.
+/// index, however many messages there are. The two times are those of [`Sqlite::lease_ends`].
 const FREE_PARTITION: &str = "
     WITH RECURSIVE waiting (partition) AS (
         SELECT min(partition) FROM messages
@@ -22,7 +22,7 @@ const FREE_PARTITION: &str = "
         FROM waiting WHERE waiting.partition IS NOT NULL
     )
     SELECT waiting.partition FROM waiting LEFT JOIN leases USING (partition)
-    WHERE waiting.partition IS NOT NULL AND coalesce(leases.until_ms, 0) <= ?
+    WHERE waiting.partition IS NOT NULL AND NOT (coalesce(leases.until_ms, 0) > ?1 AND leases.until_ms <= ?2)
     ORDER BY (SELECT min(sequence) FROM messages WHERE messages.partition = waiting.partition) LIMIT 1";
 
 /// Everything of a partition after `after`, up to and including `through`.
@@ -64,12 +64,11 @@ impl Sqlite {
     }
 
     pub(crate) async fn extend(&self, lease: &Lease) -> Result<(), Error> {
-        let now_ms = self.now_ms();
-        self.set_until(lease, now_ms, now_ms + self.0.options.visibility_ms).await
+        self.set_until(lease, self.now_ms() + self.0.options.visibility_ms).await
     }
 
     pub(crate) async fn release(&self, lease: &Lease) -> Result<(), Error> {
-        self.set_until(lease, self.now_ms(), 0).await?;
+        self.set_until(lease, 0).await?;
         self.0.news.notify_waiters();
         Ok(())
     }
@@ -92,8 +91,9 @@ impl Sqlite {
     async fn take(&self, limit: Limit) -> Result<Option<Batch>, Error> {
         loop {
             // Looking first, without the turn to write: waiting receivers cost the senders nothing.
-            let free: Option<u16> =
-                query_scalar(FREE_PARTITION).bind(self.now_ms()).fetch_optional(&self.0.readers).await?;
+            let (now_ms, believed_ms) = self.lease_ends();
+            let free = query_scalar(FREE_PARTITION).bind(now_ms).bind(believed_ms);
+            let free: Option<u16> = free.fetch_optional(&self.0.readers).await?;
             if free.is_none() {
                 return Ok(None);
             }
@@ -119,13 +119,13 @@ impl Sqlite {
         connection: &mut SqliteConnection,
         limit: Limit,
     ) -> Result<Option<(Lease, Stretch)>, sqlx::Error> {
-        let now_ms = self.now_ms();
+        let (now_ms, believed_ms) = self.lease_ends();
         let mut transaction = connection.begin_with(BEGIN).await?;
-        let Some(partition) =
-            query_scalar(FREE_PARTITION).bind(now_ms).fetch_optional(&mut *transaction).await?
-        else {
+        let free = query_scalar(FREE_PARTITION).bind(now_ms).bind(believed_ms);
+        let Some(partition) = free.fetch_optional(&mut *transaction).await? else {
             return Ok(None);
         };
+        forget_future_ids(&mut transaction, now_ms).await?;
         let stretch = self.give_out(&mut transaction, partition, 0, limit).await?;
         let taken = match stretch {
             Some(stretch) => {
@@ -156,13 +156,16 @@ impl Sqlite {
         limit: Limit,
     ) -> Result<Option<Option<Stretch>>, sqlx::Error> {
         let mut transaction = connection.begin_with(BEGIN).await?;
-        let after =
-            query_scalar("SELECT through FROM leases WHERE partition = ? AND token = ? AND until_ms > ?")
-                .bind(lease.partition)
-                .bind(lease.token())
-                .bind(self.now_ms())
-                .fetch_optional(&mut *transaction)
-                .await?;
+        let (now_ms, believed_ms) = self.lease_ends();
+        let after = query_scalar(
+            "SELECT through FROM leases WHERE partition = ? AND token = ? AND until_ms > ? AND until_ms <= ?",
+        )
+        .bind(lease.partition)
+        .bind(lease.token())
+        .bind(now_ms)
+        .bind(believed_ms)
+        .fetch_optional(&mut *transaction)
+        .await?;
         let Some(after) = after else {
             return Ok(None);
         };
@@ -236,16 +239,20 @@ impl Sqlite {
             .collect()
     }
 
-    async fn set_until(&self, lease: &Lease, now_ms: i64, until_ms: i64) -> Result<(), Error> {
+    async fn set_until(&self, lease: &Lease, until_ms: i64) -> Result<(), Error> {
+        let (now_ms, believed_ms) = self.lease_ends();
         let mut writers = self.writers().await?;
-        let done = query("UPDATE leases SET until_ms = ? WHERE partition = ? AND token = ? AND until_ms > ?")
-            .bind(until_ms)
-            .bind(lease.partition)
-            .bind(lease.token())
-            .bind(now_ms)
-            .execute(&mut writers.receiver)
-            .await
-            .map_err(|error| self.failed(error))?;
+        let done = query(
+            "UPDATE leases SET until_ms = ? WHERE partition = ? AND token = ? AND until_ms > ? AND until_ms <= ?",
+        )
+        .bind(until_ms)
+        .bind(lease.partition)
+        .bind(lease.token())
+        .bind(now_ms)
+        .bind(believed_ms)
+        .execute(&mut writers.receiver)
+        .await
+        .map_err(|error| self.failed(error))?;
         if done.rows_affected() == 0 { Err(Error::LeaseLost) } else { Ok(()) }
     }
 
@@ -257,14 +264,16 @@ impl Sqlite {
         through: i64,
     ) -> Result<bool, sqlx::Error> {
         let mut transaction = connection.begin_with(BEGIN).await?;
+        let (now_ms, believed_ms) = self.lease_ends();
         let given: Option<i64> = query_scalar(
             "UPDATE leases SET until_ms = CASE WHEN through <= ? THEN 0 ELSE until_ms END
-             WHERE partition = ? AND token = ? AND until_ms > ? RETURNING through",
+             WHERE partition = ? AND token = ? AND until_ms > ? AND until_ms <= ? RETURNING through",
         )
         .bind(through)
         .bind(lease.partition)
         .bind(lease.token())
-        .bind(self.now_ms())
+        .bind(now_ms)
+        .bind(believed_ms)
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(given) = given else {
@@ -283,6 +292,18 @@ impl Sqlite {
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+/// Forgets the ids that are remembered for longer than an honest clock can have meant. While they are the oldest, no
+/// send would forget any.
+async fn forget_future_ids(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), sqlx::Error> {
+    let believed_ms = now_ms.saturating_add(DEDUP_MS * BELIEVED_LENGTHS_MAX);
+    let oldest = query_scalar("SELECT until_ms FROM dedup ORDER BY sequence LIMIT 1");
+    let oldest_until_ms: Option<i64> = oldest.fetch_optional(&mut *connection).await?;
+    if oldest_until_ms.is_some_and(|until_ms| until_ms > believed_ms) {
+        query("DELETE FROM dedup WHERE until_ms > ?").bind(believed_ms).execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Returns when it is worth looking again.

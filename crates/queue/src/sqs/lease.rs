@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::{Sqs, retry::Fates};
 use crate::{
     Hold, Lease, Message, Sequence,
-    bounds::{ENTRIES_PER_REQUEST_MAX, REQUESTS_AT_ONCE_MAX},
+    bounds::{BELIEVED_LENGTHS_MAX, ENTRIES_PER_REQUEST_MAX, REQUESTS_AT_ONCE_MAX},
     error::Error,
 };
 
@@ -111,7 +111,10 @@ impl Sqs {
         }
         let Hold::Receipts(receipts) = &lease.hold else { return Err(Error::LeaseLost) };
         let held = receipts.0.lock();
-        if held.receipts.is_empty() || held.until_ms <= self.now_ms() {
+        let left_ms = held.until_ms.saturating_sub(self.now_ms());
+        let left_ms_max = i64::from(self.visibility_s()) * 1000 * BELIEVED_LENGTHS_MAX;
+        // With more left, the clock has been set back since.
+        if held.receipts.is_empty() || left_ms <= 0 || left_ms > left_ms_max {
             return Err(Error::LeaseLost);
         }
         let up_to = held.receipts.iter().take_while(|(sequence, _)| *sequence <= through);

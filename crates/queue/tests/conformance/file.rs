@@ -47,6 +47,38 @@ async fn leases_run_out_while_the_file_is_closed() {
     assert_eq!(crate::harness::receive(&queue, ALL).await.messages[0].receive_count, 2);
 }
 
+/// The clock was ahead when the lease was taken, and is right now.
+#[tokio::test]
+async fn a_lease_from_the_future_is_over() {
+    let harness = Harness::new(Backend::Sqlite).await;
+    harness.send(0, ["a"]).await;
+    let held = harness.receive(ALL).await;
+    harness.advance(-harness.visibility_ms());
+    harness.nothing().await; // twice its full length is left
+    harness.queue.extend(&held.lease).await.unwrap();
+    harness.advance(-harness.visibility_ms() - 1);
+    assert_eq!(harness.queue.backlog().await.unwrap().in_flight, 0);
+    assert!(matches!(harness.queue.extend(&held.lease).await, Err(Error::LeaseLost)));
+    let batch = harness.receive(ALL).await;
+    assert_eq!((bodies(&batch.messages), batch.messages[0].receive_count), (vec!["a"], 2));
+    ack_all(&harness.queue, &batch).await;
+}
+
+#[tokio::test]
+async fn ids_remembered_from_the_future_are_forgotten() {
+    let harness = Harness::new(Backend::Sqlite).await;
+    harness.send(0, ["a", "b"]).await;
+    harness.advance(-queue::DEDUP_MS - 1);
+    harness.send(0, ["a", "c"]).await;
+    ack_all(&harness.queue, &harness.receive(ALL).await).await;
+    let mut remembered = raw(&harness).await;
+    let ids: Vec<String> =
+        query_scalar("SELECT id FROM dedup ORDER BY id").fetch_all(&mut remembered).await.unwrap();
+    assert_eq!(ids, ["0-c"]);
+    harness.send(0, ["a"]).await;
+    assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
+}
+
 #[tokio::test]
 async fn a_closed_inbox_says_so_and_wakes_who_waits() {
     in_time(async {

@@ -46,6 +46,15 @@ pub(crate) async fn a_lease_that_ran_out_can_do_nothing(backend: Backend) {
     assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
 }
 
+/// The clock was ahead when it was taken, and has been set right since.
+pub(crate) async fn a_lease_from_the_future_can_do_nothing(backend: Backend) {
+    let harness = Harness::new(backend).await;
+    harness.send(0, ["a"]).await;
+    let batch = harness.receive(ALL).await;
+    harness.advance(-harness.visibility_ms() - 1);
+    can_do_nothing(&harness.queue, &batch).await;
+}
+
 pub(crate) async fn a_lease_that_was_taken_over_can_do_nothing(backend: Backend) {
     let harness = Harness::new(backend).await;
     harness.send(0, ["a", "b"]).await;

@@ -62,6 +62,7 @@ conformance! { sqlite Sqlite sqs Sqs fauxqs Fauxqs fakecloud Fakecloud; {
     leases::a_partition_in_flight_is_invisible [],
     leases::what_is_not_acked_is_visible_again_in_order [Clock Batches],
     leases::a_lease_that_ran_out_can_do_nothing [],
+    leases::a_lease_from_the_future_can_do_nothing [Clock],
     leases::a_lease_that_was_taken_over_can_do_nothing [],
     leases::a_partial_ack_keeps_the_rest_in_flight [Batches],
     leases::an_ack_never_removes_what_was_not_given [],
