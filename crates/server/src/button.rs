@@ -88,14 +88,20 @@ impl Button {
         rehearse: bool,
     ) -> Result<Committed, store::Error> {
         let outbox = batch.world.changes.rounds.iter().map(|round| {
+            let closes_at_ms = round.closes_at_ms(game::Round::BASE_HALVES);
             let push = RoundPush {
                 message: "PRESS BUTTON",
                 round: round.id.to_string(),
                 opens_at: round.opens_at_ms.to_string(),
-                closes_at: round.closes_at_ms(game::Round::BASE_HALVES).to_string(),
+                closes_at: closes_at_ms.to_string(),
             };
             let payload = serde_json::to_string(&push).unwrap_or_default(); // cannot fail: strings only
-            OutboxRow { topic: format!("round/{}", round.id), payload, due_at_ms: round.opens_at_ms }
+            OutboxRow {
+                topic: format!("round/{}", round.id),
+                payload,
+                due_at_ms: round.opens_at_ms,
+                expires_at_ms: closes_at_ms,
+            }
         });
         let outbox: Vec<_> = outbox.collect();
         let commit = Commit { partition, from, to, world: &batch.world, journal, outbox: &outbox };

@@ -1,5 +1,6 @@
 //! The push role: takes the outbox's rows one by one, under a lease and with a cursor, and hands each device to a
-//! sink. A crash in the middle is resumed at the cursor; several workers share the rows.
+//! sink. A crash in the middle is resumed at the cursor; several workers share the rows. A row that has expired is done:
+//! whoever was not told by then is not told.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,15 +52,18 @@ pub struct Pusher {
     clock: Clock,
     owner: String,
     pushed: Counter,
+    expired: Counter,
 }
 
 impl Pusher {
     /// A worker; `owner` is unique for each start.
     pub fn new(outbox: Outbox, sink: Sink, clock: Clock, owner: String) -> Self {
-        Self { outbox, sink, clock, owner, pushed: counter!("buttonparty_pushes_total") }
+        let (pushed, expired) =
+            (counter!("buttonparty_pushes_total"), counter!("buttonparty_pushes_expired_total"));
+        Self { outbox, sink, clock, owner, pushed, expired }
     }
 
-    /// Works one row off; `false` when none was due.
+    /// Works one row off, or as much of it as there is time for before it expires; `false` when none was due.
     ///
     /// # Errors
     /// [`PushError`]; what was handed over since the cursor moved may be handed over again.
@@ -69,6 +73,9 @@ impl Pusher {
         };
         let mut devices_total = 0;
         loop {
+            if job.expires_at_ms.is_some_and(|expires_at_ms| expires_at_ms <= self.clock.now_ms()) {
+                return self.expire(&job, devices_total).await;
+            }
             let devices = self.outbox.devices(job.partition, job.cursor.as_ref(), PUSH_PAGE).await?;
             let Some(last) = devices.last().map(|device| device.token.clone()) else { break };
             self.deliver(&job, &devices).await?;
@@ -80,6 +87,16 @@ impl Pusher {
         }
         if self.outbox.done(&job, self.clock.now_ms()).await? {
             info!(topic = job.topic, partition = job.partition, devices = devices_total, "pushed");
+        }
+        Ok(true)
+    }
+
+    /// Gives a row up whose time is over.
+    async fn expire(&self, job: &Job, devices: usize) -> Result<bool, PushError> {
+        if self.outbox.done(job, self.clock.now_ms()).await? {
+            self.expired.increment(1);
+            let (topic, partition) = (&job.topic, job.partition);
+            warn!(topic, partition, devices, "a push has expired; the other devices are not told");
         }
         Ok(true)
     }

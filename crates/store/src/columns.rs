@@ -177,7 +177,7 @@ impl<'r> Columns<'r> {
         Ok((self.token()?, (self.small()?, self.device()?)))
     }
 
-    /// `id, taken, partition, topic, payload, cursor`
+    /// `id, taken, partition, topic, payload, expires_at_ms, cursor`
     pub(crate) fn job(&mut self) -> Result<Job, Error> {
         Ok(Job {
             id: self.int()?,
@@ -185,6 +185,7 @@ impl<'r> Columns<'r> {
             partition: self.small()?,
             topic: self.text()?.to_owned(),
             payload: self.text()?.to_owned(),
+            expires_at_ms: self.opt_int()?,
             cursor: self.opt_token()?,
         })
     }

@@ -25,7 +25,8 @@ impl Outbox {
     }
 
     /// Takes the oldest row that is not done and that nobody holds, for `lease_ms`. `owner` is for the operator's
-    /// eyes; a lease belongs to one taking, not to a name.
+    /// eyes; a lease belongs to one taking, not to a name. A lease that has more than twice `lease_ms` left is over: only
+    /// a clock that was wrong can have written it.
     ///
     /// # Errors
     /// Whatever the database says.

@@ -125,6 +125,8 @@ pub struct OutboxRow {
     pub payload: String,
     /// When it may leave at the earliest, Unix milliseconds: nobody is told before.
     pub due_at_ms: i64,
+    /// From when on it is of no use, Unix milliseconds: whoever was not told by then is not told.
+    pub expires_at_ms: i64,
 }
 
 /// Everything that one batch writes, in one transaction.
@@ -258,6 +260,8 @@ pub struct Job {
     pub topic: String,
     /// What is to be sent.
     pub payload: String,
+    /// From when on it is of no use, Unix milliseconds; `None` in a row that an earlier version wrote.
+    pub expires_at_ms: Option<i64>,
     /// The last device that was dealt with; `None` when none was.
     pub cursor: Option<Token>,
     /// The row.

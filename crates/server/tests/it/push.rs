@@ -11,6 +11,9 @@ use store::{Commit, Committed, Outbox, OutboxRow, Position, Prefetched, Store};
 
 use crate::support::{NOW_MS, Site, add, in_time};
 
+/// How long a push is of use.
+const WINDOW_MS: i64 = 100_000;
+
 struct Bench {
     site: Site,
     store: Store,
@@ -34,7 +37,8 @@ impl Bench {
             world.apply(NOW_MS, &add(&name, Some(&token(partition, device)))).unwrap();
         }
         let payload = format!("{{\"message\":\"PRESS BUTTON\",\"partition\":\"{partition}\"}}");
-        let row = OutboxRow { topic: "round/1".to_owned(), payload, due_at_ms };
+        let expires_at_ms = due_at_ms + WINDOW_MS;
+        let row = OutboxRow { topic: "round/1".to_owned(), payload, due_at_ms, expires_at_ms };
         let to = Position { sequence: from.sequence + 1, ..from };
         let commit = Commit { partition, from, to, world: &world, journal: &[], outbox: &[row] };
         assert_eq!(self.writer.commit(commit).await.unwrap(), Committed::Done);
@@ -94,6 +98,40 @@ async fn nobody_is_told_before_it_is_due() {
     bench.site.clock.advance(1);
     assert!(pusher.step().await.unwrap());
     assert_eq!(bench.pushed(), tokens(0, 0..3));
+}
+
+#[tokio::test]
+async fn what_has_expired_is_done_and_nobody_is_told() {
+    let bench = Bench::new().await;
+    bench.fill(0, 3, NOW_MS).await;
+    bench.fill(1, 3, NOW_MS + 1).await;
+    let pusher = bench.pusher(&bench.sink(), "a").await;
+    bench.site.clock.advance(WINDOW_MS);
+    assert!(pusher.step().await.unwrap());
+    assert!(!bench.sink().exists(), "the round is over");
+    assert_eq!(bench.outbox.pending().await.unwrap(), 1);
+    assert!(pusher.step().await.unwrap());
+    assert_eq!(bench.pushed(), tokens(1, 0..3), "this one has a millisecond left");
+    assert_eq!(bench.outbox.pending().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_expires_among_the_devices_stops_there() {
+    let bench = Bench::new().await;
+    bench.fill(0, 6 * PUSH_PAGE, NOW_MS).await;
+    let sink = bench.sink();
+    let pusher = bench.pusher(&sink, "a").await;
+    let mut stepping = Box::pin(pusher.step());
+    tokio::select! {
+        biased;
+        () = handed_over(&sink, PUSH_PAGE) => {}
+        stepped = &mut stepping => panic!("it should be in the middle of it: {stepped:?}"),
+    }
+    bench.site.clock.advance(WINDOW_MS);
+    assert!(in_time(stepping).await.unwrap());
+    let pushed = bench.pushed().len();
+    assert!(pushed <= 2 * PUSH_PAGE as usize, "{pushed} devices were told");
+    assert_eq!(bench.outbox.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -158,8 +158,8 @@ async fn write_journal(connection: &mut PgConnection, commit: &Commit<'_>) -> Re
 }
 
 async fn write_outbox(connection: &mut PgConnection, commit: &Commit<'_>) -> Result<(), Error> {
-    const OUTBOX: &str = "INSERT INTO outbox (partition, topic, payload, due_at_ms)
-        SELECT $1, r.* FROM unnest($2::text[], $3::text[], $4::int8[]) AS r
+    const OUTBOX: &str = "INSERT INTO outbox (partition, topic, payload, due_at_ms, expires_at_ms)
+        SELECT $1, r.* FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[]) AS r
         ON CONFLICT (partition, topic) DO NOTHING";
     let rows = commit.outbox;
     if rows.is_empty() {
@@ -170,6 +170,7 @@ async fn write_outbox(connection: &mut PgConnection, commit: &Commit<'_>) -> Res
         .bind(rows.iter().map(|row| row.topic.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.payload.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.due_at_ms).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.expires_at_ms).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

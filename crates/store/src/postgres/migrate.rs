@@ -10,9 +10,10 @@ use crate::error::Kind;
 use crate::schema::Schema;
 use crate::{Error, Migrated};
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "the game", include_str!("../../migrations/postgres/0001_game.sql")),
     (2, "generations", include_str!("../../migrations/postgres/0002_generations.sql")),
+    (3, "expiry of pushes", include_str!("../../migrations/postgres/0003_expiry.sql")),
 ];
 
 /// The latest version that this program knows.

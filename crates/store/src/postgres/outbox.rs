@@ -25,9 +25,9 @@ impl Outbox {
     pub(crate) async fn take(&self, owner: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>, Error> {
         // Who finds a row that another is just taking goes on to the next.
         let take = "UPDATE outbox SET owner = $1, taken = taken + 1, lease_until_ms = $2 + $3
-            WHERE id = (SELECT id FROM outbox WHERE done_at_ms IS NULL AND due_at_ms <= $2 AND lease_until_ms <= $2
-                ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
-            RETURNING id, taken, partition, topic, payload, cursor";
+            WHERE id = (SELECT id FROM outbox WHERE done_at_ms IS NULL AND due_at_ms <= $2
+                AND (lease_until_ms <= $2 OR lease_until_ms > $2 + 2 * $3) ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+            RETURNING id, taken, partition, topic, payload, expires_at_ms, cursor";
         let take = sqlx::query(take).bind(owner).bind(now_ms).bind(lease_ms);
         let row = self.pool.fetch_optional(take).await?;
         row.map(|row| Columns::from(&row).job()).transpose()

@@ -116,12 +116,12 @@ async fn write_journal(connection: &mut SqliteConnection, commit: &Commit<'_>) -
 }
 
 async fn write_outbox(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result<(), Error> {
-    const OUTBOX: &str = "INSERT INTO outbox (partition, topic, payload, due_at_ms)
-        SELECT ?1, value->>0, value->>1, value->>2 FROM json_each(?2) WHERE true
+    const OUTBOX: &str = "INSERT INTO outbox (partition, topic, payload, due_at_ms, expires_at_ms)
+        SELECT ?1, value->>0, value->>1, value->>2, value->>3 FROM json_each(?2) WHERE true
         ON CONFLICT (partition, topic) DO NOTHING";
     let mut rows = Rows::new();
     for row in commit.outbox {
-        rows.row().text(&row.topic).text(&row.payload).int(row.due_at_ms).end();
+        rows.row().text(&row.topic).text(&row.payload).int(row.due_at_ms).int(row.expires_at_ms).end();
     }
     write(connection, OUTBOX, commit.partition, rows).await
 }

@@ -24,9 +24,9 @@ impl Outbox {
 
     pub(crate) async fn take(&self, owner: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>, Error> {
         let take = "UPDATE outbox SET owner = ?1, taken = taken + 1, lease_until_ms = ?2 + ?3
-            WHERE id = (SELECT id FROM outbox WHERE done_at_ms IS NULL AND due_at_ms <= ?2 AND lease_until_ms <= ?2
-                ORDER BY id LIMIT 1)
-            RETURNING id, taken, partition, topic, payload, cursor";
+            WHERE id = (SELECT id FROM outbox WHERE done_at_ms IS NULL AND due_at_ms <= ?2
+                AND (lease_until_ms <= ?2 OR lease_until_ms > ?2 + 2 * ?3) ORDER BY id LIMIT 1)
+            RETURNING id, taken, partition, topic, payload, expires_at_ms, cursor";
         let taken = sqlx::query(take).bind(owner).bind(now_ms).bind(lease_ms);
         let Some(row) = taken.fetch_optional(&self.pool).await? else { return Ok(None) };
         Ok(Some(Columns::from(&row).job()?))

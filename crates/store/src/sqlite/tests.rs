@@ -79,7 +79,12 @@ async fn announcing_a_round_writes_few_rows() {
         run(&writer, &adds(players), &[]).await;
         let before = scalar(writer.pool(), "SELECT total_changes()").await;
         let round = Round::new(1, NOW_MS + 1, 100_000, 10_000).unwrap();
-        let push = OutboxRow { topic: "round-1".into(), payload: "{}".into(), due_at_ms: NOW_MS };
+        let push = OutboxRow {
+            topic: "round-1".into(),
+            payload: "{}".into(),
+            due_at_ms: NOW_MS,
+            expires_at_ms: NOW_MS + 1,
+        };
         run(&writer, &[Action::Announce(round), Action::Tick { through_ms: NOW_MS }], &[push]).await;
         written.push(scalar(writer.pool(), "SELECT total_changes()").await - before);
     }

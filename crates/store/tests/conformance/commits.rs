@@ -12,7 +12,8 @@ use crate::harness::{
 };
 
 fn pushed(topic: &str) -> OutboxRow {
-    OutboxRow { topic: topic.into(), payload: format!("payload of {topic}"), due_at_ms: NOW_MS }
+    let payload = format!("payload of {topic}");
+    OutboxRow { topic: topic.into(), payload, due_at_ms: NOW_MS, expires_at_ms: NOW_MS + 1 }
 }
 
 pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {

@@ -49,7 +49,7 @@ on_every_backend! { sqlite Sqlite postgres Postgres; {
         many_may_migrate_at_once, a_newer_schema_that_only_adds_is_served,
         a_newer_schema_that_breaks_is_refused, an_older_schema_is_refused;
     outbox: two_pushers_share_the_rows, a_lease_that_ran_out_is_taken_over, a_lease_can_be_prolonged,
-        a_row_waits_until_it_is_due;
+        a_lease_from_the_future_is_over, a_row_waits_until_it_is_due, a_row_says_when_it_expires;
     players: every_field_comes_back, any_text_comes_back, what_no_program_wrote_is_corrupt;
     reads: a_lost_streak_shows_when_its_time_is_applied, a_round_is_secret_until_it_opens,
         standings_come_with_their_position, an_unknown_player_is_none, counts_and_check;

@@ -8,7 +8,12 @@ const LEASE_MS: i64 = 1000;
 
 async fn with_rows(fresh: &Fresh, topics: &[&str]) -> (Outbox, Outbox) {
     let writer = fresh.game(1).await;
-    let row = |topic: &&str| OutboxRow { topic: (*topic).into(), payload: "{}".into(), due_at_ms: NOW_MS };
+    let row = |topic: &&str| OutboxRow {
+        topic: (*topic).into(),
+        payload: "{}".into(),
+        due_at_ms: NOW_MS,
+        expires_at_ms: NOW_MS + 100,
+    };
     let rows: Vec<OutboxRow> = topics.iter().map(row).collect();
     let Prefetched { from, world } = prefetch(&writer, 0, &[]).await;
     assert_eq!(commit(&writer, 0, from, &world, &rows).await, Committed::Done);
@@ -59,6 +64,32 @@ pub(crate) async fn a_lease_can_be_prolonged(fresh: &Fresh) {
         assert!(one.advance(&job, &token(&format!("t{step}")), now_ms, LEASE_MS).await.unwrap());
     }
     assert!(one.done(&job, NOW_MS).await.unwrap());
+}
+
+/// The clock was wrong when the lease was written, and is right now.
+pub(crate) async fn a_lease_from_the_future_is_over(fresh: &Fresh) {
+    let (one, two) = with_rows(fresh, &["a"]).await;
+    let future_ms = NOW_MS + 3_600_000;
+    let lost = one.take("one", future_ms, LEASE_MS).await.unwrap().unwrap();
+    let believed_ms = future_ms - LEASE_MS;
+    assert_eq!(two.take("two", believed_ms, LEASE_MS).await.unwrap(), None, "twice its length is left");
+    let held = two.take("two", believed_ms - 1, LEASE_MS).await.unwrap().unwrap();
+    assert!(!one.done(&lost, NOW_MS).await.unwrap());
+    assert_eq!(
+        one.take("one", NOW_MS + 2 * LEASE_MS, LEASE_MS).await.unwrap().map(|job| job.topic),
+        Some("a".into())
+    );
+    assert!(!two.done(&held, NOW_MS).await.unwrap());
+}
+
+pub(crate) async fn a_row_says_when_it_expires(fresh: &Fresh) {
+    let (one, _) = with_rows(fresh, &["a", "b"]).await;
+    let job = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
+    assert_eq!(job.expires_at_ms, Some(NOW_MS + 100));
+    // A row of the version before, which knew of no expiry.
+    fresh.execute("UPDATE outbox SET expires_at_ms = NULL").await;
+    let job = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
+    assert_eq!((&*job.topic, job.expires_at_ms), ("b", None));
 }
 
 pub(crate) async fn a_row_waits_until_it_is_due(fresh: &Fresh) {

@@ -44,7 +44,12 @@ impl Open {
         world.apply(commands[0].0, &commands[0].1).unwrap();
         let to = Position { sequence: u128::from(n), ..from };
         let journal = [JournalRow { sequence: to.sequence, body: "body", buried: &[] }];
-        let outbox = [OutboxRow { topic: format!("topic {n}"), payload: "{}".into(), due_at_ms: NOW_MS }];
+        let outbox = [OutboxRow {
+            topic: format!("topic {n}"),
+            payload: "{}".into(),
+            due_at_ms: NOW_MS,
+            expires_at_ms: NOW_MS + 1,
+        }];
         let commit = Commit { partition: 0, from, to, world: &world, journal: &journal, outbox: &outbox };
         assert_eq!(self.writer.commit(commit).await?, Committed::Done);
         Ok(true)

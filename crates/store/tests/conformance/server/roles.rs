@@ -205,7 +205,12 @@ async fn every_role_does_its_work() {
         }
         let to = Position { sequence: n, ..from };
         let journal = [JournalRow { sequence: n, body: "body", buried: &[] }];
-        let outbox = [OutboxRow { topic: "topic".into(), payload: "{}".into(), due_at_ms: NOW_MS }];
+        let outbox = [OutboxRow {
+            topic: "topic".into(),
+            payload: "{}".into(),
+            due_at_ms: NOW_MS,
+            expires_at_ms: NOW_MS + 1,
+        }];
         let commit = Commit { partition: 0, from, to, world: &world, journal: &journal, outbox: &outbox };
         assert_eq!(writer.rehearse(commit).await.unwrap(), Committed::Done);
         assert_eq!(writer.commit(commit).await.unwrap(), Committed::Done);
