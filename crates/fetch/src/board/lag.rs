@@ -5,7 +5,8 @@ use store::Position;
 /// How far a partition may be behind the store before ranks are withheld, in milliseconds. Source: rules.md.
 const BEHIND_MS_MAX: i64 = 2_000;
 
-/// How one partition of the board keeps up with the store, as far as that was looked at.
+/// How one partition of the board keeps up with the store, as far as that was looked at. The clock may be set back
+/// meanwhile: what was seen at a time that is yet to come proves nothing.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
     /// The latest time at which the board is known to have had all that the store had, Unix milliseconds.
@@ -17,6 +18,9 @@ pub(super) struct Lag {
 impl Lag {
     /// Compares where the board stands with where the store stands.
     pub(super) fn observe(&mut self, held: Position, store: Position, now_ms: i64) {
+        if let Some((_, at_ms)) = &mut self.wanted {
+            *at_ms = now_ms.min(*at_ms);
+        }
         match self.wanted {
             _ if held >= store => self.was_exact(now_ms),
             Some((wanted, _)) if held < wanted && wanted <= store => {}
@@ -41,7 +45,7 @@ impl Lag {
 
     /// The board has all that the store had at this time.
     pub(super) fn was_exact(&mut self, at_ms: i64) {
-        self.exact_ms = self.exact_ms.max(at_ms);
+        self.exact_ms = at_ms;
         self.wanted = None;
     }
 
@@ -52,6 +56,35 @@ impl Lag {
 
     /// Whether ranks must be withheld while the board, which stands at `held`, lacks something of `store`.
     pub(super) fn hides(&self, held: Position, store: Position, now_ms: i64) -> bool {
-        held < store && now_ms - self.exact_ms > BEHIND_MS_MAX
+        held < store && !(0..=BEHIND_MS_MAX).contains(&(now_ms - self.exact_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEHIND_MS_MAX, Lag};
+    use store::Position;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn at(sequence: u128) -> Position {
+        Position { inbox: 1, sequence }
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_neither_shows_old_ranks_nor_keeps_from_rebuilding() {
+        let mut lag = Lag::default();
+        lag.observe(at(1), at(1), NOW_MS + HOUR_MS);
+        lag.observe(at(1), at(2), NOW_MS + HOUR_MS + 1);
+        // The clock is right again, and the board still lacks what it lacked.
+        assert!(lag.hides(at(1), at(2), NOW_MS), "it is not known since when");
+        lag.observe(at(1), at(2), NOW_MS);
+        assert!(!lag.is_overdue(NOW_MS + BEHIND_MS_MAX));
+        assert!(lag.is_overdue(NOW_MS + BEHIND_MS_MAX + 1));
+        // It has caught up.
+        lag.observe(at(2), at(2), NOW_MS + 10);
+        assert!(!lag.hides(at(2), at(3), NOW_MS + 10 + BEHIND_MS_MAX));
+        assert!(lag.hides(at(2), at(3), NOW_MS + 11 + BEHIND_MS_MAX));
     }
 }
