@@ -4,7 +4,8 @@
 pub const PENDING_COMMANDS_MAX: usize = 50_000;
 /// Bytes of commands that ingest holds before they are in the inbox, at most: 64 MiB.
 pub const PENDING_BYTES_MAX: usize = 64 << 20;
-/// How long an envelope is sent again under the same id before its senders are told 503, in milliseconds.
+/// How long after an envelope was begun its senders are told 503 at the latest, in milliseconds; until then it is sent
+/// again and again under the same id.
 pub const RESEND_MS_MAX: i64 = 60_000;
 /// Shortest and longest wait before the same thing is tried again, in milliseconds.
 pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
@@ -31,7 +32,7 @@ pub const BOARD_KEEP_MS: u64 = 250;
 /// Live events that a slow connection may be behind before it is brought up to date at once.
 pub const LIVE_BEHIND_MAX: usize = 64;
 /// How often live connections are fed from the store at the least, in milliseconds; the board changes at most so often.
-pub const LIVE_POLL_MS: u64 = 250;
+pub const LIVE_POLL_MS: i64 = 250;
 /// How long after a look the next commit may cause another one for rounds, in milliseconds.
 pub const LIVE_ROUNDS_MS: u64 = 20;
 /// Rows of the board in a live event.
@@ -63,11 +64,18 @@ pub const POISON_TRIES_MAX: u32 = 3;
 /// How often a batch is read again because another handler moved the position, before it is given back.
 pub const FENCED_TRIES_MAX: u32 = 3;
 /// How often the scheduler looks at its table at the least, in milliseconds.
-pub const SCHEDULE_POLL_MS: i64 = 250;
+pub const SCHEDULE_POLL_MS: u64 = 250;
 /// How much earlier than the lead the scheduler begins to announce, so that it is done by then, in milliseconds.
 pub const ANNOUNCE_MARGIN_MS: i64 = 300;
 /// Shortest lead with an embedded inbox, in milliseconds.
 pub const LEAD_MS_MIN: i64 = 100;
+/// A round that is drawn to open later than so many times the mean wait was drawn by a clock that was ahead: the chance
+/// of an honest one is e to the power of minus so much.
+pub const DRAW_MEANS_MAX: i64 = 40;
+/// How far the clocks of the processes of a game may differ without anybody being warned of it, in milliseconds.
+pub const CLOCKS_DIFFER_MS_MAX: i64 = 5_000;
+/// By how much the clock must be set at once for the log to say so, in milliseconds.
+pub const CLOCK_SET_MS_MIN: i64 = 1_000;
 /// Longest lead that an operator may ask for, in milliseconds: one hour.
 pub const LEAD_MS_MAX: i64 = 3_600_000;
 /// How long after a cutoff its tick is sent, so that presses which are on their way stand before it, in milliseconds.

@@ -1,33 +1,49 @@
 //! The one place that reads the clock and asks the system for randomness. Everything else takes time and random
 //! generators as values, so that a test or a simulation can step it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// What time it is, in Unix milliseconds.
+/// What time it is, in Unix milliseconds, and how long something takes. The time may be set, by an operator or by NTP,
+/// in either direction and by any amount; how long something takes is measured by a clock that nobody sets.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
-    /// The system's time.
+    /// The system's.
     #[default]
     System,
-    /// A time that a test moves by hand.
-    Manual(Arc<AtomicI64>),
+    /// One that a test moves by hand.
+    Manual(Arc<Hands>),
+}
+
+/// The hands of a clock that a test moves.
+#[derive(Debug, Default)]
+pub struct Hands {
+    now_ms: AtomicI64,
+    elapsed_ms: AtomicI64,
 }
 
 impl Clock {
     /// A clock that stands at this time until it is moved.
     pub fn manual(now_ms: i64) -> Self {
-        Self::Manual(Arc::new(AtomicI64::new(now_ms)))
+        Self::Manual(Arc::new(Hands { now_ms: AtomicI64::new(now_ms), elapsed_ms: AtomicI64::new(0) }))
     }
 
-    /// Moves a manual clock; the system's goes by itself.
+    /// Lets time pass on a manual clock; the system's goes by itself.
     pub fn advance(&self, ms: i64) {
-        if let Self::Manual(now_ms) = self {
-            now_ms.fetch_add(ms, Ordering::SeqCst);
+        if let Self::Manual(hands) = self {
+            hands.elapsed_ms.fetch_add(ms, Ordering::SeqCst);
+            hands.now_ms.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+
+    /// Sets a manual clock by so much, as an operator or NTP sets the system's: no time passes.
+    pub fn set_by(&self, ms: i64) {
+        if let Self::Manual(hands) = self {
+            hands.now_ms.fetch_add(ms, Ordering::SeqCst);
         }
     }
 
@@ -39,7 +55,17 @@ impl Clock {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
             }
-            Self::Manual(now_ms) => now_ms.load(Ordering::SeqCst),
+            Self::Manual(hands) => hands.now_ms.load(Ordering::SeqCst),
+        }
+    }
+
+    /// How much time has passed since some moment in this process, in milliseconds. For pauses and bounds of time: it
+    /// never goes back and never jumps.
+    pub fn elapsed_ms(&self) -> i64 {
+        static BEGIN: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
+        match self {
+            Self::System => i64::try_from(BEGIN.0.elapsed().as_millis()).unwrap_or(i64::MAX),
+            Self::Manual(hands) => hands.elapsed_ms.load(Ordering::SeqCst),
         }
     }
 
@@ -49,10 +75,11 @@ impl Clock {
         Arc::new(move || clock.now_ms())
     }
 
-    /// Waits until this time at the latest; an earlier time returns at once.
-    pub async fn sleep_until(&self, at_ms: i64) {
+    /// Waits until this time, or for so long if that is less: the clock may be set meanwhile, so the caller looks again
+    /// at what time it is. An earlier time returns at once.
+    pub async fn sleep_until(&self, at_ms: i64, at_most: Duration) {
         let wait_ms = u64::try_from(at_ms.saturating_sub(self.now_ms())).unwrap_or(0);
-        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        tokio::time::sleep(Duration::from_millis(wait_ms).min(at_most)).await;
     }
 }
 

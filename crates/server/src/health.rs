@@ -14,40 +14,43 @@ use utoipa_axum::routes;
 
 use crate::bounds::{HEALTH_CACHE_MS, READY_MS_MAX};
 use crate::clock::Clock;
+use crate::scheduler::Scheduler;
 
 /// What health routes ask. Answers are kept for a moment, and made by one request at a time: they are open to everybody
 /// and cost more than a press.
 pub struct Health {
     queue: Option<queue::Queue>,
     reader: Option<store::Reader>,
+    scheduler: Option<Arc<Scheduler>>,
     metrics: Option<PrometheusHandle>,
     clock: Clock,
     ready: Kept<(bool, String)>,
     rendered: Kept<String>,
 }
 
-/// An answer, and since when it stands, Unix milliseconds.
+/// An answer, and since when it stands, as [`Clock::elapsed_ms`] says it.
 type Kept<T> = Mutex<Option<(i64, T)>>;
 
 impl Health {
-    /// Asks this inbox and this store, where the process uses them, and shows these metrics.
+    /// Asks this inbox, this store and this scheduler, where the process runs them, and shows these metrics.
     pub fn new(
         queue: Option<queue::Queue>,
         reader: Option<store::Reader>,
+        scheduler: Option<Arc<Scheduler>>,
         metrics: Option<PrometheusHandle>,
         clock: Clock,
     ) -> Self {
-        Self { queue, reader, metrics, clock, ready: Kept::default(), rendered: Kept::default() }
+        Self { queue, reader, scheduler, metrics, clock, ready: Kept::default(), rendered: Kept::default() }
     }
 
     async fn kept<T: Clone>(&self, kept: &Kept<T>, make: impl AsyncFnOnce() -> T) -> T {
         let mut kept = kept.lock().await;
-        let now_ms = self.clock.now_ms();
+        let elapsed_ms = self.clock.elapsed_ms();
         match &*kept {
-            Some((since_ms, answer)) if (0..HEALTH_CACHE_MS).contains(&(now_ms - since_ms)) => answer.clone(),
+            Some((since_ms, answer)) if elapsed_ms - since_ms < HEALTH_CACHE_MS => answer.clone(),
             _ => {
                 let answer = make().await;
-                *kept = Some((now_ms, answer.clone()));
+                *kept = Some((elapsed_ms, answer.clone()));
                 answer
             }
         }
@@ -61,6 +64,10 @@ impl Health {
         }
         if let Some(reader) = &self.reader {
             ready &= note(&mut checks, "store", within(reader.check()).await);
+        }
+        if let Some(waiting) = self.scheduler.as_ref().and_then(|scheduler| scheduler.waiting()) {
+            // It is told, but sending requests elsewhere would change nothing.
+            note(&mut checks, "schedule", Err(waiting));
         }
         (ready, json!({ "ready": ready, "checks": checks }).to_string())
     }
@@ -77,7 +84,8 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether each thing that the process depends on answers, by name.
+/// Whether each thing that the process depends on answers, by name. `schedule` says what rounds wait for when a clock was
+/// wrong; that does not make it unready.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation",
     responses((status = 200, description = "All of them"), (status = 503, description = "Not all of them"))

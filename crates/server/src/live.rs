@@ -69,6 +69,14 @@ impl Hub {
         }
     }
 
+    /// Sends an event to everybody in place of the latest one of its topic, which was wrong. Nobody who comes later gets
+    /// either.
+    pub fn withdraw(&self, event: Event) {
+        let mut latest = self.latest.lock();
+        latest.remove(event.topic);
+        let _ = self.sender.send(event); // as above
+    }
+
     /// The latest event of each topic, then what happens from now on; a listener that is too slow is brought up to
     /// date with the latest of each topic instead of what it missed.
     fn subscribe(self: &Arc<Self>) -> impl Stream<Item = Event> + use<> {

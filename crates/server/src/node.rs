@@ -240,7 +240,7 @@ impl Node {
         if let Some(store) = &self.parts.store {
             self.tasks.spawn(login::watch(store.clone(), stop.clone()));
         }
-        let gauges = self.parts.gauges(config, clock);
+        let mut gauges = self.parts.gauges(config, clock);
         let stop = stop.clone();
         self.tasks.spawn(async move {
             while stop

@@ -4,8 +4,10 @@
 //! It has no timers of its own: a test steps it with [`Scheduler::step`]. Whoever restarts goes on from the table.
 
 mod operator;
+mod waits;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use game::schedule::Cadence;
 use game::{Action, Round};
@@ -61,6 +63,10 @@ pub struct Scheduler {
     options: SchedulerOptions,
     /// Poked when an operator opened a round.
     changed: Notify,
+    /// The latest round that is known to be fixed.
+    fixed: Mutex<Option<Scheduled>>,
+    /// The fixed round that opens later than a clock that was right can have said.
+    ahead: Mutex<Option<Round>>,
 }
 
 impl Scheduler {
@@ -73,7 +79,8 @@ impl Scheduler {
         options: SchedulerOptions,
     ) -> Arc<Self> {
         let rng = Mutex::new(rng);
-        Arc::new(Self { schedule, queue, clock, rng, options, changed: Notify::new() })
+        let (fixed, ahead) = Default::default();
+        Arc::new(Self { schedule, queue, clock, rng, options, changed: Notify::new(), fixed, ahead })
     }
 
     /// Closes its side of the store.
@@ -90,23 +97,22 @@ impl Scheduler {
                 Some(first_ms) => self.hasten(first_ms).await,
                 None => self.step().await,
             };
-            let wait_until_ms = match stepped {
+            let (wake_ms, pause_max) = match stepped {
                 Ok(wake_ms) => {
                     failures = 0;
                     first = None;
-                    wake_ms.min(self.clock.now_ms().saturating_add(SCHEDULE_POLL_MS))
+                    (wake_ms, Duration::from_millis(SCHEDULE_POLL_MS))
                 }
                 Err(error) => {
                     warn!(error = fetch::chain(&error), failures, "the scheduler tries again");
                     failures += 1;
-                    let pause_ms = i64::try_from(backoff(failures).as_millis()).unwrap_or(i64::MAX);
-                    self.clock.now_ms().saturating_add(pause_ms)
+                    (i64::MAX, backoff(failures))
                 }
             };
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.changed.notified() => {}
-                () = self.clock.sleep_until(wait_until_ms) => {}
+                () = self.clock.sleep_until(wake_ms, pause_max) => {}
             }
         }
     }
@@ -121,6 +127,7 @@ impl Scheduler {
             wake_ms = wake_ms.min(self.advance(row).await?);
         }
         let latest = self.schedule.latest().await?;
+        self.note_ahead(self.latest_fixed(latest.as_ref()).await?.as_ref());
         if latest.as_ref().is_none_or(|row| row.stage != Stage::Drawn)
             && let Some(round) = self.draw(latest.map(|row| row.round))?
         {
@@ -141,7 +148,12 @@ impl Scheduler {
             let now_ms = self.clock.now_ms();
             let announce_from_ms = self.announce_from_ms(&row.round);
             if now_ms < announce_from_ms {
-                return Ok(announce_from_ms);
+                let before = self.latest_fixed(Some(&row)).await?.map(|row| row.round);
+                let Some(round) = self.drawn_anew(&row.round, before)? else { return Ok(announce_from_ms) };
+                if self.schedule.redraw(&row.round, &Scheduled { round, ..row }).await? {
+                    warn!("the next round was drawn by a clock that was ahead; it is drawn anew");
+                }
+                return Ok(now_ms);
             }
             // Once it is fixed it is announced, however late: so not while the inbox is away.
             self.queue.check().await?;
@@ -225,8 +237,7 @@ impl Scheduler {
     /// a table, drawing from now on is as good as having drawn before.
     fn draw(&self, previous: Option<Round>) -> Result<Option<Round>, SchedulerError> {
         let cadence = self.options.cadence;
-        let soonest_ms = self.clock.now_ms() - cadence.gap_ms;
-        let base_ms = previous.map_or(soonest_ms, |round| round.opens_at_ms.max(soonest_ms));
+        let base_ms = self.draw_from_ms(previous.as_ref());
         // 1 − [0, 1) is (0, 1].
         let uniform = 1.0 - self.rng.lock().random::<f64>();
         let Some(opens_at_ms) = cadence.next_opening_ms(base_ms, uniform) else { return Ok(None) };
@@ -234,6 +245,12 @@ impl Scheduler {
         let free_ms = previous.map_or(0, |round| round.cutoff_max_ms() + 1);
         let id = previous.map_or(1, |round| round.id + 1);
         self.round(id, opens_at_ms.max(free_ms)).map(Some)
+    }
+
+    /// When the gap begins behind which the round after this one is drawn.
+    fn draw_from_ms(&self, previous: Option<&Round>) -> i64 {
+        let soonest_ms = self.clock.now_ms() - self.options.cadence.gap_ms;
+        previous.map_or(soonest_ms, |round| round.opens_at_ms.max(soonest_ms))
     }
 
     /// At the start of `dev`: lets the next round open soon instead of when it was drawn.

@@ -4,13 +4,15 @@
 //! Order holds because one send is in flight at a time, and nothing new is sent while the fate of anything in it is
 //! open: an envelope whose answer was lost is sent again under its id, which the inbox knows if it has it, and before any
 //! later one of its partition. One that fails for good takes those behind it in the same send along; all their senders
-//! are told so, and what comes later goes on.
+//! are told so, and what comes later goes on. Whoever waits is answered in time: an envelope that is too old is not sent
+//! again, and no try goes on for longer than the oldest envelope in it has left.
 //!
 //! It knows nothing of the game: a command is a partition, a time and the text of its payload. It has no timers: a
 //! test steps it with [`Batcher::flush`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use parking_lot::Mutex;
@@ -20,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use wire::EnvelopeBuilder;
 
-use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, RESEND_MS_MAX};
+use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX};
 use crate::clock::{Clock, Stopwatch, backoff};
 
 /// How a batcher works.
@@ -32,6 +34,8 @@ pub struct BatcherOptions {
     pub envelope_bytes_max: usize,
     /// Begins the ids of its envelopes; unique for each start of a process.
     pub node: String,
+    /// How long after an envelope was begun everybody who waits for it is answered at the latest, in milliseconds.
+    pub resend_ms_max: i64,
 }
 
 /// Ingest holds as many commands as it may; nothing was taken.
@@ -63,11 +67,14 @@ struct Building {
     id: String,
     builder: EnvelopeBuilder,
     waiters: Waiters,
+    since_ms: i64,
 }
 
 struct Closed {
     outgoing: Outgoing,
     waiters: Waiters,
+    /// When it was begun, as [`Clock::elapsed_ms`] says it.
+    since_ms: i64,
 }
 
 /// Who waits for an envelope, and what is kept for them.
@@ -75,6 +82,14 @@ struct Closed {
 struct Waiters {
     tell: Vec<oneshot::Sender<bool>>,
     payload_bytes: usize,
+}
+
+/// A command that comes in.
+struct New<'a> {
+    partition: u16,
+    arrived_at_ms: i64,
+    payload: &'a [u8],
+    told: oneshot::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -94,7 +109,6 @@ struct Pending {
 #[derive(Default)]
 struct InFlight {
     envelopes: Vec<Closed>,
-    since_ms: i64,
     tries: u32,
 }
 
@@ -142,8 +156,8 @@ impl Batcher {
         if pending.commands >= PENDING_COMMANDS_MAX || pending.bytes + payload.len() > PENDING_BYTES_MAX {
             return Err(Overloaded);
         }
-        let id =
-            pending.push(&self.options, self.queue.inbox_id(), partition, arrived_at_ms, payload, told)?;
+        let entry = New { partition, arrived_at_ms, payload, told };
+        let id = pending.push(&self.options, &self.clock, self.queue.inbox_id(), entry)?;
         drop(pending);
         self.wake.notify_one();
         Ok(Ticket { id, durable })
@@ -152,10 +166,9 @@ impl Batcher {
     /// Sends what has gathered, or again what could not be sent, and tells everybody whose fate is known.
     pub async fn flush(&self) -> Flushed {
         let mut in_flight = self.in_flight.lock().await;
-        let now_ms = self.clock.now_ms();
         if in_flight.envelopes.is_empty() {
             let envelopes = self.pending.lock().take();
-            *in_flight = InFlight { envelopes, since_ms: now_ms, tries: 0 };
+            *in_flight = InFlight { envelopes, tries: 0 };
             if in_flight.envelopes.is_empty() {
                 return Flushed::Nothing;
             }
@@ -164,35 +177,59 @@ impl Batcher {
                 self.envelope_bytes.increment(envelope.outgoing.body.len() as u64);
             }
         }
-        let (outgoing, waiters): (Vec<_>, Vec<_>) = std::mem::take(&mut in_flight.envelopes)
+        let (timely, late): (Vec<_>, Vec<_>) = std::mem::take(&mut in_flight.envelopes)
             .into_iter()
-            .map(|closed| (closed.outgoing, closed.waiters))
-            .unzip();
+            .partition(|closed| !self.left(closed.since_ms).is_zero());
+        for closed in late {
+            self.give_up(&closed.outgoing, closed.waiters, "it has waited for too long");
+        }
+        let Some(left) = timely.iter().map(|closed| self.left(closed.since_ms)).min() else {
+            return Flushed::Sent;
+        };
+        let (outgoing, rest): (Vec<_>, Vec<_>) =
+            timely.into_iter().map(|closed| (closed.outgoing, (closed.waiters, closed.since_ms))).unzip();
         let watch = Stopwatch::start();
-        let results = self.queue.send(&outgoing).await;
+        // What is cut off may be in the inbox or not, as when the answer of a service was lost.
+        let results =
+            tokio::time::timeout(left, self.queue.send(&outgoing)).await.unwrap_or_else(|elapsed| {
+                vec![Err(queue::Error::Unanswered { source: Arc::new(elapsed) }); outgoing.len()]
+            });
         self.send_seconds.record(watch.seconds());
         self.send_size.record(outgoing.len() as f64);
-        let give_up = now_ms - in_flight.since_ms >= RESEND_MS_MAX;
-        for ((outgoing, waiters), result) in outgoing.into_iter().zip(waiters).zip(results) {
+        for ((outgoing, (waiters, since_ms)), result) in outgoing.into_iter().zip(rest).zip(results) {
             match result {
                 Ok(()) => self.tell(waiters, true),
-                Err(error) if error.is_transient() && !give_up => {
+                Err(error) if error.is_transient() && !self.left(since_ms).is_zero() => {
                     warn!(envelope = outgoing.id, %error, tries = in_flight.tries, "sending an envelope again");
-                    in_flight.envelopes.push(Closed { outgoing, waiters });
+                    in_flight.envelopes.push(Closed { outgoing, waiters, since_ms });
                 }
-                Err(error) => {
-                    error!(
-                        envelope = outgoing.id,
-                        commands = waiters.tell.len(),
-                        error = fetch::chain(&error),
-                        "the inbox does not take commands"
-                    );
-                    self.tell(waiters, false);
-                }
+                Err(error) => self.give_up(&outgoing, waiters, &fetch::chain(&error)),
             }
         }
         in_flight.tries += 1;
         if in_flight.envelopes.is_empty() { Flushed::Sent } else { Flushed::Again }
+    }
+
+    /// How long an envelope that was begun then may still be on its way.
+    fn left(&self, since_ms: i64) -> Duration {
+        let left_ms = since_ms + self.options.resend_ms_max - self.clock.elapsed_ms();
+        Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
+    }
+
+    /// Tells everybody who waits for an envelope that it is not durable.
+    fn give_up(&self, outgoing: &Outgoing, waiters: Waiters, error: &str) {
+        let commands = waiters.tell.len();
+        error!(envelope = outgoing.id, commands, error, "the inbox does not take commands");
+        self.tell(waiters, false);
+    }
+
+    /// The pause before the next try: not so long that nothing can be tried or told in time.
+    async fn pause(&self) {
+        let in_flight = self.in_flight.lock().await;
+        let left = in_flight.envelopes.iter().map(|closed| self.left(closed.since_ms)).min();
+        let pause = backoff(in_flight.tries).min(left.unwrap_or_default());
+        drop(in_flight);
+        tokio::time::sleep(pause).await;
     }
 
     /// Flushes whenever something has gathered, until `stop`; then once more until nothing is left.
@@ -202,10 +239,7 @@ impl Batcher {
             tokio::task::yield_now().await;
             match self.flush().await {
                 Flushed::Sent => {}
-                Flushed::Again => {
-                    let tries = self.in_flight.lock().await.tries;
-                    tokio::time::sleep(backoff(tries)).await;
-                }
+                Flushed::Again => self.pause().await,
                 Flushed::Nothing => {
                     self.waiting.set(0.0);
                     if stop.run_until_cancelled(self.wake.notified()).await.is_none()
@@ -236,11 +270,9 @@ impl Pending {
     fn push(
         &mut self,
         options: &BatcherOptions,
+        clock: &Clock,
         inbox: &str,
-        partition: u16,
-        arrived_at_ms: i64,
-        payload: &[u8],
-        told: oneshot::Sender<bool>,
+        New { partition, arrived_at_ms, payload, told }: New<'_>,
     ) -> Result<String, Overloaded> {
         // Twice at most: an envelope that is full makes room for a new one, and a first entry always fits.
         loop {
@@ -250,7 +282,7 @@ impl Pending {
                 let id = format!("{}-{:x}", options.node, self.envelopes);
                 let builder =
                     EnvelopeBuilder::new(inbox, options.partitions, &id, options.envelope_bytes_max);
-                Building { partition, id, builder, waiters: Waiters::default() }
+                Building { partition, id, builder, waiters: Waiters::default(), since_ms: clock.elapsed_ms() }
             });
             if let Some(index) = building.builder.push(None, arrived_at_ms, payload) {
                 building.waiters.tell.push(told);
@@ -275,6 +307,6 @@ impl Pending {
 impl Building {
     fn close(self) -> Closed {
         let outgoing = Outgoing { partition: self.partition, id: self.id, body: self.builder.finish() };
-        Closed { outgoing, waiters: self.waiters }
+        Closed { outgoing, waiters: self.waiters, since_ms: self.since_ms }
     }
 }

@@ -43,24 +43,24 @@ struct RoundEvent {
 impl Feed {
     /// Feeds until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let poll_ms = i64::try_from(LIVE_POLL_MS).unwrap_or(i64::MAX);
         let mut board_at_ms = i64::MIN;
+        let mut shown = None;
         let mut failing = false;
         while !stop.is_cancelled() {
-            let now_ms = self.clock.now_ms();
-            let mut next_ms = now_ms + poll_ms;
+            let elapsed_ms = self.clock.elapsed_ms();
             let fed = async {
-                let change_ms = self.rounds(now_ms).await?;
-                if now_ms >= board_at_ms {
+                let change_ms = self.rounds(&mut shown).await?;
+                if elapsed_ms >= board_at_ms {
                     self.board().await?;
-                    board_at_ms = now_ms + poll_ms;
+                    board_at_ms = elapsed_ms + LIVE_POLL_MS;
                 }
                 Ok::<_, store::Error>(change_ms)
             };
+            let mut next_ms = i64::MAX;
             match fed.await {
                 Ok(change_ms) => {
                     failing = false;
-                    next_ms = next_ms.min(change_ms.unwrap_or(i64::MAX));
+                    next_ms = change_ms.unwrap_or(next_ms);
                 }
                 Err(error) if failing => tracing::debug!(%error, "live events still wait for the store"),
                 Err(error) => {
@@ -70,7 +70,7 @@ impl Feed {
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.clock.sleep_until(next_ms) => {}
+                () = self.clock.sleep_until(next_ms, Duration::from_millis(LIVE_POLL_MS.unsigned_abs())) => {}
                 // A commit may have brought an announcement that is nearer than the next look.
                 () = self.poked() => {}
             }
@@ -85,11 +85,17 @@ impl Feed {
         }
     }
 
-    /// Publishes the latest round's state; returns when a round opens or closes next, in Unix milliseconds.
-    async fn rounds(&self, now_ms: i64) -> Result<Option<i64>, store::Error> {
+    /// Publishes the latest round's state; returns when a round opens or closes next, in Unix milliseconds. What was shown
+    /// before opens later still when the clock has been set back since: it is taken back.
+    async fn rounds(&self, shown: &mut Option<Round>) -> Result<Option<i64>, store::Error> {
+        let now_ms = self.clock.now_ms();
         let rounds = self.reader.live_rounds(now_ms).await?;
+        if let Some(early) = shown.take_if(|round| round.opens_at_ms > now_ms) {
+            self.hub.withdraw(round_event(&early, now_ms));
+        }
         if let Some(round) = rounds.iter().rfind(|round| round.opens_at_ms <= now_ms) {
             self.hub.publish(round_event(round, now_ms));
+            *shown = Some(*round);
         }
         let changes_ms = rounds.iter().flat_map(|round| [round.opens_at_ms, closes_at_ms(round)]);
         Ok(changes_ms.filter(|at_ms| *at_ms > now_ms).min())
@@ -108,7 +114,8 @@ fn closes_at_ms(round: &Round) -> i64 {
 }
 
 fn round_event(round: &Round, now_ms: i64) -> Event {
-    let state = if now_ms < closes_at_ms(round) { LiveState::Open } else { LiveState::Closed };
+    let lit = (round.opens_at_ms..closes_at_ms(round)).contains(&now_ms);
+    let state = if lit { LiveState::Open } else { LiveState::Closed };
     let event =
         RoundEvent { state, round: round.id, opens_at: round.opens_at_ms, closes_at: closes_at_ms(round) };
     let data = serde_json::to_string(&event).unwrap_or_default(); // cannot fail: strings and numbers

@@ -11,7 +11,7 @@ use rand::RngExt;
 use store::{Reader, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -21,7 +21,7 @@ use super::open::{
     settle, store_at,
 };
 use crate::admin::Admin;
-use crate::bounds::LEAD_MS_MIN;
+use crate::bounds::{CLOCK_SET_MS_MIN, LEAD_MS_MIN, RESEND_MS_MAX};
 use crate::button::Button;
 use crate::clock::{Clock, system_rng};
 use crate::config::{Config, Role};
@@ -130,6 +130,7 @@ impl Parts {
                 envelope_bytes_max: config.envelope_bytes_max,
                 // New for each start: ids of envelopes are never used again.
                 node: format!("{:016x}", system_rng().random::<u64>()),
+                resend_ms_max: RESEND_MS_MAX,
             };
             self.batcher = Some(Arc::new(Batcher::new(queue.clone(), clock.clone(), options)));
         }
@@ -161,7 +162,8 @@ impl Parts {
     /// The documented routes of the role, and their description.
     fn routes(&self, config: &Config) -> (Router, OpenApi) {
         let (queue, reader, metrics) = (self.queue.clone(), self.reader.clone(), self.metrics.clone());
-        let health = Health::new(queue, reader, metrics, self.clock.clone());
+        let scheduler = self.scheduler.clone().filter(|_| config.role.has(Role::Scheduler));
+        let health = Health::new(queue, reader, scheduler, metrics, self.clock.clone());
         let mut router: OpenApiRouter = crate::health::routes().with_state(Arc::new(health));
         if let Some(batcher) = &self.batcher {
             let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.partitions);
@@ -213,7 +215,8 @@ impl Parts {
             dead: gauge!("buttonparty_dead_letters"),
             age_seconds: gauge!("buttonparty_inbox_oldest_age_seconds"),
         });
-        Gauges { queue: self.queue.clone(), clock, metrics: self.metrics.clone(), depth }
+        let set_ms = clock.now_ms() - clock.elapsed_ms();
+        Gauges { queue: self.queue.clone(), clock, set_ms, metrics: self.metrics.clone(), depth }
     }
 
     /// Closes the files: readers first, so that whoever is last can empty the log into the file.
@@ -240,6 +243,8 @@ impl Parts {
 pub(super) struct Gauges {
     queue: Option<Queue>,
     clock: Clock,
+    /// What the clock said when no time had passed yet: it changes when the clock is set.
+    set_ms: i64,
     metrics: Option<PrometheusHandle>,
     /// `None`: it is not to be shown.
     depth: Option<Depth>,
@@ -256,7 +261,12 @@ struct Depth {
 impl Gauges {
     /// # Errors
     /// [`queue::Error::Replaced`]: what is taken from now on would belong to nobody.
-    pub(super) async fn update(&self) -> Result<(), NodeError> {
+    pub(super) async fn update(&mut self) -> Result<(), NodeError> {
+        let set_ms = self.clock.now_ms() - self.clock.elapsed_ms();
+        let by_ms = set_ms - std::mem::replace(&mut self.set_ms, set_ms);
+        if by_ms.abs() >= CLOCK_SET_MS_MIN {
+            warn!(by_ms, "the system's clock was set, or stood still");
+        }
         if let Some(metrics) = &self.metrics {
             metrics.run_upkeep();
         }

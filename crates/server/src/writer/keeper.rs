@@ -15,7 +15,7 @@ pub(super) struct Keeper {
     queue: Queue,
     clock: Clock,
     every_ms: i64,
-    /// When the leases began, or were extended last, Unix milliseconds.
+    /// When the leases began, or were extended last, as [`Clock::elapsed_ms`] says it.
     since_ms: i64,
 }
 
@@ -26,7 +26,7 @@ impl Keeper {
 
     /// The leases have just begun.
     pub(super) fn begin(&mut self) {
-        self.since_ms = self.clock.now_ms();
+        self.since_ms = self.clock.elapsed_ms();
     }
 
     /// Extends these leases if that is due; returns those that are lost.
@@ -56,13 +56,13 @@ impl Keeper {
     }
 
     fn due_in(&self) -> Duration {
-        let left_ms = (self.since_ms + self.every_ms - self.clock.now_ms()).clamp(0, self.every_ms);
+        let left_ms = (self.since_ms + self.every_ms - self.clock.elapsed_ms()).clamp(0, self.every_ms);
         Duration::from_millis(left_ms.unsigned_abs())
     }
 
     async fn extend(&mut self, leases: &[Lease]) -> Vec<Lease> {
         // Counted from before the first request: that is when the first of them begins anew.
-        self.since_ms = self.clock.now_ms();
+        self.since_ms = self.clock.elapsed_ms();
         let results = join_all(leases.iter().map(|lease| self.queue.extend(lease))).await;
         let failed = leases.iter().zip(results).filter_map(|(lease, result)| Some((lease, result.err()?)));
         failed

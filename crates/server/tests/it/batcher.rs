@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use queue::Options;
 use server::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, RESEND_MS_MAX};
+use server::clock::{Clock, Stopwatch};
 use server::ingest::{Batcher, BatcherOptions, Flushed, Ticket};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +18,11 @@ use crate::support::{NOW_MS, Site, in_time, unlock};
 const PARTITIONS: u16 = 3;
 
 fn batcher(site: &Site, envelope_bytes_max: usize) -> Batcher {
-    let options = BatcherOptions { partitions: PARTITIONS, envelope_bytes_max, node: "node".to_owned() };
-    Batcher::new(site.queue.clone(), site.clock.clone(), options)
+    Batcher::new(site.queue.clone(), site.clock.clone(), options(envelope_bytes_max, RESEND_MS_MAX))
+}
+
+fn options(envelope_bytes_max: usize, resend_ms_max: i64) -> BatcherOptions {
+    BatcherOptions { partitions: PARTITIONS, envelope_bytes_max, node: "node".to_owned(), resend_ms_max }
 }
 
 fn submit(batcher: &Batcher, partition: u16, number: usize) -> Ticket {
@@ -190,14 +194,58 @@ async fn after_a_minute_it_gives_up() {
     let mut ticket = submit(&batcher, 0, 1);
     let lock = site.lock_inbox().await;
     assert_eq!(batcher.flush().await, Flushed::Again);
+    // A minute is a minute, whatever the clock is set to meanwhile.
+    site.clock.set_by(-10 * RESEND_MS_MAX);
     site.clock.advance(RESEND_MS_MAX - 1);
     assert_eq!(batcher.flush().await, Flushed::Again);
     assert_eq!(ticket.durable.try_recv(), Err(TryRecvError::Empty));
+    site.clock.set_by(20 * RESEND_MS_MAX);
+    assert_eq!(batcher.flush().await, Flushed::Again);
     site.clock.advance(1);
-    assert_eq!(batcher.flush().await, Flushed::Sent);
-    assert_eq!(ticket.durable.await, Ok(false));
     unlock(lock).await;
+    assert_eq!(batcher.flush().await, Flushed::Sent);
+    assert_eq!(ticket.durable.await, Ok(false), "it is judged before it is tried");
     assert_eq!((batcher.flush().await, site.left().await), (Flushed::Nothing, 0), "it is not sent any more");
+}
+
+/// SQLite waits for 5 s, for who has its turn before the sender too; pauses come on top of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_is_answered_in_time_also_in_the_middle_of_a_try() {
+    let site = Site::new().await;
+    let resend_ms_max = 500;
+    let batcher = Arc::new(Batcher::new(site.queue.clone(), Clock::System, options(65_536, resend_ms_max)));
+    let lock = site.lock_inbox().await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&batcher).run(stop.clone()));
+    let (watch, ticket) = (Stopwatch::start(), submit(&batcher, 0, 0));
+    assert_eq!(in_time(ticket.durable).await, Ok(false));
+    let waited = watch.seconds();
+    assert!((0.5..3.0).contains(&waited), "{waited} s");
+    unlock(lock).await;
+    let after = submit(&batcher, 0, 1);
+    assert_eq!(in_time(after.durable).await, Ok(true));
+    stop.cancel();
+    in_time(running).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_while_another_was_tried_has_waited_too() {
+    let site = Site::new().await;
+    let batcher = Batcher::new(site.queue.clone(), site.clock.clone(), options(65_536, 100));
+    let lock = site.lock_inbox().await;
+    let first = submit(&batcher, 0, 1);
+    assert_eq!(batcher.flush().await, Flushed::Again, "the try is cut off");
+    site.clock.advance(40);
+    let mut second = submit(&batcher, 0, 2);
+    site.clock.advance(60);
+    assert_eq!(batcher.flush().await, Flushed::Sent);
+    assert_eq!(first.durable.await, Ok(false));
+    assert_eq!(batcher.flush().await, Flushed::Again);
+    assert_eq!(second.durable.try_recv(), Err(TryRecvError::Empty));
+    site.clock.advance(40);
+    assert_eq!(batcher.flush().await, Flushed::Sent);
+    assert_eq!(second.durable.await, Ok(false));
+    unlock(lock).await;
 }
 
 #[tokio::test]
