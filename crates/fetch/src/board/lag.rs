@@ -54,9 +54,10 @@ impl Lag {
         self.wanted.is_some_and(|(_, at_ms)| now_ms - at_ms > BEHIND_MS_MAX)
     }
 
-    /// Whether ranks must be withheld while the board, which stands at `held`, lacks something of `store`.
+    /// Whether ranks must be withheld while the board, which stands at `held`, lacks something of `store`. Who asks may have
+    /// read the clock a little before the board was last seen exact.
     pub(super) fn hides(&self, held: Position, store: Position, now_ms: i64) -> bool {
-        held < store && !(0..=BEHIND_MS_MAX).contains(&(now_ms - self.exact_ms))
+        held < store && (now_ms - self.exact_ms).abs() > BEHIND_MS_MAX
     }
 }
 
@@ -84,6 +85,7 @@ mod tests {
         assert!(lag.is_overdue(NOW_MS + BEHIND_MS_MAX + 1));
         // It has caught up.
         lag.observe(at(2), at(2), NOW_MS + 10);
+        assert!(!lag.hides(at(2), at(3), NOW_MS), "the clock was read before it had");
         assert!(!lag.hides(at(2), at(3), NOW_MS + 10 + BEHIND_MS_MAX));
         assert!(lag.hides(at(2), at(3), NOW_MS + 11 + BEHIND_MS_MAX));
     }

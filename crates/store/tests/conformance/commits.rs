@@ -5,16 +5,11 @@ use std::pin::pin;
 use std::task::Poll;
 
 use game::{Action, Announced, Outcome};
-use store::{Commit, Committed, Error, JournalRow, OutboxRow, Position, Prefetched};
+use store::{Commit, Committed, Error, JournalRow, Position, Prefetched};
 
 use crate::harness::{
-    Fresh, NOW_MS, add, add_device, buy, commit, player, prefetch, press, round, run, seed, user,
+    Fresh, NOW_MS, add, add_device, buy, commit, player, prefetch, press, pushed, round, run, seed, user,
 };
-
-fn pushed(topic: &str) -> OutboxRow {
-    let payload = format!("payload of {topic}");
-    OutboxRow { topic: topic.into(), payload, due_at_ms: NOW_MS, expires_at_ms: NOW_MS + 1 }
-}
 
 pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {
     let writer = fresh.game(2).await;

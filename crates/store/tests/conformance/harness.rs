@@ -157,6 +157,12 @@ pub(crate) fn buy(name: &str, id: &str, kind: PowerupKind, level: Level) -> Acti
     Action::Buy { username: user(name), id: PurchaseId::new(id).unwrap(), powerup: Powerup { kind, level } }
 }
 
+/// Something to be pushed at once.
+pub(crate) fn pushed(topic: &str) -> OutboxRow {
+    let payload = format!("payload of {topic}");
+    OutboxRow { topic: topic.into(), payload, due_at_ms: NOW_MS, expires_at_ms: NOW_MS + 1 }
+}
+
 /// The nth round of a test: 100 s and 10 s of grace, at n hours.
 pub(crate) fn round(n: u64) -> Round {
     Round::new(n, NOW_MS + i64::try_from(n).unwrap() * HOUR_MS, 100_000, 10_000).unwrap()

@@ -6,11 +6,11 @@ use game::Action;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use store::{
-    Commit, Committed, Error, Identity, JournalRow, Options, OutboxRow, Position, Prefetched, RolePasswords,
-    Scheduled, Stage, Store,
+    Commit, Committed, Error, Identity, JournalRow, Options, Position, Prefetched, RolePasswords, Scheduled,
+    Stage, Store,
 };
 
-use crate::harness::{Backend, Fresh, INBOX, NOW_MS, add_device, buy, prefetch, press, round};
+use crate::harness::{Backend, Fresh, INBOX, NOW_MS, add_device, buy, prefetch, press, pushed, round};
 
 /// No text of SQL is safe from these.
 const ODD: &str = "it's a $$ \"pass\\word\" %L @:/ ü";
@@ -205,12 +205,7 @@ async fn every_role_does_its_work() {
         }
         let to = Position { sequence: n, ..from };
         let journal = [JournalRow { sequence: n, body: "body", buried: &[] }];
-        let outbox = [OutboxRow {
-            topic: "topic".into(),
-            payload: "{}".into(),
-            due_at_ms: NOW_MS,
-            expires_at_ms: NOW_MS + 1,
-        }];
+        let outbox = [pushed("topic")];
         let commit = Commit { partition: 0, from, to, world: &world, journal: &journal, outbox: &outbox };
         assert_eq!(writer.rehearse(commit).await.unwrap(), Committed::Done);
         assert_eq!(writer.commit(commit).await.unwrap(), Committed::Done);
