@@ -42,7 +42,8 @@ async fn plays(browser: &Browser, url: &str) -> Step {
     is_told_no_in_the_dark(browser).await?;
     presses_in_the_light(browser).await?;
     is_remembered(browser).await?;
-    comes_too_late_under_an_evil_name(browser).await
+    comes_too_late_under_an_evil_name(browser).await?;
+    follows_a_clock_that_is_set_back(browser).await
 }
 
 async fn joins_by_keyboard(browser: &Browser) -> Step {
@@ -128,5 +129,22 @@ async fn comes_too_late_under_an_evil_name(browser: &Browser) -> Step {
         browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert_eq!(too_wide.await?, 0, "the page scrolls sideways on a phone of 360 px");
     assert_eq!(browser.script("return document.documentElement.clientWidth").await?, 360);
+    Ok(())
+}
+
+/// An answer that took 50 ms says that it is a minute earlier than the one before; then one says what was so before.
+async fn follows_a_clock_that_is_set_back(browser: &Browser) -> Step {
+    let script = "const before = serverNow(), round = { ...live, opens_at: before - 1_000, closes_at: before + 60_000 };
+        const light = () => { render(); return document.body.dataset.light; };
+        lit = round;
+        const seen = [light()];
+        for (const now of [before - 60_000, before]) {
+            hearTime(now, performance.now() - 50);
+            seen.push(Math.round((serverNow() - before) / 1_000), light());
+        }
+        lit = live;
+        return seen;";
+    let seen = browser.script(script).await?;
+    assert_eq!(seen, serde_json::json!(["lit", -60, "dark", 0, "lit"]));
     Ok(())
 }

@@ -5,6 +5,7 @@
 mod api;
 mod browser;
 mod chaos;
+mod clock;
 mod cost;
 mod crash;
 mod crowd;

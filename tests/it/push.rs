@@ -106,6 +106,31 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens(
     }
 }
 
+/// A process that was down while a round was lit says nothing of it when it is back.
+#[rstest]
+#[tokio::test]
+async fn a_round_that_is_over_is_not_pushed(#[values(Embedded, Services)] stack: Stack) {
+    let _beside = beside_others().await;
+    let place = Place::new(stack).await;
+    let game = Game::start(&place, "all", &recording()).await;
+    let body = json!({ "username": "ada", "token": "device", "platform": "ios" });
+    assert_eq!(game.post("/add", body.to_string()).await.0, 202);
+    game.player("ada", |_| true).await;
+    let round = game.announce_round(2_000).await;
+    let outbox = place.store().outbox().await.unwrap();
+    eventually("the push waits", || async { (outbox.pending().await.unwrap() == 1).then_some(()) }).await;
+    game.kill().await;
+    assert!(now_ms() < round["opens_at"].as_i64().unwrap(), "it was killed before the round opened");
+    let closes_at = round["closes_at"].as_i64().unwrap();
+    eventually("the round is over", || async { (now_ms() >= closes_at).then_some(()) }).await;
+    let game = Game::start(&place, "all", &recording()).await;
+    no_more_pending(&place).await;
+    assert_eq!(recorded(&place), Vec::<Value>::new());
+    assert_eq!(game.metric("buttonparty_pushes_expired_total").await, 1.0);
+    outbox.close().await;
+    assert!(game.stop().await.success());
+}
+
 /// Devices that the worker hands over at a time.
 const PAGE: usize = server::bounds::PUSH_PAGE as usize;
 /// Two pages and a part of a third.

@@ -1,6 +1,7 @@
 //! The scheduler, stepped over a real table and a real inbox while the clock is moved by hand.
 
 mod announcing;
+mod clock;
 mod operator;
 mod restarts;
 mod ticks;

@@ -153,3 +153,39 @@ async fn a_board_that_missed_something_is_rebuilt() {
     in_time(caught_up).await;
     bench.stop.cancel();
 }
+
+/// The next event for which `check` holds.
+async fn until(page: &mut Page, check: impl Fn(&str, &Value) -> bool) -> (String, Value) {
+    loop {
+        let (topic, data) = page.next().await.unwrap();
+        if check(&topic, &data) {
+            return (topic, data);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_nothing_up_and_what_it_showed_is_taken_back() {
+    let (before, early) = (round(1, NOW_MS - 3_600_000), round(2, NOW_MS + 1_000));
+    let bench = Bench::new(&[before, early]).await;
+    let mut page = Page::open(&bench.hub).await;
+    until(&mut page, |topic, _| topic == "board").await;
+    bench.go_on(1_000);
+    let opened = until(&mut page, |_, data| data["round"] == 2).await;
+    assert_eq!(opened, told("open", &early, early.opens_at_ms));
+    bench.site.clock.set_by(-10_000);
+    bench.join("ada").await;
+    let taken_back = until(&mut page, |_, data| data["round"] == 2).await;
+    assert_eq!(taken_back, told("closed", &early, early.opens_at_ms - 10_000));
+    assert_eq!(page.next().await.unwrap(), told("closed", &before, early.opens_at_ms - 10_000));
+    bench.go_on(250);
+    assert_eq!(names(page.next().await.unwrap()), ["ada"]);
+    let mut late = Page::open(&bench.hub).await;
+    assert_eq!(names(late.next().await.unwrap()), ["ada"]);
+    assert_eq!(late.next().await.unwrap(), told("closed", &before, early.opens_at_ms - 9_750));
+    bench.go_on(9_750);
+    for page in [&mut page, &mut late] {
+        assert_eq!(page.next().await.unwrap(), told("open", &early, early.opens_at_ms));
+    }
+    bench.stop.cancel();
+}
