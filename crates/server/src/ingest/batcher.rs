@@ -7,8 +7,8 @@
 //! are told so, and what comes later goes on. Whoever waits is answered in time: an envelope that is too old is not sent
 //! again, and no try goes on for longer than the oldest envelope in it has left.
 //!
-//! It knows nothing of the game: a command is a partition, a time and the text of its payload. It has no timers: a
-//! test steps it with [`Batcher::flush`].
+//! It knows nothing of the game: a command is a partition, a time and the text of its payload. It has no timers but
+//! the bound on a try: a test steps it with [`Batcher::flush`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
