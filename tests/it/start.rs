@@ -9,11 +9,12 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use servers::proxy::Proxy;
 use servers::sqs::{self, QueueOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::place::Place;
 use crate::place::Stack::Services;
-use crate::support::{BY_HAND, Game, beside_others, eventually, run, with_auth};
+use crate::support::{BY_HAND, DEADLINE, Game, beside_others, eventually, run, with_auth};
 
 /// Roles that are migrated by an operator.
 const PARTS: [&str; 5] = ["ingest", "handler", "scheduler", "fetch", "push"];
@@ -21,11 +22,13 @@ const PARTS: [&str; 5] = ["ingest", "handler", "scheduler", "fetch", "push"];
 const INBOX: [&str; 4] = ["all", "ingest", "handler", "scheduler"];
 /// What the URL of a server may hold.
 const SECRET: &str = "very-secret";
+/// Where pages are that may call.
+const ORIGIN: &str = "https://a.example";
 /// What "at once" is.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 async fn begin<'a>(place: &Place, roles: impl IntoIterator<Item = &'a str>) -> Vec<Game> {
-    let settings = with_auth(&BY_HAND);
+    let settings: Vec<_> = with_auth(&BY_HAND).into_iter().chain([("CORS_ORIGINS", ORIGIN)]).collect();
     join_all(roles.into_iter().map(|role| Game::begin(place, role, &settings))).await
 }
 
@@ -39,6 +42,19 @@ async fn waits_for(game: &Game, reason: &str) {
     .await;
     let health = game.request(Method::GET, "/healthz").send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok\n"));
+    // A page of another origin may see that it is to try again; a preflight is answered as later.
+    let page = |method| game.request(method, "/press").header("origin", ORIGIN);
+    for (method, status) in [(Method::POST, 503), (Method::OPTIONS, 200)] {
+        let response = page(method).header("access-control-request-method", "POST").send().await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["access-control-allow-origin"], ORIGIN);
+    }
+    let address = game.url.trim_start_matches("http://");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("\"Host\""), "{answer}");
     for (method, path) in [
         (Method::POST, "/add"),
         (Method::POST, "/press"),

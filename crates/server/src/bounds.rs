@@ -11,8 +11,12 @@ pub const RESEND_MS_MAX: i64 = 60_000;
 pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
 /// What a phone is told to wait when it is turned away, in milliseconds.
 pub const RETRY_AFTER_MS: i64 = 1_000;
-/// How long a connection may be silent before it is closed, in milliseconds; at most twice as long.
-pub const HEAD_MS_MAX: u64 = 10_000;
+/// How long a connection may ask for nothing before it is closed, in milliseconds; at most half as long again. The head
+/// of a request must have come by then, and the answer must have been read.
+pub const SILENCE_MS_MAX: u64 = 10_000;
+/// How long what was sent may stay unacknowledged, or find no room on the other side, before the connection is closed,
+/// in milliseconds. A live page is sent something every [`LIVE_KEEP_ALIVE_MS`] at the least.
+pub const UNACKED_MS_MAX: u64 = 20_000;
 /// How long the body of a request may take to arrive, in milliseconds.
 pub const BODY_MS_MAX: u64 = 10_000;
 /// Bytes of an over-long body that are read and thrown away, so that the phone gets to read its answer.
@@ -21,8 +25,11 @@ pub const BODY_DISCARD_BYTES_MAX: usize = 2 << 20;
 pub const CONNECTIONS_MAX: usize = 16_000;
 /// Open files that are kept free for other things than connections.
 pub const FILES_RESERVED: usize = 128;
-/// Bytes that a connection buffers, at most; the head of a request must fit.
-pub const CONNECTION_BYTES_MAX: usize = 32 << 10;
+/// Bytes of the head of a request, at most; a longer one is answered with 431. Nor is more than that read ahead.
+pub const HEAD_BYTES_MAX: usize = 8 << 10;
+/// Memory that a connection takes while its request has not come whole, at most, in bytes: mostly 25 KiB while it is
+/// in the head, and more while it is in the body. What the kernel holds is not counted.
+pub const CONNECTION_BYTES_MAX: usize = 56 << 10;
 /// How long requests in progress may take to end after a stop was asked for, in milliseconds.
 pub const HTTP_STOP_MS_MAX: u64 = 5_000;
 /// For how long an answer of `/readyz` or `/metrics` is given again, in milliseconds.

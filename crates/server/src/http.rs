@@ -1,10 +1,13 @@
 //! What every HTTP route of the server shares: bodies with bounds, problems, request ids, measuring, serving.
 
+mod connection;
+mod host;
 mod serve;
 mod starting;
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +17,14 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 use axum::{BoxError, Router};
+pub use connection::LongLived;
 use fetch::{Cause, problem};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use metrics::{Counter, Histogram, counter, histogram};
 use parking_lot::Mutex;
-pub use serve::{connections_max, serve};
-use tower::ServiceExt;
+pub use serve::{Limits, connections_max, serve};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument, debug_span, warn};
 use wire::{BODY_BYTES_MAX, Problem, ProblemKind};
@@ -49,7 +53,9 @@ pub async fn body(body: Body) -> Result<Bytes, Problem> {
 }
 
 async fn read(mut body: Body) -> Result<Bytes, Problem> {
-    let mut whole = Bytes::new();
+    let expected = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+    let expected = expected.unwrap_or(BODY_BYTES_MAX).min(BODY_BYTES_MAX);
+    let (mut first, mut all) = (Bytes::new(), Vec::new());
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::from(field("body", "broke off")))?;
@@ -58,14 +64,18 @@ async fn read(mut body: Body) -> Result<Bytes, Problem> {
         if bytes > BODY_DISCARD_BYTES_MAX {
             break;
         }
-        if whole.is_empty() {
-            whole = data; // the usual case: the body came in one piece and is not copied
+        if bytes == data.len() {
+            first = data; // the usual case: the body came in one piece and is not copied
         } else if bytes <= BODY_BYTES_MAX {
-            whole = [whole, data].concat().into();
+            if all.is_empty() {
+                all.reserve_exact(expected);
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&data);
         }
     }
     if bytes <= BODY_BYTES_MAX {
-        return Ok(whole);
+        return Ok(if all.is_empty() { first } else { all.into() });
     }
     let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
     Err(Problem::new(ProblemKind::BodyTooLarge).with_detail(detail))
@@ -81,6 +91,8 @@ pub struct App {
     /// Distinguishes the request ids of this process from those of others.
     prefix: String,
     next: AtomicU64,
+    /// `None`: no other origin's pages may call.
+    cors: Option<CorsLayer>,
     /// What the process waits for before it can begin.
     waits_for: Mutex<String>,
     routes: OnceLock<Routes>,
@@ -94,10 +106,15 @@ struct Routes {
 }
 
 impl App {
-    /// Without routes. `node` is random for each start of the process.
-    pub fn starting(node: u64) -> Self {
-        let waits_for = Mutex::new("opening what the role needs".to_owned());
-        Self { prefix: format!("{node:016x}"), next: AtomicU64::new(0), waits_for, routes: OnceLock::new() }
+    /// Without routes. `node` is random for each start of the process; pages of these origins may call.
+    pub fn starting(node: u64, cors_origins: &[String]) -> Self {
+        Self {
+            prefix: format!("{node:016x}"),
+            next: AtomicU64::new(0),
+            cors: (!cors_origins.is_empty()).then(|| cors(cors_origins)),
+            waits_for: Mutex::new("opening what the role needs".to_owned()),
+            routes: OnceLock::new(),
+        }
     }
 
     /// Says what the process waits for.
@@ -106,8 +123,8 @@ impl App {
     }
 
     /// Serves these routes from now on; `paths` are theirs. The first call decides.
-    pub fn begin(&self, router: Router, paths: &[&'static str], cors_origins: &[String]) {
-        self.routes.get_or_init(|| Routes::new(router, paths, cors_origins));
+    pub fn begin(&self, router: Router, paths: &[&'static str]) {
+        self.routes.get_or_init(|| Routes::new(router, paths));
     }
 
     /// Answers a request: names it, measures it, and turns a panic into a problem. Around the router instead of in a
@@ -118,62 +135,102 @@ impl App {
     {
         let watch = Stopwatch::start();
         let id = self.request_id(request.headers());
-        let path = request.uri().path();
-        let Some(routes) = self.routes.get() else {
-            let mut response = starting::answer(path, &self.waits_for.lock());
-            response.headers_mut().insert(REQUEST_ID, id);
-            return response;
-        };
-        let secret = path.starts_with("/admin");
-        let route = routes.seconds.get_key_value(path).map_or(NO_ROUTE, |(route, _)| *route);
+        let routes = self.routes.get();
+        let route = routes.map_or(NO_ROUTE, |routes| routes.named(request.uri().path()));
+        let secret = request.uri().path().starts_with("/admin");
         let span = debug_span!("request", id = id.to_str().unwrap_or_default(), route);
-        let routed =
-            AssertUnwindSafe(routes.router.clone().oneshot(request)).catch_unwind().instrument(span).await;
-        let mut response = match routed {
+        let mut response = self.allowed(request).instrument(span).await;
+        if let Some(routes) = routes {
+            routes.note(&response, &id, route);
+            if let Some(seconds) = routes.seconds.get(route).filter(|_| !secret) {
+                seconds.record(watch.seconds());
+            }
+        }
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    /// Answers a request, and says which other pages may see the answer, whatever it is.
+    async fn allowed<B>(&self, mut request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let mut wrong = host::check(request.version(), request.headers()).err();
+        let Some(cors) = &self.cors else { return self.routed(request, wrong).await };
+        if wrong.is_some() && request.method() == Method::OPTIONS {
+            *request.method_mut() = Method::GET; // else it would be answered as a preflight before it is refused
+        }
+        let routed = service_fn(|request| {
+            let wrong = wrong.take();
+            async { Ok::<_, Infallible>(self.routed(request, wrong).await) }
+        });
+        match cors.layer(routed).oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Answers a request, unless something is wrong with it as a whole.
+    async fn routed<B>(&self, request: Request<B>, wrong: Option<wire::FieldError>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        if let Some(wrong) = wrong {
+            return problem(&wrong.into());
+        }
+        let Some(routes) = self.routes.get() else {
+            return starting::answer(request.uri().path(), &self.waits_for.lock());
+        };
+        match AssertUnwindSafe(routes.router.clone().oneshot(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(panic) => panicked(panic.as_ref()),
-        };
-        let kind = response.extensions().get::<ProblemKind>();
-        if let Some(rejected) = kind.and_then(|kind| routes.rejected.get(kind.slug())) {
-            rejected.increment(1);
         }
-        if response.status().is_server_error() {
-            let cause = response.extensions().get::<Cause>().map_or("", |cause| cause.0.as_str());
-            let id = id.to_str().unwrap_or_default();
-            warn!(request_id = id, route, status = response.status().as_u16(), cause, "request failed");
-        }
-        response.headers_mut().insert(REQUEST_ID, id);
-        if let Some(seconds) = routes.seconds.get(route).filter(|_| !secret) {
-            seconds.record(watch.seconds());
-        }
-        response
     }
 
     fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
         let given = headers.get(&REQUEST_ID).filter(|id| {
             (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
         });
-        let made = || format!("{}-{:x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
-        given
-            .cloned()
-            .unwrap_or_else(|| HeaderValue::try_from(made()).unwrap_or(HeaderValue::from_static("none")))
+        // A copy of it: the one in the request would keep the whole head in memory until the answer has left.
+        let copied = given.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok());
+        let made = || {
+            let id = format!("{}-{:x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
+            HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
+        };
+        copied.unwrap_or_else(made)
     }
 }
 
 impl Routes {
-    fn new(router: Router, paths: &[&'static str], cors_origins: &[String]) -> Self {
-        let router = fetch::with_fallbacks(router);
-        let router = if cors_origins.is_empty() { router } else { router.layer(cors(cors_origins)) };
+    fn new(router: Router, paths: &[&'static str]) -> Self {
         let seconds = |route| (route, histogram!("buttonparty_http_request_seconds", "route" => route));
         // What operators do shows in the log, not here: a round is secret until it opens.
         let shown = paths.iter().copied().filter(|path| !path.starts_with("/admin")).chain([NO_ROUTE]);
         let reasons = ProblemKind::ALL.map(ProblemKind::slug);
         let rejected = |reason| (reason, counter!("buttonparty_requests_rejected_total", "reason" => reason));
         Self {
-            router,
+            router: fetch::with_fallbacks(router),
             seconds: shown.map(seconds).collect(),
             rejected: reasons.into_iter().map(rejected).collect(),
+        }
+    }
+
+    /// The route of this path, as metrics and logs name it.
+    fn named(&self, path: &str) -> &'static str {
+        self.seconds.get_key_value(path).map_or(NO_ROUTE, |(route, _)| *route)
+    }
+
+    /// Counts a problem, and logs one of ours with its cause.
+    fn note(&self, response: &Response, id: &HeaderValue, route: &'static str) {
+        let kind = response.extensions().get::<ProblemKind>();
+        if let Some(rejected) = kind.and_then(|kind| self.rejected.get(kind.slug())) {
+            rejected.increment(1);
+        }
+        if response.status().is_server_error() {
+            let cause = response.extensions().get::<Cause>().map_or("", |cause| cause.0.as_str());
+            let id = id.to_str().unwrap_or_default();
+            warn!(request_id = id, route, status = response.status().as_u16(), cause, "request failed");
         }
     }
 }

@@ -169,6 +169,7 @@ async fn parsed<T>(
 ) -> Result<(T, Option<PurchaseId>), Problem> {
     let (parts, body) = request.into_parts();
     let key = http::idempotency_key(&parts.headers)?;
+    drop(parts); // the head's memory is free while the body is waited for
     let body = http::body(body).await?;
     let parsed = parse(&body).map_err(Problem::invalid)?;
     Ok((parsed, key))

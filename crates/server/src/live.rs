@@ -24,6 +24,7 @@ use wire::{Problem, ProblemKind};
 
 use crate::bounds::{LIVE_BEHIND_MAX, LIVE_KEEP_ALIVE_MS, RETRY_AFTER_MS};
 use crate::clock::Clock;
+use crate::http::LongLived;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +145,8 @@ async fn live(State(hub): State<Arc<Hub>>) -> Response {
         return problem(&Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS));
     };
     hub.connections.increment(1.0);
-    let connected = Connected { connections: hub.connections.clone(), _permit: permit };
+    let connected = Arc::new(Connected { connections: hub.connections.clone(), _permit: permit });
+    let long_lived = LongLived::with(&connected);
     let renderer = Arc::clone(&hub);
     let events = hub.subscribe().map(move |event| {
         let _alive = &connected; // lives as long as the stream
@@ -152,5 +154,7 @@ async fn live(State(hub): State<Arc<Hub>>) -> Response {
     });
     let events = events.take_until(hub.stop.clone().cancelled_owned());
     let keep_alive = KeepAlive::new().interval(Duration::from_millis(LIVE_KEEP_ALIVE_MS));
-    Sse::new(events).keep_alive(keep_alive).into_response()
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
+    response.extensions_mut().insert(long_lived);
+    response
 }

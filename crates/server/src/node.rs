@@ -24,7 +24,7 @@ use crate::board::Keeper;
 use crate::bounds::{GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, SHUTDOWN_MS_MAX};
 use crate::clock::{Clock, backoff, system_rng};
 use crate::config::{Config, PushSink, Role};
-use crate::http::App;
+use crate::http::{App, Limits};
 use crate::live::feed::Feed;
 use crate::push::{Pusher, Sink};
 use crate::writer::{Identity, StepError, Writer};
@@ -160,10 +160,10 @@ impl Node {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
-        let app = Arc::new(App::starting(system_rng().random()));
-        let connections_max = crate::http::connections_max();
+        let app = Arc::new(App::starting(system_rng().random(), &config.cors_origins));
+        let limits = Limits::of_process();
         let mut http = JoinSet::new();
-        http.spawn(crate::http::serve(listener, Arc::clone(&app), connections_max, stop_http.clone()));
+        http.spawn(crate::http::serve(listener, Arc::clone(&app), limits, stop_http.clone()));
         let parts = open_patiently(config, metrics, &clock, &stop, &app).await?;
         let mut node = Self {
             address,

@@ -1,22 +1,45 @@
 //! Connections that are slow or broken.
 
+use std::process::Stdio;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use rstest::rstest;
+use server::bounds::{CONNECTION_BYTES_MAX, HEAD_BYTES_MAX, SILENCE_MS_MAX};
+use server::clock::Stopwatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::nothing_was_enqueued;
+use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
-use crate::support::{DEADLINE, Game, beside_others};
+use crate::support::{BY_HAND, DEADLINE, Game, beside_others, command, eventually, with_auth};
+
+async fn connect(game: &Game) -> TcpStream {
+    TcpStream::connect(game.url.trim_start_matches("http://")).await.unwrap()
+}
 
 /// Sends bytes, and returns everything that comes back until the server closes the connection.
 async fn raw(game: &Game, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(game.url.trim_start_matches("http://")).await.unwrap();
+    let mut stream = connect(game).await;
     // The server may close before it has read everything.
     let _ = stream.write_all(bytes).await;
+    rest(stream).await
+}
+
+/// Sends bytes and nothing more, which the server is told; returns everything that comes back.
+async fn said_all(game: &Game, bytes: &[u8]) -> String {
+    let mut stream = connect(game).await;
+    stream.write_all(bytes).await.unwrap();
+    stream.shutdown().await.unwrap();
+    rest(stream).await
+}
+
+/// Everything that comes until the server closes the connection.
+async fn rest(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let read =
         timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("the server closes the connection");
@@ -56,4 +79,192 @@ async fn slow_and_broken_connections_end_and_harm_nobody(#[values(Embedded, Serv
     assert!(slow_head.is_empty() || slow_head.starts_with("HTTP/1.1 408"), "{slow_head}");
     nothing_was_enqueued(&game, &place).await;
     game.add("ada").await;
+}
+
+/// The head of a request of so many bytes.
+fn head(bytes: usize) -> String {
+    let begin = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-long: ";
+    format!("{begin}{}\r\n\r\n", "x".repeat(bytes - begin.len() - 4))
+}
+
+#[tokio::test]
+async fn heads_have_a_bound() {
+    let _beside = beside_others().await;
+    let (_place, game) = Game::by_hand(Embedded).await;
+    for bytes in [4_096, 8_000, HEAD_BYTES_MAX] {
+        let answer = raw(&game, head(bytes).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{bytes}: {answer}");
+    }
+    for bytes in [HEAD_BYTES_MAX + 1, HEAD_BYTES_MAX + 2_000, 2 * HEAD_BYTES_MAX, 32 << 10, 49_000] {
+        let answer = raw(&game, head(bytes).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{bytes}: {answer}");
+        // Also behind another request, and in pieces.
+        let mut stream = connect(&game).await;
+        let head = [b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", head(bytes).as_bytes()].concat();
+        for piece in head.chunks(1_000) {
+            let _ = stream.write_all(piece).await;
+        }
+        let answer = rest(stream).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 2, "{bytes}: {answer}");
+        assert!(answer.contains("HTTP/1.1 431"), "{bytes}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let _beside = beside_others().await;
+    let (_place, game) = Game::by_hand(Embedded).await;
+    for head in [
+        "GET /healthz HTTP/1.1\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\nhost: x\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x y\r\n",
+        "GET http://x/healthz HTTP/1.1\r\n",
+        "POST /add HTTP/1.1\r\ncontent-length: 18\r\n",
+        "GET /healthz HTTP/1.0\r\nhost: x\r\nhost: x\r\n",
+    ] {
+        let answer = said_all(&game, format!("{head}\r\n{{\"username\":\"ada\"}}").as_bytes()).await;
+        assert!(answer[9..].starts_with("400 "), "{head}: {answer}");
+        assert!(
+            answer.contains("application/problem+json") && answer.contains("\"Host\""),
+            "{head}: {answer}"
+        );
+    }
+    for head in [
+        "GET /healthz HTTP/1.0\r\n",
+        "GET http://y/healthz HTTP/1.1\r\nhost: x\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: [::1]:8080\r\n",
+        "GET /healthz HTTP/1.1\r\nhost:\r\n",
+    ] {
+        let answer = said_all(&game, format!("{head}\r\n").as_bytes()).await;
+        assert!(answer[9..].starts_with("200 "), "{head}: {answer}");
+    }
+    assert_eq!(game.metric("buttonparty_requests_accepted_total").await, 0.0);
+}
+
+#[tokio::test]
+async fn whoever_has_said_all_gets_an_answer() {
+    let _beside = beside_others().await;
+    let (_place, game) = Game::by_hand(Embedded).await;
+    let post = |path: &str, length: usize| {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        format!("{head}{{\"username\":\"ada\"}}")
+    };
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+    for (request, status) in [
+        (post("/add", 18), "202"),
+        (post("/press", 18), "202"),
+        (post("/nothing", 18), "404"),
+        (post("/press", 19), "400"), // the body breaks off
+        (get("/healthz"), "200"),
+        (get("/readyz"), "200"),
+        (get("/fetch/lb"), "200"),
+        (get("/fetch/self?username=nobody"), "404"),
+        (get("/live"), "200"), // what there is to tell now
+        (get("/healthz") + &post("/press", 18) + &get("/healthz"), "200"),
+    ] {
+        let answer = said_all(&game, request.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+        // All of it has come: the length that the head names, of each answer.
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), request.matches("HTTP/1.1").count(), "{answer}");
+        let (_, last) = answer.rsplit_once("HTTP/1.1 ").unwrap();
+        let (head, body) = last.split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        assert!(length.is_none_or(|length| length == body.len().to_string()), "{request}: {answer}");
+    }
+    assert_eq!(game.metric("buttonparty_requests_accepted_total").await, 3.0);
+    assert_eq!(game.metric("buttonparty_live_connections").await, 0.0);
+}
+
+#[tokio::test]
+async fn connections_that_ask_for_nothing_make_room() {
+    let _beside = beside_others().await;
+    let place = Place::new(Embedded).await;
+    let plain = command(&place, &["all"], &with_auth(&BY_HAND));
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 200; exec \"$@\"", "sh"]).arg(plain.as_std().get_program());
+    limited.args(plain.as_std().get_args()).stdin(Stdio::null()).kill_on_drop(true);
+    for (name, value) in plain.as_std().get_envs() {
+        limited.env(name, value.unwrap());
+    }
+    let game = Game::spawn(limited, place.folder(), "all").await;
+    let holders = (0..80).map(|_| async {
+        let mut stream = connect(&game).await;
+        stream.write_all(b"HEAD /live HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
+    });
+    let holders = join_all(holders).await;
+    let watch = Stopwatch::start();
+    // The limit leaves room for 72: whoever comes next waits until the first of them are closed.
+    assert_eq!(game.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
+    let waited_ms = watch.seconds() * 1e3;
+    assert!(waited_ms < 1.75 * SILENCE_MS_MAX as f64, "{waited_ms} ms");
+    assert_eq!(game.metric("buttonparty_live_connections").await, 0.0);
+    let closed = holders.into_iter().take(72).map(rest);
+    for answer in join_all(closed).await {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert!(watch.seconds() * 1e3 < 1.75 * SILENCE_MS_MAX as f64, "{} s", watch.seconds());
+    game.add("ada").await;
+}
+
+/// Bytes of memory that a process has.
+fn resident_bytes(game: &Game) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", game.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+/// Whether the server has read everything that was sent to it.
+fn has_read_all(game: &Game) -> bool {
+    let port: u16 = game.url.rsplit(':').next().unwrap().parse().unwrap();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().skip(1).all(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let ours = fields[1].ends_with(&format!(":{port:04X}")) && fields[3] == "01";
+        !ours || fields[4].ends_with(":00000000")
+    })
+}
+
+/// What is sent on each connection, piece by piece, when its request never comes whole.
+fn unfinished() -> [(&'static str, Vec<Vec<u8>>); 4] {
+    let pieces = |bytes: &[u8]| bytes.chunks(4_000).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let mut begun = head(HEAD_BYTES_MAX).into_bytes();
+    begun.pop();
+    let small = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20);
+    let post = head(HEAD_BYTES_MAX - 64).replace("GET /healthz", "POST /press");
+    let post = format!("{}\r\ncontent-length: 16384\r\n\r\n", post.trim_end()).into_bytes();
+    let body = vec![b'x'; 16_383];
+    [
+        ("a head in one piece", vec![begun.clone()]),
+        ("a head behind other requests", vec![[&small[..], &begun[..]].concat()]),
+        ("a body in one piece", vec![[&post[..], &body[..]].concat()]),
+        ("a head and a body in pieces", [pieces(&post), pieces(&body)].concat()),
+    ]
+}
+
+#[tokio::test]
+async fn a_connection_takes_no_more_memory_than_is_said() {
+    const CONNECTIONS: usize = 500;
+    let _beside = beside_others().await;
+    server::http::connections_max(); // raises this process' own limit of open files
+    let (_place, game) = Game::by_hand(Embedded).await;
+    let mut all = Vec::new();
+    let mut taken = Vec::new();
+    for (kind, pieces) in unfinished() {
+        let before = resident_bytes(&game);
+        let mut streams = join_all((0..CONNECTIONS).map(|_| connect(&game))).await;
+        for piece in pieces {
+            for stream in &mut streams {
+                stream.write_all(&piece).await.unwrap();
+            }
+            eventually("all is read", || async { has_read_all(&game).then_some(()) }).await;
+        }
+        taken.push((kind, resident_bytes(&game).saturating_sub(before) / CONNECTIONS));
+        all.extend(streams); // they stay, so that none of their memory is used again
+    }
+    println!("bytes of memory for a connection: {taken:?}");
+    for (kind, bytes) in &taken {
+        let least = if kind.contains("body") { 16_383 } else { HEAD_BYTES_MAX };
+        assert!((least..=CONNECTION_BYTES_MAX).contains(bytes), "{kind}: {taken:?}");
+    }
 }

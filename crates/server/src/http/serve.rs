@@ -1,27 +1,43 @@
-//! The accept loop: like axum's own, with a bound on connections and on how long one may be silent.
+//! The accept loop: like axum's own, with bounds on connections.
 
-use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::http::{HeaderValue, header};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use super::App;
-use crate::bounds::{CONNECTION_BYTES_MAX, CONNECTIONS_MAX, FILES_RESERVED, HEAD_MS_MAX};
+use super::{App, connection};
+use crate::bounds::{CONNECTIONS_MAX, FILES_RESERVED, SILENCE_MS_MAX, UNACKED_MS_MAX};
+
+/// What connections are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many are open at a time, at most.
+    pub connections: usize,
+    /// How long one may ask for nothing before it is closed; at most half as long again.
+    pub silence: Duration,
+    /// How long what was sent may stay unacknowledged, or find no room on the other side.
+    pub unacked: Duration,
+}
+
+impl Limits {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        Self {
+            connections: connections_max(),
+            silence: Duration::from_millis(SILENCE_MS_MAX),
+            unacked: Duration::from_millis(UNACKED_MS_MAX),
+        }
+    }
+}
 
 /// Serves until `stop`, then lets the requests in progress end.
-pub async fn serve(listener: TcpListener, app: Arc<App>, connections_max: usize, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(connections_max));
+    let permits = Arc::new(Semaphore::new(limits.connections));
     while let Some(permit) = stop.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await {
         let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
         let stream = match accepted {
@@ -33,7 +49,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, connections_max: usize,
                 continue;
             }
         };
-        let connection = connection(stream, Arc::clone(&app), &graceful);
+        let connection = connection::serve(stream, Arc::clone(&app), &limits, &graceful);
         tokio::spawn(async move {
             connection.await;
             drop(permit);
@@ -60,63 +76,4 @@ fn raise_limit() -> usize {
         warn!(files, connections, "the limit of open files allows fewer connections than this program does");
     }
     connections.clamp(16, CONNECTIONS_MAX)
-}
-
-/// What a connection has done, for the watch over it.
-#[derive(Default)]
-struct Activity {
-    begun: AtomicU64,
-    answered: AtomicU64,
-    /// Live events go on without requests; they keep themselves alive.
-    live: AtomicBool,
-}
-
-fn connection(
-    stream: TcpStream,
-    app: Arc<App>,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + use<> {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let activity = Arc::new(Activity::default());
-    let watched = Arc::clone(&activity);
-    let service = service_fn(move |request| {
-        let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
-        async move {
-            activity.begun.fetch_add(1, Ordering::Relaxed);
-            let response = app.answer(request).await;
-            let events = HeaderValue::from_static("text/event-stream");
-            if response.headers().get(header::CONTENT_TYPE) == Some(&events) {
-                activity.live.store(true, Ordering::Relaxed);
-            }
-            activity.answered.fetch_add(1, Ordering::Relaxed);
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(CONNECTION_BYTES_MAX);
-    let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
-    async move {
-        tokio::select! {
-            ended = connection => if let Err(error) = ended {
-                debug!(%error, "connection ended");
-            },
-            () = silence(&watched) => debug!("connection closed: silent for too long"),
-        }
-    }
-}
-
-/// Ends when nothing was asked for a whole span of time: one timer for each connection, not one for each request.
-async fn silence(activity: &Activity) {
-    let mut seen = None;
-    loop {
-        tokio::time::sleep(Duration::from_millis(HEAD_MS_MAX)).await;
-        let begun = activity.begun.load(Ordering::Relaxed);
-        let busy =
-            begun != activity.answered.load(Ordering::Relaxed) || activity.live.load(Ordering::Relaxed);
-        if !busy && seen.replace(begun) == Some(begun) {
-            return;
-        }
-    }
 }

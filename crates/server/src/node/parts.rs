@@ -156,7 +156,7 @@ impl Parts {
         paths.push("/");
         let page_token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
         let router = if self.hub.is_some() { router.merge(crate::page::router(page_token)) } else { router };
-        app.begin(router, &paths, &config.cors_origins);
+        app.begin(router, &paths);
     }
 
     /// The documented routes of the role, and their description.

@@ -5,7 +5,11 @@ mod batcher;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod cost;
+#[cfg(test)]
+mod http;
 #[cfg(test)]
 mod live;
 #[cfg(test)]

@@ -1,0 +1,175 @@
+//! One connection: HTTP over it, and the watch that ends it when nothing happens on it any more.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::HttpBody;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tracing::debug;
+
+use super::App;
+use super::serve::Limits;
+use crate::bounds::HEAD_BYTES_MAX;
+
+/// Marks an answer that goes on for as long as something lives, however long nothing is asked for meanwhile.
+#[derive(Clone)]
+pub struct LongLived(Weak<dyn Any + Send + Sync>);
+
+impl LongLived {
+    /// An answer whose body holds this.
+    pub fn with<T: Any + Send + Sync>(held: &Arc<T>) -> Self {
+        let held: Weak<T> = Arc::downgrade(held);
+        Self(held)
+    }
+}
+
+/// What has happened on a connection.
+#[derive(Default)]
+struct Activity {
+    begun: AtomicU64,
+    answered: AtomicU64,
+    /// Set at most once: a stream ends with its connection, or with the process.
+    stream: OnceLock<LongLived>,
+}
+
+impl Activity {
+    /// Whether a long-lived answer is being sent.
+    fn is_streaming(&self) -> bool {
+        self.stream.get().is_some_and(|stream| stream.0.strong_count() > 0)
+    }
+}
+
+/// Serves a connection until it ends.
+pub(super) fn serve(
+    stream: TcpStream,
+    app: Arc<App>,
+    limits: &Limits,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + use<> {
+    if let Err(error) = prepare(&stream, limits.unacked) {
+        debug!(%error, "cannot set up a connection");
+    }
+    let (activity, silence) = (Arc::new(Activity::default()), limits.silence);
+    let watched = Arc::clone(&activity);
+    let socket = Socket { stream, activity: Arc::clone(&activity) };
+    let service = service_fn(move |request| {
+        let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
+        async move {
+            activity.begun.fetch_add(1, Ordering::Relaxed);
+            let response = app.answer(request).await;
+            // The answer to HEAD is marked too, but has no body that goes on.
+            if let Some(stream) = response.extensions().get::<LongLived>()
+                && !response.body().is_end_stream()
+            {
+                let _ = activity.stream.set(stream.clone());
+            }
+            activity.answered.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    // Both: what is read ahead is more than the buffer's bound when the buffer has grown.
+    builder.max_buf_size(HEAD_BYTES_MAX).max_header_size(HEAD_BYTES_MAX).half_close(true);
+    let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
+    async move {
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                debug!(%error, "connection ended");
+            },
+            () = watch(&watched, silence) => debug!("connection closed: silent for too long"),
+        }
+    }
+}
+
+fn prepare(stream: &TcpStream, unacked: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Only Linux has it. Elsewhere the system's own bound holds, mostly some minutes.
+    #[cfg(target_os = "linux")]
+    SockRef::from(stream).set_tcp_user_timeout(Some(unacked))?;
+    Ok(())
+}
+
+/// Ends when nothing was asked for during `silence`, at most half as long again later, unless an answer is still being
+/// made or a stream is being sent. One timer for each connection, not one for each request.
+async fn watch(activity: &Activity, silence: Duration) {
+    let (mut seen, mut quiet) = (0, 0);
+    while quiet < 2 {
+        tokio::time::sleep(silence / 2).await;
+        let begun = activity.begun.load(Ordering::Relaxed);
+        if begun != activity.answered.load(Ordering::Relaxed) || activity.is_streaming() {
+            continue;
+        }
+        quiet = if begun == seen { quiet + 1 } else { 0 };
+        seen = begun;
+    }
+}
+
+/// The connection's socket. While a stream is being sent, it ends as soon as the other side has closed its own: HTTP
+/// allows half-closed connections, so hyper would only notice when it next has something to send.
+struct Socket {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+}
+
+impl Socket {
+    /// Looks whether the other side is gone, and has the task woken when that may have changed.
+    fn poll_gone(&self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut byte = [0];
+        match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        all: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, all)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.is_streaming() {
+            self.poll_gone(cx)?;
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

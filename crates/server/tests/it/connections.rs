@@ -1,0 +1,241 @@
+//! The accept loop with bounds so short that a test can wait for them: whoever holds a connection without using it
+//! loses it, and nobody else does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use server::clock::{Clock, Stopwatch};
+use server::http::{App, Limits, serve};
+use server::live::{Event, Hub};
+use socket2::{SockFilter, SockRef};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::support::in_time;
+
+/// An answer that no socket's buffers hold.
+static BIG: [u8; 16 << 20] = [0; 16 << 20];
+const SILENCE: Duration = Duration::from_millis(1_000);
+const UNACKED: Duration = Duration::from_millis(2_000);
+
+/// A server on loopback; it stops when this is dropped.
+struct Site {
+    address: SocketAddr,
+    hub: Arc<Hub>,
+    _stop: DropGuard,
+}
+
+impl Site {
+    /// With room for so many connections and so many live pages. `begun`: whether it has its routes already.
+    async fn new(connections: usize, pages: usize, begun: bool) -> Self {
+        let stop = CancellationToken::new();
+        let hub = Hub::new(Clock::System, pages, stop.clone());
+        let app = Arc::new(App::starting(7, &[]));
+        if begun {
+            let live = server::live::routes().with_state(Arc::clone(&hub)).split_for_parts().0;
+            let router = Router::new()
+                .route("/healthz", get(|| async { "ok\n" }))
+                .route("/big", get(|| async { &BIG[..] }))
+                .merge(live);
+            app.begin(router, &["/healthz", "/big", "/live"]);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = Limits { connections, silence: SILENCE, unacked: UNACKED };
+        tokio::spawn(serve(listener, app, limits, stop.clone()));
+        Self { address, hub, _stop: stop.drop_guard() }
+    }
+
+    /// A connection whose other side holds little that is not read.
+    async fn connect(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        socket.connect(self.address).await.unwrap()
+    }
+
+    /// A connection on which this was sent.
+    async fn sent(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+
+    /// A live page, and the head of its answer.
+    async fn listen(&self) -> (TcpStream, String) {
+        let mut stream = self.sent(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let head = head(&mut stream).await;
+        (stream, head)
+    }
+
+    /// Publishes an event that no other is like.
+    fn publish(&self, number: usize) {
+        let data = format!("{number:0>60000}");
+        self.hub.publish(Event { topic: "board", data: data.into(), stamped: false });
+    }
+}
+
+/// The head of the next answer.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(in_time(stream.read_u8()).await.expect("an answer"));
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Sends one byte after the other, until that fails.
+async fn drip(mut stream: TcpStream, byte: u8) -> TcpStream {
+    while stream.write_all(&[byte]).await.is_ok() {
+        tokio::time::sleep(SILENCE / 20).await;
+    }
+    stream
+}
+
+/// So many who hold a connection of this site without using it, each for as long as its future goes on.
+async fn holders(site: &Site, begun: bool, number: usize) -> Vec<BoxFuture<'static, TcpStream>> {
+    let dripping = [
+        (site.sent(b"GET /healthz HTTP/1.1\r\nx-slow: ").await, b'x'),
+        (site.sent(b"POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n").await, b'x'),
+        (
+            site.sent(b"POST /live HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffff\r\n").await,
+            b'x',
+        ),
+        (site.connect().await, b'\n'), // empty lines before a head
+    ];
+    let mut quiet = vec![
+        site.sent(b"GET / HTTP/1.1\r\nhost: x\r\n").await,
+        site.sent(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await,
+        site.sent(b"GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n").await,
+        site.sent(b"POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await,
+        site.sent(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n").await,
+        site.sent(b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n").await,
+        // Answers that nobody reads.
+        site.sent(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n").await,
+        site.sent(&b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000)).await,
+    ];
+    for path in ["/live", "/healthz", "/big", "/nothing"] {
+        quiet.push(site.sent(format!("HEAD {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await);
+        let old = format!("HEAD {path} HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+        quiet.push(site.sent(old.as_bytes()).await);
+    }
+    if !begun {
+        quiet.push(site.sent(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await);
+    }
+    while quiet.len() + dripping.len() < number {
+        quiet.push(site.connect().await); // nothing is sent at all
+    }
+    let hold = |stream| async move {
+        std::future::pending::<()>().await;
+        stream
+    };
+    let dripping = dripping.into_iter().map(|(stream, byte)| drip(stream, byte).boxed());
+    dripping.chain(quiet.into_iter().map(|stream| hold(stream).boxed())).collect()
+}
+
+/// Whoever holds connections has lost all of them when as many others have one at the same time.
+async fn everybody_is_closed(begun: bool) {
+    const ROOM: usize = 30;
+    let site = Site::new(ROOM + usize::from(begun), 8, begun).await;
+    let page = if begun { Some(site.listen().await.0) } else { None };
+    let watch = Stopwatch::start();
+    let holders = holders(&site, begun, ROOM).await;
+    assert_eq!(holders.len(), ROOM);
+    let holding = tokio::spawn(join_all(holders));
+    let answered = AtomicUsize::new(0);
+    let others = join_all((0..ROOM).map(|_| async {
+        let mut stream = site.connect().await;
+        for asked in 0.. {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
+            in_time(stream.read_exact(&mut [0; 3])).await.unwrap();
+            answered.fetch_add(usize::from(asked == 0), Ordering::Relaxed);
+            if answered.load(Ordering::Relaxed) == ROOM {
+                break;
+            }
+            // Asks again, or it would lose its connection itself and make room for the next.
+            tokio::time::sleep(SILENCE / 8).await;
+        }
+    }));
+    in_time(others).await;
+    let took_s = watch.seconds();
+    assert!((0.9..10.0).contains(&(took_s / SILENCE.as_secs_f64())), "{took_s} s");
+    holding.abort();
+    if let Some(mut page) = page {
+        // The page has asked for nothing all the time, and is still there.
+        site.publish(1);
+        in_time(page.read_exact(&mut [0; 4_096])).await.expect("the page goes on");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_use_a_connection_loses_it() {
+    tokio::join!(everybody_is_closed(true), everybody_is_closed(false));
+}
+
+/// A program for the kernel's filter of a socket that lets nothing in: `ret 0`.
+const NOTHING: SockFilter = SockFilter::new(0x06, 0, 0, 0);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_listen_any_more_makes_room_for_others() {
+    const ROOM: usize = 3;
+    let site = Site::new(100, ROOM, true).await;
+    let (mut page, told) = site.listen().await;
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+
+    // Who says so makes room at once: nothing has been sent meanwhile.
+    let (closed, _) = site.listen().await;
+    let (reset, _) = site.listen().await;
+    assert!(site.listen().await.1.starts_with("HTTP/1.1 503"));
+    drop(closed);
+    SockRef::from(&reset).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(reset);
+    let free = async |room: usize| {
+        let mut pages = Vec::new();
+        while pages.len() < room {
+            let (page, told) = site.listen().await;
+            if told.starts_with("HTTP/1.1 200") {
+                pages.push(page);
+            } else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        pages
+    };
+    let watch = Stopwatch::start();
+    let [vanished, unread] = in_time(free(2)).await.try_into().unwrap();
+    assert!(watch.seconds() < 2.0, "only what is sent has shown it: {} s", watch.seconds());
+
+    // Who says nothing makes room when what is sent to it is not taken.
+    SockRef::from(&vanished).attach_filter(&[NOTHING]).unwrap();
+    assert!(site.listen().await.1.starts_with("HTTP/1.1 503"));
+    let publishing = async {
+        for number in 0.. {
+            site.publish(number);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let reading = async {
+        let mut bytes = vec![0; 1 << 20];
+        while page.read(&mut bytes).await.expect("the page goes on") > 0 {}
+        panic!("the page has ended");
+    };
+    let made_room = async {
+        let watch = Stopwatch::start();
+        drop(in_time(free(2)).await);
+        let took_s = watch.seconds();
+        assert!((0.5 * UNACKED.as_secs_f64()..10.0 * UNACKED.as_secs_f64()).contains(&took_s), "{took_s} s");
+    };
+    tokio::select! {
+        () = publishing => {}
+        () = reading => {}
+        () = made_room => {}
+    }
+    drop((vanished, unread));
+}

@@ -1,0 +1,140 @@
+//! What every answer has in common, whoever makes it: the router, the process that starts, a handler that panics.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, Version};
+use axum::routing::get;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use server::http::App;
+
+const ORIGIN: &str = "https://a.example";
+
+/// An application that has not begun, and whose pages at [`ORIGIN`] may call.
+fn starting() -> App {
+    App::starting(7, &[ORIGIN.to_owned()])
+}
+
+/// One that has, with a route that works and one that does not.
+fn begun() -> App {
+    let app = starting();
+    let works = get(|| async { "works" });
+    let panics = get(|| async {
+        if Vec::<u8>::new().is_empty() {
+            panic!("a fault of ours")
+        }
+    });
+    app.begin(Router::new().route("/works", works).route("/panics", panics), &["/works", "/panics"]);
+    app
+}
+
+async fn ask(
+    app: &App,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &[u8])],
+) -> (StatusCode, HeaderMap, Value) {
+    ask_as(app, Version::HTTP_11, method, path, headers).await
+}
+
+async fn ask_as(
+    app: &App,
+    version: Version,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &[u8])],
+) -> (StatusCode, HeaderMap, Value) {
+    let mut request = Request::builder().version(version).method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (head, body) = app.answer(request.body(Body::empty()).unwrap()).await.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status, head.headers, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn pages_of_a_configured_origin_see_every_answer_and_others_none() {
+    let (starting, begun) = (starting(), begun());
+    let cases = [
+        (&starting, "/press", "x", 503),
+        (&starting, "/healthz", "x", 200),
+        (&starting, "/readyz", "x", 503),
+        (&starting, "/press", "not a host", 400),
+        (&begun, "/works", "x", 200),
+        (&begun, "/works", "not a host", 400),
+        (&begun, "/nothing", "x", 404),
+        (&begun, "/panics", "x", 500),
+    ];
+    for (app, path, host, status) in cases {
+        for origin in [ORIGIN, "https://b.example"] {
+            let asked = [("host", host.as_bytes()), ("origin", origin.as_bytes())];
+            let (answered, headers, _) = ask(app, Method::GET, path, &asked).await;
+            assert_eq!(answered, status, "{path} {host}");
+            let allowed = headers.get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+            assert_eq!(allowed, (origin == ORIGIN).then_some(ORIGIN), "{path} {host}");
+            let shown = headers["access-control-expose-headers"].to_str().unwrap();
+            assert!(
+                shown.contains("retry-after") && shown.contains("x-request-id"),
+                "{path} {host}: {shown}"
+            );
+            assert!(headers.contains_key("x-request-id") && headers.contains_key("vary"), "{path} {host}");
+
+            let method = ("access-control-request-method", &b"POST"[..]);
+            let (answered, headers, _) = ask(app, Method::OPTIONS, path, &[asked[0], asked[1], method]).await;
+            assert_eq!(answered, if status == 400 { 400 } else { 200 }, "{path} {host}");
+            let allowed = headers.get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+            assert_eq!(allowed, (origin == ORIGIN).then_some(ORIGIN), "{path} {host}");
+            if status != 400 {
+                assert!(headers["access-control-allow-methods"].to_str().unwrap().contains("POST"), "{path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_origins_no_page_elsewhere_may_call() {
+    let app = App::starting(7, &[]);
+    let asked = [("host", &b"x"[..]), ("origin", ORIGIN.as_bytes())];
+    let (status, headers, _) = ask(&app, Method::OPTIONS, "/press", &asked).await;
+    assert_eq!(status, 503);
+    let mut names = headers.keys().map(|name| name.as_str());
+    assert!(!names.any(|name| name.starts_with("access-control-")), "{headers:?}");
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let wrong: [&[(&str, &[u8])]; 8] = [
+        &[],
+        &[("host", b"a.example"), ("host", b"a.example")],
+        &[("host", b"a.example"), ("host", b"b.example")],
+        &[("host", b"two words")],
+        &[("host", b"a.example, b.example")],
+        &[("host", b"a.example/path")],
+        &[("host", b"a.example:port")],
+        &[("host", b"\xff")],
+    ];
+    for app in [starting(), begun()] {
+        for path in ["/healthz", "/works", "/nothing", "http://a.example/works"] {
+            for headers in wrong {
+                let (status, answered, problem) = ask(&app, Method::GET, path, headers).await;
+                assert_eq!(status, 400, "{path} {headers:?}");
+                assert_eq!(answered["content-type"], "application/problem+json");
+                assert_eq!(problem["type"], "urn:buttonparty:problem:invalid-request", "{problem}");
+                assert_eq!(problem["errors"][0]["field"], "Host", "{problem}");
+                assert!(
+                    problem["errors"][0]["reason"].as_str().unwrap().starts_with("must be "),
+                    "{problem}"
+                );
+            }
+            let (status, ..) = ask(&app, Method::GET, path, &[("host", b"[::1]:8080")]).await;
+            assert_ne!(status, 400, "{path}");
+            for headers in &wrong[1..] {
+                let (status, ..) = ask_as(&app, Version::HTTP_10, Method::GET, path, headers).await;
+                assert_eq!(status, 400, "{path} {headers:?}");
+            }
+            let (status, ..) = ask_as(&app, Version::HTTP_10, Method::GET, path, &[]).await;
+            assert_ne!(status, 400, "HTTP/1.0 knows no Host: {path}");
+        }
+    }
+}
