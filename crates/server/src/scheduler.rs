@@ -132,8 +132,9 @@ impl Scheduler {
             && let Some(round) = self.draw(latest.map(|row| row.round))?
         {
             let drawn = Scheduled { round, by_operator: false, stage: Stage::Drawn, ticks_sent: 0 };
-            let won = self.schedule.insert_if_absent(&drawn).await?;
-            wake_ms = wake_ms.min(self.announce_from_ms(&won.round));
+            let inserted = self.schedule.insert_if_absent(&drawn).await?;
+            // Where another scheduler was faster: look again at what it has drawn.
+            wake_ms = wake_ms.min(if inserted { self.announce_from_ms(&round) } else { self.clock.now_ms() });
         }
         Ok(wake_ms)
     }

@@ -46,11 +46,11 @@ impl Schedule {
         }
     }
 
-    /// Adds a round unless its id is taken, and gives back the row that now stands: this one or the one that won.
+    /// Adds a round. `false`: its id is taken, be it by a row that says the same; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<Scheduled, Error> {
+    pub async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<bool, Error> {
         match &self.0 {
             Backend::Postgres(schedule) => schedule.insert_if_absent(scheduled).await,
             Backend::Sqlite(schedule) => schedule.insert_if_absent(scheduled).await,

@@ -33,7 +33,8 @@ impl From<store::Error> for OpenError {
 
 impl Scheduler {
     /// Announces a round that opens `lead_ms` from now; returns when every partition has the announcement durably.
-    /// A round that was drawn but not announced gives way, and the buffer begins anew.
+    /// A round that was drawn but not announced gives way, and the buffer begins anew. Of several operators who ask at
+    /// once, one gets the round; the others are told that it is in their way, also where they asked for the same time.
     ///
     /// # Errors
     /// [`OpenError::Overlaps`] when a round could still be lit then; [`OpenError::Failed`] when it may or may not open.
@@ -84,8 +85,7 @@ impl Scheduler {
         free(latest, opens_at_ms)?;
         let round = self.round(latest.map_or(1, |latest| latest.id + 1), opens_at_ms)?;
         let row = Scheduled { round, by_operator: true, stage: Stage::Announcing, ticks_sent: 0 };
-        let won = self.schedule.insert_if_absent(&row).await?;
-        Ok((won == row).then_some(round))
+        Ok(self.schedule.insert_if_absent(&row).await?.then_some(round))
     }
 }
 

@@ -100,7 +100,7 @@ impl Bench {
     async fn half_announced(&self, id: u64, opens_at_ms: i64) -> Round {
         let round = Round::new(id, opens_at_ms, 100_000, 10_000).unwrap();
         let row = Scheduled { round, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
-        assert_eq!(self.table.insert_if_absent(&row).await.unwrap(), row);
+        assert!(self.table.insert_if_absent(&row).await.unwrap());
         round
     }
 

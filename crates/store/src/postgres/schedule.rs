@@ -43,13 +43,11 @@ impl Schedule {
         row.as_ref().map(read).transpose()
     }
 
-    pub(crate) async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<Scheduled, Error> {
-        // An update that changes nothing makes RETURNING give the row that was there.
+    pub(crate) async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<bool, Error> {
         let insert = concat!(
             "INSERT INTO schedule (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING ",
-            columns!()
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING"
         );
         let Scheduled { round, by_operator, stage, ticks_sent } = *scheduled;
         let insert = sqlx::query(insert)
@@ -60,7 +58,7 @@ impl Schedule {
             .bind(by_operator)
             .bind(stage_number(stage))
             .bind(i16::from(ticks_sent));
-        read(&self.pool.fetch_one(insert).await?)
+        Ok(self.pool.execute(insert).await? == 1)
     }
 
     pub(crate) async fn redraw(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {

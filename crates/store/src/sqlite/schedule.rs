@@ -43,16 +43,14 @@ impl Schedule {
         row.as_ref().map(read).transpose()
     }
 
-    pub(crate) async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<Scheduled, Error> {
-        // An update that changes nothing makes RETURNING give the row that was there.
+    pub(crate) async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<bool, Error> {
         let insert = concat!(
             "INSERT INTO schedule (",
             columns!(),
-            ") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET id = id RETURNING ",
-            columns!()
+            ") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
         );
         let Scheduled { round, by_operator, stage, ticks_sent } = *scheduled;
-        let row = sqlx::query(insert)
+        let inserted = sqlx::query(insert)
             .bind(round.id.cast_signed())
             .bind(round.opens_at_ms)
             .bind(round.window_ms)
@@ -60,9 +58,9 @@ impl Schedule {
             .bind(by_operator)
             .bind(stage_number(stage))
             .bind(ticks_sent)
-            .fetch_one(&self.pool)
+            .execute(&self.pool)
             .await?;
-        read(&row)
+        Ok(inserted.rows_affected() == 1)
     }
 
     pub(crate) async fn redraw(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {

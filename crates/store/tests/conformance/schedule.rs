@@ -19,10 +19,13 @@ pub(crate) async fn the_first_insert_wins(fresh: &Fresh) {
     assert_eq!(schedule.latest().await.unwrap(), None);
     assert_eq!(schedule.get(1).await.unwrap(), None);
     let first = Scheduled { by_operator: true, ..drawn(round(1)) };
-    assert_eq!(schedule.insert_if_absent(&first).await.unwrap(), first);
-    assert_eq!(schedule.insert_if_absent(&drawn(later(round(1), 5))).await.unwrap(), first);
+    assert!(schedule.insert_if_absent(&first).await.unwrap());
+    for taken in [first, drawn(later(round(1), 5))] {
+        assert!(!schedule.insert_if_absent(&taken).await.unwrap(), "whoever is second did not insert it");
+        assert_eq!(schedule.get(1).await.unwrap(), Some(first));
+    }
     let all_set = Scheduled { stage: Stage::Announced, ticks_sent: 5, ..drawn(round(2)) };
-    assert_eq!(schedule.insert_if_absent(&all_set).await.unwrap(), all_set);
+    assert!(schedule.insert_if_absent(&all_set).await.unwrap());
     assert_eq!(schedule.get(1).await.unwrap(), Some(first));
     assert_eq!(schedule.latest().await.unwrap(), Some(all_set));
     assert_eq!(schedule.unfinished().await.unwrap(), [first]);
@@ -78,11 +81,16 @@ pub(crate) async fn two_schedulers_race(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let (one, two) = (fresh.store.schedule().await.unwrap(), fresh.store.schedule().await.unwrap());
     for n in 1..20 {
-        let (ours, theirs) = (drawn(round(n)), drawn(later(round(n), 1)));
+        // In every second race both say the same.
+        let (ours, theirs) = (drawn(round(n)), drawn(later(round(n), i64::from(n % 2 == 0))));
         let (a, b) = tokio::join!(one.insert_if_absent(&ours), two.insert_if_absent(&theirs));
         let (a, b) = (a.unwrap(), b.unwrap());
-        assert_eq!(a, b, "both see the row that won");
-        let before = a.round;
+        assert!(a ^ b, "exactly one inserts it");
+        let won = if a { ours } else { theirs };
+        for schedule in [&one, &two] {
+            assert_eq!(schedule.get(n).await.unwrap(), Some(won), "both see the row that won");
+        }
+        let before = won.round;
         let (ours, theirs) = (drawn(later(round(n), 10)), drawn(later(round(n), 20)));
         let (a, b) = tokio::join!(one.redraw(&before, &ours), two.redraw(&before, &theirs));
         assert!(a.unwrap() ^ b.unwrap(), "exactly one swaps");

@@ -223,7 +223,7 @@ async fn every_role_does_its_work() {
     assert_eq!(scheduler.reader().await.unwrap().identity().await.unwrap(), Some(identity.clone()));
     let schedule = scheduler.schedule().await.unwrap();
     let drawn = Scheduled { round: round(1), by_operator: false, stage: Stage::Drawn, ticks_sent: 0 };
-    assert_eq!(schedule.insert_if_absent(&drawn).await.unwrap(), drawn);
+    assert!(schedule.insert_if_absent(&drawn).await.unwrap());
     assert!(schedule.redraw(&round(1), &Scheduled { by_operator: true, ..drawn }).await.unwrap());
     assert!(schedule.redraw(&round(1), &Scheduled { stage: Stage::Announcing, ..drawn }).await.unwrap());
     assert!(schedule.announced(1).await.unwrap());
