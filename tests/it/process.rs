@@ -344,6 +344,11 @@ async fn a_round_is_not_opened_in_the_past_or_in_an_age(#[values(Embedded, Servi
             "{lead}: {told}"
         );
     }
+    for lead in ["+2000", "-+2000", "2000.0", "soon"] {
+        let output = run(&place, &["round", "open", &format!("--lead-ms={lead}")], &BY_HAND).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains("must be a whole number"), "{lead}: {told}");
+    }
     let round = game.open_round().await;
     assert_eq!(round["round"], 1, "nothing was announced before");
 }

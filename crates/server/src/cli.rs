@@ -85,7 +85,11 @@ pub fn command() -> Command {
     let adopt = Arg::new("adopt-inbox").long("adopt-inbox").action(ArgAction::SetTrue);
     let ids = Arg::new("ids").num_args(0..).help("Ids of dead letters; without any, all of them");
     let lead = Arg::new("lead-ms").long("lead-ms").value_name("MS").help("How long from now it opens");
-    let lead = lead.value_parser(clap::value_parser!(i64));
+    // One before now is told what it may be, as over HTTP.
+    let lead = lead.value_parser(|text: &str| {
+        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+        wire::digits::<i64>(digits).map(|ms| sign * ms).ok_or("must be a whole number")
+    });
     let dev = Arg::new("dev")
         .long("dev")
         .action(ArgAction::SetTrue)

@@ -128,7 +128,7 @@ fn inputs(matches: &ArgMatches) -> Result<Inputs, CostError> {
     // A flag of every command, since it is a setting of the game; here its variable is not read.
     if let Some(text) = matches.get_one::<String>("PARTITIONS") {
         let count =
-            text.parse::<u16>().ok().filter(|count| (1..=game::bounds::PARTITIONS_MAX).contains(count));
+            wire::digits::<u16>(text).filter(|count| (1..=game::bounds::PARTITIONS_MAX).contains(count));
         inputs.partitions = f64::from(count.ok_or_else(|| CostError::Partitions(text.clone()))?);
     }
     Ok(inputs)

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use wire::Readiness;
 
 use crate::bounds::{HEALTH_CACHE_MS, READY_MS_MAX};
 use crate::clock::Clock;
@@ -79,7 +80,9 @@ pub fn routes() -> OpenApiRouter<Arc<Health>> {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "It does")))]
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses(
+    (status = 200, description = "It does", body = String, content_type = "text/plain")
+))]
 async fn healthz() -> &'static str {
     "ok\n"
 }
@@ -88,7 +91,10 @@ async fn healthz() -> &'static str {
 /// wrong; that does not make it unready.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation",
-    responses((status = 200, description = "All of them"), (status = 503, description = "Not all of them"))
+    responses(
+        (status = 200, description = "All of them", body = Readiness),
+        (status = 503, description = "Not all of them", body = Readiness),
+    )
 )]
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
     let (ready, body) = health.kept(&health.ready, async || health.readiness().await).await;
@@ -116,7 +122,7 @@ fn note(
 /// Metrics as Prometheus reads them.
 #[utoipa::path(
     get, path = "/metrics", tag = "operation",
-    responses((status = 200, description = "Prometheus text", content_type = "text/plain"))
+    responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain"))
 )]
 async fn show_metrics(State(health): State<Arc<Health>>) -> Response {
     let render = async || health.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default();

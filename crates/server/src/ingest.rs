@@ -86,6 +86,7 @@ pub fn routes() -> OpenApiRouter<Arc<Ingest>> {
 /// Join the game, or change name, platform or device.
 #[utoipa::path(
     post, path = "/add", tag = "ingest",
+    params(wire::IdempotencyKey),
     request_body(content = AddBody, examples(
         ("new" = (value = json!({"username": "ada", "name": "Ada L.", "platform": "web"}))),
         ("first_client" = (value = json!({"RequestBody": {"username": "grace", "token": "device-1", "platform": "android"}}))),
@@ -109,6 +110,7 @@ async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
 /// Press the button.
 #[utoipa::path(
     post, path = "/press", tag = "ingest",
+    params(wire::IdempotencyKey),
     request_body(content = PressBody, examples(
         ("new" = (value = json!({"username": "ada"}))),
         ("first_client" = (value = json!({"RequestBody": {"username": "grace", "streak": 3}}))),
@@ -132,9 +134,7 @@ async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Response 
 /// Buy a powerup with points.
 #[utoipa::path(
     post, path = "/powerups", tag = "ingest",
-    params(("Idempotency-Key" = Option<String>, Header,
-        description = "Names the purchase, so that a retry buys nothing twice: 1 to 128 visible ASCII characters",
-        example = "6f9619ff-8b86-d011-b42d-00c04fc964ff")),
+    params(wire::IdempotencyKey),
     request_body(content = PowerupBody, examples(
         ("new" = (value = json!({"username": "ada", "powerUpType": "MULTIPLIER", "quantity": 2}))),
         ("first_client" = (value = json!({"RequestBody": {"username": "grace", "powerUpType": "EXTENDER", "quantity": 1.5}}))),

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use game::bounds::TOP_STORED_MAX;
 use percent_encoding::percent_decode_str;
 
-use crate::FieldError;
+use crate::fields::error;
+use crate::{FieldError, digits};
 
 /// Rows of the board when no `limit` is given.
-const LIMIT_DEFAULT: usize = 10;
+pub(crate) const LIMIT_DEFAULT: usize = 10;
 
 /// The one `username` of a query.
 ///
@@ -19,13 +20,13 @@ pub fn username(query: Option<&str>) -> Result<game::Username, FieldError> {
     Ok(game::Username::new(&text)?)
 }
 
-/// The `limit` of a query: 1 to 100, 10 if left out.
+/// The `limit` of a query: 1 to 100 in digits only, 10 if left out.
 ///
 /// # Errors
 /// [`FieldError`] when it is something else, or there twice.
 pub fn limit(query: Option<&str>) -> Result<usize, FieldError> {
     let Some(text) = once(query, "limit")? else { return Ok(LIMIT_DEFAULT) };
-    let limit = text.parse().ok().filter(|limit| (1..=TOP_STORED_MAX).contains(limit));
+    let limit = digits(&text).filter(|limit| (1..=TOP_STORED_MAX).contains(limit));
     limit.ok_or_else(|| error("limit", &format!("must be a whole number from 1 to {TOP_STORED_MAX}")))
 }
 
@@ -41,8 +42,4 @@ fn once<'a>(query: Option<&'a str>, name: &str) -> Result<Option<Cow<'a, str>>, 
         }
     }
     Ok(found)
-}
-
-fn error(field: &str, reason: &str) -> FieldError {
-    FieldError { field: field.to_owned(), reason: reason.to_owned() }
 }

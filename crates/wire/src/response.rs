@@ -1,5 +1,7 @@
 //! What phones get: the bodies of answers and of live events. All times are Unix milliseconds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -144,4 +146,14 @@ pub struct LiveRound {
     pub closes_at: i64,
     /// The server's time of this event.
     pub now: i64,
+}
+
+/// Whether a process can do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// All of it.
+    pub ready: bool,
+    /// What it depends on, by name: `ok`, or what is wrong.
+    #[schema(example = json!({"inbox": "ok", "store": "ok"}))]
+    pub checks: BTreeMap<String, String>,
 }

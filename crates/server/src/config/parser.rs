@@ -114,10 +114,11 @@ impl Parser<'_> {
         text.parse().ok().or_else(|| self.wrong(name, reason))
     }
 
+    /// A whole number; none of the settings may be negative.
     fn within(&mut self, name: &str, min: i64, max: i64) -> Option<i64> {
         let reason = format!("must be a whole number from {min} to {max}");
-        let value: i64 = self.parsed(name, &reason)?;
-        if (min..=max).contains(&value) { Some(value) } else { self.wrong(name, reason) }
+        let value = wire::digits(&self.text(name)?).filter(|value| (min..=max).contains(value));
+        value.or_else(|| self.wrong(name, reason))
     }
 
     /// `Some(None)`: not set; `None`: set, but wrong.

@@ -137,8 +137,14 @@ impl Flag {
     /// What it must be.
     pub fn parse(&self, text: &str) -> Result<f64, String> {
         let (least, most) = self.range;
+        // Digits, perhaps a point, perhaps an exponent: `str::parse` takes a sign in front and names such as `inf` too.
         match text.parse::<f64>() {
-            Ok(value) if (least..=most).contains(&value) => Ok(value),
+            Ok(value)
+                if text.starts_with(|first: char| first.is_ascii_digit())
+                    && (least..=most).contains(&value) =>
+            {
+                Ok(value)
+            }
             _ => Err(format!("must be a number from {least} to {most} ({})", self.unit)),
         }
     }

@@ -229,7 +229,7 @@ fn every_input_has_an_effect() {
         assert!(changes(0.5) || changes(2.0), "{} changes nothing", flag.name);
         assert_eq!(flag.parse(&value.to_string()), Ok(value), "{}", flag.name);
         let wrong = [(flag.range.1 * 2.0).to_string(), "-1".to_owned(), "NaN".to_owned(), "inf".to_owned()];
-        for wrong in wrong.iter().map(String::as_str).chain(["", "many", "1,5"]) {
+        for wrong in wrong.iter().map(String::as_str).chain(["", "many", "1,5", "+1", "infinity"]) {
             let told = flag.parse(wrong).unwrap_err();
             assert!(told.contains("must be a number from") && told.contains(flag.unit), "{told}");
         }

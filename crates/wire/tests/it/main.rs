@@ -2,6 +2,7 @@
 //! refused with which reason, the envelope's round trip, and hostile text that must never cause a panic.
 
 mod bodies;
+mod described;
 mod drive;
 mod envelope;
 mod hostile;

@@ -1,6 +1,6 @@
-//! Query strings: percent-decoded, each parameter once.
+//! Query strings: percent-decoded, each parameter once. Numbers in texts.
 
-use wire::{limit, username};
+use wire::{digits, limit, username};
 
 const ONCE: &str = "must be given exactly once";
 const LIMIT: &str = "must be a whole number from 1 to 100";
@@ -67,6 +67,7 @@ fn a_limit_is_from_1_to_100_or_10() {
         (Some("limit=1"), 1),
         (Some("limit=100"), 100),
         (Some("l%69mit=%32%35"), 25),
+        (Some("limit=007"), 7),
     ] {
         assert_eq!(limit(query), Ok(rows), "{query:?}");
     }
@@ -81,6 +82,9 @@ fn a_limit_is_from_1_to_100_or_10() {
         ("limit=NaN", LIMIT),
         ("limit=null", LIMIT),
         ("limit= 5", LIMIT),
+        ("limit=+5", LIMIT),
+        ("limit=%2B5", LIMIT),
+        ("limit=5.0", LIMIT),
         ("limit=%D9%A5", LIMIT), // an Arabic five
         ("limit=99999999999999999999999999", LIMIT),
         ("limit=%ff", "must be UTF-8"),
@@ -89,5 +93,16 @@ fn a_limit_is_from_1_to_100_or_10() {
     ] {
         let error = limit(Some(query)).unwrap_err();
         assert_eq!((error.field.as_str(), error.reason.as_str()), ("limit", reason), "{query}");
+    }
+}
+
+#[test]
+fn digits_are_all_that_a_number_in_a_text_consists_of() {
+    for (text, number) in [("0", 0), ("7", 7), ("007", 7), ("65535", 65_535)] {
+        assert_eq!(digits::<u16>(text), Some(number), "{text}");
+    }
+    for text in ["", "+7", "-7", "-0", " 7", "7 ", "7_000", "0x7", "7.0", "7e0", "\u{667}", "65536"] {
+        assert_eq!(digits::<u16>(text), None, "{text}");
+        assert_eq!(digits::<i64>(text), (text == "65536").then_some(65_536), "{text}");
     }
 }
