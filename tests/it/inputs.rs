@@ -110,7 +110,7 @@ async fn operators_are_refused_by_name_and_no_round_opens(#[values(Embedded, Ser
         operator(&body).invalid(&game, &[field]).await;
     }
     for lead_ms in
-        ["99", "0", "-1", "3600001", "\"2000\"", "1.5", "1e3", "true", "[]", "99999999999999999999"]
+        ["99", "0", "-1", "3600001", "\"2000\"", "1.5", "1e1", "true", "[]", "99999999999999999999"]
     {
         operator(format!("{{\"lead_ms\":{lead_ms}}}").as_bytes()).invalid(&game, &["lead_ms"]).await;
     }
@@ -125,13 +125,26 @@ async fn operators_are_refused_by_name_and_no_round_opens(#[values(Embedded, Ser
         "Bearer secret-of-operator",
         "Bearer secret-of-operators2",
         "bearer: secret-of-operators",
+        "Bearersecret-of-operators",
+        "Bearer\tsecret-of-operators",
+        "Bearer Secret-of-operators",
         "Basic secret-of-operators",
     ] {
         let request = Wrong::post("/admin/rounds", "{}").with("authorization", token);
         request.refused(&game, 401, "unauthorized", &[]).await;
     }
     Wrong::post("/admin/rounds", "nope").refused(&game, 401, "unauthorized", &[]).await;
+    let right = "Bearer secret-of-operators";
+    let twice = Wrong::post("/admin/rounds", "{}").with("authorization", right).with("authorization", right);
+    twice.refused(&game, 401, "unauthorized", &[]).await;
     nothing_was_enqueued(&game, &place).await;
+    // The scheme in any case, any number of blanks after it: the token is right, and only then is the lead looked at.
+    for right in
+        ["bearer secret-of-operators", "BEARER   secret-of-operators", " Bearer secret-of-operators\t"]
+    {
+        let request = Wrong::post("/admin/rounds", r#"{"lead_ms":1}"#).with("authorization", right);
+        request.invalid(&game, &["lead_ms"]).await;
+    }
 
     let place = Place::new(stack).await;
     let settings: Vec<_> = BY_HAND.into_iter().filter(|(name, _)| *name != "OPERATOR_TOKEN").collect();
@@ -210,6 +223,14 @@ async fn other_methods_and_paths_are_refused(#[values(Embedded, Services)] stack
         let response =
             request.body(r#"{"username":"ada","unknown":[1,{"deep":null}]}"#).send().await.unwrap();
         assert_eq!(response.status(), 202, "{content_type}");
+    }
+    // Whatever the grammar of JSON allows may be unknown, and what is optional may be `null`. No token is one, too.
+    for body in [
+        r#"{"username":"ada","\ud800":"\ud800","\ud800":1e999}"#,
+        r#"{"username":"ada","name":null,"platform":null,"token":null}"#,
+        r#"{"RequestBody":{"username":"ada","token":"","platform":"android"}}"#,
+    ] {
+        assert_eq!(game.post("/add", body).await.0, 202, "{body}");
     }
 }
 

@@ -20,6 +20,7 @@ mod load;
 mod operation;
 mod place;
 mod process;
+mod proxies;
 mod push;
 mod repartition;
 mod restore;

@@ -40,6 +40,10 @@ async fn waits_for(game: &Game, reason: &str) {
         told["checks"]["start"].as_str().is_some_and(|start| start.contains(reason)).then_some(told)
     })
     .await;
+    for path in ["/healthz", "/readyz", "/fetch/lb"] {
+        let answer = game.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+    }
     let health = game.request(Method::GET, "/healthz").send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok\n"));
     // A page of another origin may see that it is to try again; a preflight is answered as later.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tracing::warn;
 use wire::{Problem, ProblemKind};
 
-use crate::reply::{Cause, chain, problem};
+use crate::reply::{Cause, chain, not_stored, problem};
 use game::{Game, OpenError};
 use secret::{Login, Secret, Version};
 pub use settings::{SETTINGS, Settings, SettingsError};
@@ -109,12 +109,13 @@ impl Lambda {
     async fn answer(&self, method: &Method, uri: &Uri) -> Response {
         let answering = Box::pin(self.try_twice(method, uri));
         let answered = timeout(Duration::from_millis(ANSWER_MS_MAX), answering).await;
-        let response =
+        let mut response =
             answered.unwrap_or_else(|_| unavailable(format!("no answer within {ANSWER_MS_MAX} ms")));
         if response.status().is_server_error() {
             let cause = response.extensions().get::<Cause>().map_or("", |cause| cause.0.as_str());
             warn!(path = uri.path(), status = response.status().as_u16(), cause, "request failed");
         }
+        not_stored(response.headers_mut());
         response
     }
 

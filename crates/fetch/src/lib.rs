@@ -9,5 +9,5 @@ mod reply;
 mod routes;
 
 pub use board::{Board, BoardError, KeepError, Source};
-pub use reply::{Cause, chain, json, problem, store_problem};
+pub use reply::{Cause, chain, json, not_stored, problem, store_problem};
 pub use routes::{FetchState, board_rows, routes, with_fallbacks};

@@ -1,6 +1,6 @@
 //! How bodies and problems become HTTP answers.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::to_vec;
 use wire::{Problem, ProblemKind};
@@ -9,6 +9,12 @@ use wire::{Problem, ProblemKind};
 /// never sent.
 #[derive(Debug, Clone)]
 pub struct Cause(pub String);
+
+/// Tells caches to keep nothing of an answer that does not say otherwise. For the one place of a process where all
+/// answers leave: what is true of commands, problems, players and the process itself is over when it is read.
+pub fn not_stored(headers: &mut HeaderMap) {
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
 
 /// The answer that carries a problem.
 pub fn problem(problem: &Problem) -> Response {

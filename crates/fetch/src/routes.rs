@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use game::{LastPress, LastPurchase, Player, PowerupKind, partition_of};
 use store::{PlayerView, Reader};
@@ -17,6 +17,10 @@ use wire::{
 
 use crate::Board;
 use crate::reply::{json, problem, store_problem};
+
+/// Everybody sees the same board, which changes all the time while a round is lit: a cache in front may answer those
+/// who ask within the same second.
+const BOARD_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=1");
 
 /// What the read routes need.
 #[derive(Clone)]
@@ -46,7 +50,7 @@ pub fn with_fallbacks(router: Router) -> Router {
 /// Everything about one player.
 #[utoipa::path(
     get, path = "/fetch/self", tag = "fetch",
-    params(("username" = String, Query, description = "Who; percent-decoded, exactly once", example = "ada")),
+    params(("username" = inline(wire::UsernameText), Query, description = "Who; percent-decoded, exactly once", example = "ada")),
     responses(
         (status = 200, description = "The player", body = SelfView),
         (status = 400, description = "No such query", body = Problem, content_type = "application/problem+json"),
@@ -78,7 +82,7 @@ async fn fetch_self(State(state): State<FetchState>, RawQuery(query): RawQuery) 
 /// The best players.
 #[utoipa::path(
     get, path = "/fetch/lb", tag = "fetch",
-    params(("limit" = Option<usize>, Query, description = "1 to 100; 10 if left out", example = 10)),
+    params(("limit" = inline(Option<wire::LimitNumber>), Query, description = "1 to 100, in digits; 10 if left out", example = 10)),
     responses(
         (status = 200, description = "Best first; empty on an empty game", body = Vec<BoardRow>),
         (status = 400, description = "No such query", body = Problem, content_type = "application/problem+json"),
@@ -91,7 +95,11 @@ async fn fetch_lb(State(state): State<FetchState>, RawQuery(query): RawQuery) ->
         Err(error) => return problem(&error.into()),
     };
     match board_rows(&state.reader, limit).await {
-        Ok(rows) => json(StatusCode::OK, serde_json::to_vec(&rows).unwrap_or_default()),
+        Ok(rows) => {
+            let mut response = json(StatusCode::OK, serde_json::to_vec(&rows).unwrap_or_default());
+            response.headers_mut().insert(header::CACHE_CONTROL, BOARD_KEPT);
+            response
+        }
         Err(error) => store_problem(&error),
     }
 }

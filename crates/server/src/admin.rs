@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use fetch::{Cause, problem};
 use utoipa_axum::router::OpenApiRouter;
@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<Arc<Admin>> {
 /// Announce a round that opens after the lead.
 #[utoipa::path(
     post, path = "/admin/rounds", tag = "admin",
-    request_body(content = Option<OpenRoundBody>, example = json!({"lead_ms": 2000})),
+    request_body(content = OpenRoundBody, example = json!({"lead_ms": 2000})),
     responses(
         (status = 202, description = "Every partition has the announcement durably", body = RoundView),
         (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
@@ -45,7 +45,8 @@ pub fn routes() -> OpenApiRouter<Arc<Admin>> {
     security(("operator" = []))
 )]
 async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request: Request) -> Response {
-    if !is_operator(&headers, &admin.token) {
+    let is_operator = |token| http::same_secret(token, admin.token.as_bytes());
+    if !http::bearer_token(&headers).is_some_and(is_operator) {
         return problem(&Problem::new(ProblemKind::Unauthorized));
     }
     let body = match http::body(request.into_body()).await {
@@ -74,15 +75,4 @@ async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request
             response
         }
     }
-}
-
-/// Compares the whole token whatever its first wrong byte is, so that the time taken tells nothing of it.
-fn is_operator(headers: &HeaderMap, token: &str) -> bool {
-    let given =
-        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| {
-        let same_length = given.len() == token.len();
-        let differences = given.iter().zip(token.as_bytes()).fold(0, |all, (a, b)| all | (a ^ b));
-        same_length && differences == 0
-    })
 }

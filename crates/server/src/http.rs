@@ -1,5 +1,6 @@
 //! What every HTTP route of the server shares: bodies with bounds, problems, request ids, measuring, serving.
 
+mod bearer;
 mod connection;
 mod host;
 mod serve;
@@ -17,6 +18,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 use axum::{BoxError, Router};
+pub use bearer::{bearer_token, same_secret};
 pub use connection::LongLived;
 use fetch::{Cause, problem};
 use futures_util::FutureExt;
@@ -146,6 +148,7 @@ impl App {
                 seconds.record(watch.seconds());
             }
         }
+        fetch::not_stored(response.headers_mut());
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use fetch::problem;
@@ -25,6 +26,13 @@ use wire::{Problem, ProblemKind};
 use crate::bounds::{LIVE_BEHIND_MAX, LIVE_KEEP_ALIVE_MS, RETRY_AFTER_MS};
 use crate::clock::Clock;
 use crate::http::LongLived;
+
+/// What lets a stream through proxies at once, event by event: nginx buffers answers unless they say this, and others
+/// compress or keep what does not forbid it.
+const UNBUFFERED: [(HeaderName, HeaderValue); 2] = [
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+];
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +143,7 @@ pub fn routes() -> OpenApiRouter<Arc<Hub>> {
 #[utoipa::path(
     get, path = "/live", tag = "fetch",
     responses(
-        (status = 200, description = "The latest event of each kind, then each new one. The data of `round` is a LiveRound, that of `board` an array of BoardRow",
+        (status = 200, description = "A comment at once, then the latest event of each kind, then each new one. The data of `round` is a LiveRound, that of `board` an array of BoardRow",
             body = wire::LiveRound, content_type = "text/event-stream"),
         (status = 503, description = "Too many connections", body = Problem, content_type = "application/problem+json"),
     )
@@ -152,9 +160,15 @@ async fn live(State(hub): State<Arc<Hub>>) -> Response {
         let _alive = &connected; // lives as long as the stream
         Ok::<_, Infallible>(renderer.render(&event))
     });
-    let events = events.take_until(hub.stop.clone().cancelled_owned());
+    // So that the head and something of the body leave at once, also where there is no event yet: a proxy or a page may
+    // wait for it.
+    let opened = stream::once(async { Ok(SseEvent::default().comment("open")) });
+    let events = opened.chain(events).take_until(hub.stop.clone().cancelled_owned());
     let keep_alive = KeepAlive::new().interval(Duration::from_millis(LIVE_KEEP_ALIVE_MS));
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     response.extensions_mut().insert(long_lived);
+    for (name, value) in UNBUFFERED {
+        response.headers_mut().insert(name, value);
+    }
     response
 }

@@ -134,8 +134,12 @@ pub(super) fn wrong_fields() -> All {
         ("/add", &long_token, &["token"]),
         ("/add", &long_name, &["name"]),
         ("/add", r#"{"username":"ada","platform":"palm"}"#, &["platform"]),
-        ("/add", r#"{"username":"","name":"","platform":"","token":""}"#, &ALL_OF_ADD),
-        ("/add", r#"{"username":1,"name":[],"platform":{},"token":7}"#, &ALL_OF_ADD),
+        ("/add", r#"{"username":"","name":"","platform":"","token":""}"#, &["username", "name", "platform"]),
+        (
+            "/add",
+            r#"{"username":1,"name":[],"platform":{},"token":7}"#,
+            &["username", "name", "platform", "token"],
+        ),
         ("/powerups", r#"{"username":"ada","quantity":6}"#, &["powerUpType"]),
         ("/powerups", r#"{"username":"ada","powerUpType":"FREEZE"}"#, &["quantity"]),
         ("/powerups", "{}", &["username", "powerUpType", "quantity"]),
@@ -145,8 +149,6 @@ pub(super) fn wrong_fields() -> All {
     ];
     all.into_iter().map(|(path, body, fields)| (Wrong::post(path, body), fields)).collect()
 }
-
-const ALL_OF_ADD: [&str; 4] = ["username", "name", "platform", "token"];
 
 /// Quantities that are no number, no level, or not even JSON.
 pub(super) fn wrong_quantities() -> All {
@@ -175,8 +177,21 @@ pub(super) fn wrong_queries() -> All {
         .collect();
     usernames.push(format!("?username={}", "x".repeat(129)));
     usernames.push(format!("?username={}", encoded(&"é".repeat(65))));
-    let limits =
-        ["", "0", "101", "-1", "abc", "1.5", "1e1", "%FF", "99999999999999999999", "10&limit=10", "NaN"];
+    let limits = [
+        "",
+        "0",
+        "101",
+        "-1",
+        "+5",
+        "%2B5",
+        "abc",
+        "1.5",
+        "1e1",
+        "%FF",
+        "99999999999999999999",
+        "10&limit=10",
+        "NaN",
+    ];
     let limits = limits.map(|limit| (Wrong::get(format!("/fetch/lb?limit={limit}")), &["limit"][..]));
     let one = |query: &String| (Wrong::get(format!("/fetch/self{query}")), &["username"][..]);
     usernames.iter().map(one).chain(limits).collect()

@@ -45,7 +45,7 @@ const TARGETS: [&str; 36] = [
     "/fetch/self%3Fusername=ada",
 ];
 /// What of an answer both must have in common.
-const HEADERS: [&str; 3] = ["content-type", "retry-after", "allow"];
+const HEADERS: [&str; 4] = ["content-type", "retry-after", "allow", "cache-control"];
 
 /// Asserts that the function answers an event as the server answers the request.
 async fn assert_same(function: &Function, server: &Game, method: &str, target: &str, event: &Value) {

@@ -37,7 +37,7 @@ impl Listener {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["cache-control"], "no-cache");
+        assert_eq!(response.headers()["cache-control"], "no-cache, no-transform");
         let chunks = response.bytes_stream().map(|chunk| chunk.map(|chunk| chunk.to_vec()));
         Self { chunks: Box::pin(chunks), text: String::new() }
     }

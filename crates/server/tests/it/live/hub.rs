@@ -100,3 +100,14 @@ async fn there_is_room_for_so_many_pages() {
     pages.pop();
     assert_eq!(get(&hub).await.status(), StatusCode::OK, "one left, so there is room again");
 }
+
+/// A proxy may hold the head of an answer back until something of its body has come.
+#[tokio::test]
+async fn something_leaves_at_once_also_where_there_is_no_event_yet() {
+    let (hub, _stop) = hub();
+    let mut page = Page::open(&hub).await;
+    let first = page.stream.next().now_or_never().expect("it is there already").unwrap().unwrap();
+    assert!(first.starts_with(b":") && first.ends_with(b"\n\n"), "a comment: {first:?}");
+    hub.publish(event("a", 1));
+    assert_eq!(page.next().await.unwrap(), ("a".to_owned(), json!(1)));
+}
