@@ -1,11 +1,13 @@
 //! The description of the API: it is what the code says, its examples work, and answers look as it says.
 
 mod schema;
+mod schemathesis;
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use rstest::rstest;
 use serde_json::{Map, Value};
+use server::bounds::{LEAD_MS_MAX, LEAD_MS_MIN};
 
 use self::schema::Spec;
 use crate::place::Stack::{self, Embedded, Services};
@@ -141,13 +143,26 @@ fn the_file_is_what_the_code_says() {
 }
 
 #[test]
+fn bounds_that_the_server_sets_are_described() {
+    let Spec(described) = described();
+    let lead = &described["components"]["schemas"]["OpenRoundBody"]["properties"]["lead_ms"];
+    assert_eq!((&lead["minimum"], &lead["maximum"]), (&LEAD_MS_MIN.into(), &LEAD_MS_MAX.into()));
+    assert_eq!(
+        described["paths"]["/admin/rounds"]["post"]["requestBody"]["required"],
+        Value::Null,
+        "it may be left out"
+    );
+}
+
+#[test]
 fn examples_fit_their_own_schemas() {
     let spec = described();
     let mut checked = 0;
     for (name, schema) in spec.0["components"]["schemas"].as_object().unwrap() {
         for (property, schema) in schema["properties"].as_object().into_iter().flatten() {
-            if !schema["example"].is_null() {
-                let mistakes = spec.mistakes(schema, &schema["example"], true);
+            let several = schema["examples"].as_array().into_iter().flatten();
+            for example in several.chain(schema.get("example")) {
+                let mistakes = spec.mistakes(schema, example, true);
                 assert!(mistakes.is_empty(), "{name}.{property}: {mistakes:?}");
                 checked += 1;
             }

@@ -69,6 +69,15 @@ impl Spec {
         for (name, value) in value.as_object().into_iter().flatten() {
             match schema["properties"].get(name) {
                 Some(schema) => self.check(schema, value, closed, &format!("{at}.{name}"), mistakes),
+                None if schema["additionalProperties"].is_object() => {
+                    self.check(
+                        &schema["additionalProperties"],
+                        value,
+                        closed,
+                        &format!("{at}.{name}"),
+                        mistakes,
+                    );
+                }
                 None if closed => mistakes.push(format!("{at}: {name} is not described")),
                 None => {}
             }
