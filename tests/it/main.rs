@@ -11,6 +11,7 @@ mod crash;
 mod crowd;
 mod dead_letters;
 mod disk;
+mod files;
 mod first_client;
 mod image;
 mod inputs;

@@ -89,6 +89,10 @@ pub enum Error {
         /// The id of what is there now.
         found: String,
     },
+    /// The inbox's files were deleted, moved or replaced while they were open. Nothing is sent to them or taken from
+    /// them until the same files are back; whether this was stored is not known.
+    #[error(transparent)]
+    Moved(#[from] files::Moved),
     /// The lease ran out, was taken over, or has ended because all of it was acked or released.
     #[error("the lease on the partition is lost")]
     LeaseLost,
@@ -125,7 +129,11 @@ impl Error {
 
     /// Whether it is certain that nothing of what this error answers was stored or removed.
     pub fn is_definite(&self) -> bool {
-        !matches!(self, Self::Unavailable { .. } | Self::Unanswered { .. } | Self::Corrupt { .. })
+        let unknown = matches!(
+            self,
+            Self::Unavailable { .. } | Self::Unanswered { .. } | Self::Corrupt { .. } | Self::Moved(_)
+        );
+        !unknown
     }
 
     pub(crate) fn corrupt(source: impl std::error::Error + Send + Sync + 'static) -> Self {

@@ -375,6 +375,18 @@ impl Queue {
         }
     }
 
+    /// Whether the inbox is still where it was opened; a question to the system, not to the inbox. A queue of SQS is
+    /// where it is.
+    ///
+    /// # Errors
+    /// [`Error::Moved`].
+    pub fn in_place(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.in_place(),
+            Self::Sqs(_) => Ok(()),
+        }
+    }
+
     /// Closes the inbox, for all clones, and finishes what is under way in a file. A send to SQS still gets its answer;
     /// everything else there is cut off. Later calls say [`Error::Closed`].
     pub async fn close(&self) {

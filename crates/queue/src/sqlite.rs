@@ -17,7 +17,8 @@ use std::{
     },
 };
 
-use sqlx::{AssertSqlSafe, SqlitePool, query, query_as, query_scalar};
+use files::Files;
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, SqlitePool, query, query_as, query_scalar};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, Notify};
 
 use crate::{
@@ -40,10 +41,14 @@ struct Inner {
     inserts: Vec<AssertSqlSafe<Arc<str>>>,
     /// Something was sent or a partition became free, in this process.
     news: Notify,
+    /// Which files were opened: nothing counts as written to any other.
+    files: Arc<Files>,
     writers: Mutex<Option<Writers>>,
     /// The writers reported that they are of no more use, and are opened again.
     broken: AtomicBool,
     readers: SqlitePool,
+    /// Held for as long as the inbox is open, so that the files stay the same; closed last.
+    first: Mutex<Option<SqliteConnection>>,
 }
 
 impl fmt::Debug for Sqlite {
@@ -57,8 +62,10 @@ impl fmt::Debug for Sqlite {
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path, options: Options, now_ms: NowMs) -> Result<Self, Error> {
-        let writers = Writers::open(path, &options).await?;
-        let readers = connect::readers(path);
+        let (first, files) = connect::first(path).await?;
+        let files = Arc::new(files);
+        let writers = Writers::open(path, &options, &files).await?;
+        let readers = connect::readers(path, &files);
         let inbox_id =
             query_scalar("SELECT value FROM meta WHERE key = 'inbox_id'").fetch_one(&readers).await?;
         Ok(Self(Arc::new(Inner {
@@ -68,9 +75,11 @@ impl Sqlite {
             inbox_id,
             inserts: send::inserts(),
             news: Notify::new(),
+            files,
             writers: Mutex::new(Some(writers)),
             broken: AtomicBool::new(false),
             readers,
+            first: Mutex::new(Some(first)),
         })))
     }
 
@@ -120,6 +129,11 @@ impl Sqlite {
         if let Some(writers) = self.0.writers.lock().await.take() {
             writers.close().await;
         }
+        if let Some(first) = self.0.first.lock().await.take()
+            && let Err(error) = first.close().await
+        {
+            tracing::warn!(%error, "the inbox did not close cleanly");
+        }
         self.0.news.notify_waiters();
     }
 
@@ -134,17 +148,23 @@ impl Sqlite {
         (now_ms, now_ms.saturating_add(self.0.options.visibility_ms.saturating_mul(BELIEVED_LENGTHS_MAX)))
     }
 
-    /// The turn to write.
+    /// Whether the paths still lead to the files that were opened.
+    pub(crate) fn in_place(&self) -> Result<(), Error> {
+        Ok(self.0.files.check()?)
+    }
+
+    /// The turn to write, to the files that were opened.
     async fn writers(&self) -> Result<MappedMutexGuard<'_, Writers>, Error> {
         let mut guard = self.0.writers.lock().await;
         if self.0.readers.is_closed() {
             return Err(Error::Closed);
         }
+        self.in_place()?;
         if self.0.broken.swap(false, Ordering::Relaxed) {
             *guard = None;
         }
         if guard.is_none() {
-            *guard = Some(Writers::reopen(&self.0.path, &self.0.options).await?);
+            *guard = Some(Writers::open(&self.0.path, &self.0.options, &self.0.files).await?);
         }
         // It was filled just above.
         MutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::Closed)

@@ -97,6 +97,8 @@ pub const PUSH_LEASE_MS: i64 = 30_000;
 pub const PUSH_POLL_MS: u64 = 250;
 /// How often gauges are brought up to date, in milliseconds.
 pub const GAUGES_MS: u64 = 1_000;
+/// How often it is looked whether the embedded files are still the ones that were opened, in milliseconds.
+pub const FILES_WATCH_MS: u64 = 500;
 /// How often in a row a login to the store is refused before the process ends.
 pub const LOGIN_TRIES: u32 = 5;
 /// The pause between two of these tries, in milliseconds.

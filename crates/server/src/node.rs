@@ -1,5 +1,6 @@
 //! One process: opens what its role needs, starts the role's parts, and stops them in order.
 
+mod files;
 mod login;
 mod open;
 mod parts;
@@ -94,6 +95,27 @@ pub enum NodeError {
         applied: u128,
         /// The highest sequence that the inbox has given out.
         given: u128,
+    },
+    /// Another process has the role on the same files.
+    #[error(
+        "another process with the role {role} is using {file}: it runs, or is still stopping (for 10 s at most). Files \
+         have one {role}, as part of `all` or `dev` or alone"
+    )]
+    Held {
+        /// The role.
+        role: &'static str,
+        /// The file that both are for.
+        file: String,
+    },
+    /// The lock of a role.
+    #[error("cannot lock the role {role} on {file}")]
+    Lock {
+        /// The role.
+        role: &'static str,
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The address.
     #[error("cannot listen on {address}")]
@@ -240,6 +262,8 @@ impl Node {
         if let Some(store) = &self.parts.store {
             self.tasks.spawn(login::watch(store.clone(), stop.clone()));
         }
+        let watched = files::watch(self.parts.queue.clone(), self.parts.reader.clone(), stop.clone());
+        self.tasks.spawn(watched.map(Ok));
         let mut gauges = self.parts.gauges(config, clock);
         let stop = stop.clone();
         self.tasks.spawn(async move {
@@ -322,7 +346,11 @@ async fn open_patiently(
                 tokio::time::sleep(backoff(tries)).await;
                 tries += 1;
             }
-            opened => return opened,
+            opened => {
+                let mut parts = opened?;
+                parts.hold_roles(config)?;
+                return Ok(parts);
+            }
         }
     }
 }

@@ -104,6 +104,10 @@ pub enum Error {
         /// The partition.
         partition: u16,
     },
+    /// The database's files were deleted, moved or replaced while they were open. Nothing is written to them until the
+    /// same files are back; whether this was written is not known.
+    #[error(transparent)]
+    Moved(#[from] files::Moved),
     /// The database holds something that no version of this program wrote.
     #[error("the database is corrupt: {what}")]
     Corrupt {
@@ -115,7 +119,7 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without anybody changing it.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Unavailable { .. })
+        matches!(self, Self::Busy { .. } | Self::Unavailable { .. } | Self::Moved(_))
     }
 
     /// Whether the database did not let the login in, as when its password was changed.

@@ -119,6 +119,18 @@ impl Reader {
         }
     }
 
+    /// Whether the database is still where it was opened; a question to the system, not to the database. A server's is
+    /// where it is.
+    ///
+    /// # Errors
+    /// [`Error::Moved`].
+    pub fn in_place(&self) -> Result<(), Error> {
+        match &self.0 {
+            Backend::Postgres(_) => Ok(()),
+            Backend::Sqlite(reader) => reader.in_place(),
+        }
+    }
+
     /// Holds one moment of the whole database, while the game goes on. It keeps one of the connections until it is
     /// dropped, and the database keeps what it needs to show that moment.
     ///

@@ -8,6 +8,7 @@ mod identity;
 mod migrate;
 mod outbox;
 mod player;
+mod pool;
 mod reader;
 mod repartition;
 mod schedule;
@@ -19,13 +20,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 
 pub(crate) use audit::Audit;
 pub(crate) use error::kind;
 pub(crate) use migrate::migrate;
 pub(crate) use outbox::Outbox;
+use pool::Pool;
 pub(crate) use reader::Reader;
 pub(crate) use schedule::Schedule;
 pub(crate) use writer::Writer;
@@ -64,33 +65,19 @@ impl Database {
     }
 
     /// One connection that may write and whose commits are durable.
-    async fn write_pool(&self) -> Result<SqlitePool, Error> {
+    async fn write_pool(&self) -> Result<Pool, Error> {
         let options = self
             .connect_options()
             .synchronous(SqliteSynchronous::Full)
             .pragma("journal_size_limit", LOG_BYTES_MAX)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("temp_store", "MEMORY"); // what a statement would take back on an error
-        self.pool(options, 1).await
+        Pool::open(self, options, 1).await
     }
 
     /// A few connections that cannot write: neither the file's handle nor the connection lets them.
-    async fn read_pool(&self) -> Result<SqlitePool, Error> {
+    async fn read_pool(&self) -> Result<Pool, Error> {
         let options = self.connect_options().read_only(true).pragma("query_only", "ON");
-        self.pool(options, self.options.readers.max(1)).await
-    }
-
-    async fn pool(&self, options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, Error> {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_millis(self.options.busy_timeout_ms))
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options)
-            .await?;
-        let found = migrate::found(&mut *pool.acquire().await?).await?;
-        found.serves(migrate::known())?;
-        Ok(pool)
+        Pool::open(self, options, self.options.readers.max(1)).await
     }
 }

@@ -1,7 +1,8 @@
 //! Connections, their settings, and the schema.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use files::Files;
 use sqlx::{
     ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
@@ -34,27 +35,28 @@ pub(super) struct Writers {
     pub(super) burier: SqliteConnection,
 }
 
-impl Writers {
-    /// Opens the file, makes it where there is none, and brings its schema up to date.
-    pub(super) async fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        let creating =
-            common(path).create_if_missing(true).page_size(PAGE_BYTES).journal_mode(SqliteJournalMode::Wal);
-        let mut first = first_connection(&creating).await?;
-        migrate(&mut first).await?;
-        let writers = Self::reopen(path, options).await?;
-        first.close().await?;
-        Ok(writers)
-    }
+/// Opens the file, makes it where there is none, and brings its schema up to date. The connection is to stay open for
+/// as long as the inbox: then SQLite never removes the log, and which files these are stays true.
+pub(super) async fn first(path: &Path) -> Result<(SqliteConnection, Files), Error> {
+    let creating =
+        common(path).create_if_missing(true).page_size(PAGE_BYTES).journal_mode(SqliteJournalMode::Wal);
+    let mut first = first_connection(&creating).await?;
+    migrate(&mut first).await?;
+    Ok((first, Files::of(path)?))
+}
 
+impl Writers {
     /// Opens the file, which exists: one that was deleted is not made anew behind the back of who reads it.
-    pub(super) async fn reopen(path: &Path, options: &Options) -> Result<Self, Error> {
+    pub(super) async fn open(path: &Path, options: &Options, files: &Files) -> Result<Self, Error> {
         let pages = options.file_bytes_max / u64::from(PAGE_BYTES);
         let roomy = writing(path, pages.saturating_add(HEADROOM_PAGES));
-        Ok(Self {
+        let writers = Self {
             sender: writing(path, pages).connect().await?,
             burier: roomy.connect().await?,
             receiver: roomy.synchronous(SqliteSynchronous::Normal).connect().await?,
-        })
+        };
+        files.check()?;
+        Ok(writers)
     }
 
     /// Copies the log into the file and closes. What fails here is done by whoever opens the file next.
@@ -71,11 +73,17 @@ impl Writers {
 }
 
 /// The pool for everything that only reads. It opens its connections when they are needed.
-pub(super) fn readers(path: &Path) -> SqlitePool {
+pub(super) fn readers(path: &Path, files: &Arc<Files>) -> SqlitePool {
+    let files = Arc::clone(files);
     SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire(false)
+        // It may open one at any time: never another file that has taken the place.
+        .after_connect(move |_, _| {
+            let in_place = files.check().map_err(sqlx::Error::config);
+            Box::pin(std::future::ready(in_place))
+        })
         .connect_lazy_with(common(path).read_only(true))
 }
 

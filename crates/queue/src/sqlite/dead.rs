@@ -20,7 +20,8 @@ impl FromRow<'_, SqliteRow> for DeadLetter {
 impl Sqlite {
     pub(crate) async fn bury(&self, letters: &[DeadLetter]) -> Result<(), Error> {
         let mut writers = self.writers().await?;
-        insert(&mut writers.burier, letters).await.map_err(|error| self.failed(error))
+        insert(&mut writers.burier, letters).await.map_err(|error| self.failed(error))?;
+        self.in_place()
     }
 
     pub(crate) async fn dead_letters(

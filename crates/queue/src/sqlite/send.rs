@@ -55,6 +55,7 @@ impl Sqlite {
             insert = insert.bind(envelope.partition).bind(envelope.id.as_str()).bind(envelope.body.as_str());
         }
         insert.execute(&mut writers.sender).await.map_err(|error| self.failed(error))?;
-        Ok(())
+        // Whoever is told that it is stored will not send it again.
+        self.in_place()
     }
 }

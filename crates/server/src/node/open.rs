@@ -121,6 +121,15 @@ pub(super) fn must_exist(config: &Config) -> Result<(), NodeError> {
     }
 }
 
+/// The file that stands for all that processes of a game share on this machine: the inbox, as every store belongs to one
+/// inbox; the store where the inbox is elsewhere.
+pub(super) fn shared_file(config: &Config) -> Option<&Path> {
+    match (&config.queue, &config.store) {
+        (QueueAddress::File(path), _) | (_, StoreAddress::File(path)) => Some(path),
+        _ => None,
+    }
+}
+
 fn existing(what: &'static str, file: &Path) -> Result<(), NodeError> {
     let missing = |source| NodeError::Missing { what, file: file.display().to_string(), source };
     std::fs::metadata(file).map(drop).map_err(missing)

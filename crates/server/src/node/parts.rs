@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use fetch::{Board, FetchState};
+use files::Hold;
 use metrics::{Gauge, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Backlog, Queue};
@@ -15,11 +16,11 @@ use tracing::{debug, warn};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::NodeError;
 use super::open::{
     agreed, belongs, check_age, migrated_store, migrates, must_exist, open_board, open_queue, open_reader,
     settle, store_at,
 };
+use super::{NodeError, open};
 use crate::admin::Admin;
 use crate::bounds::{CLOCK_SET_MS_MIN, LEAD_MS_MIN, RESEND_MS_MAX};
 use crate::button::Button;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub(super) poke: Arc<Notify>,
     pub(super) generation: u32,
     pub(super) connections_max: usize,
+    /// The roles that no other process may have on the same files.
+    holds: Vec<Hold>,
     clock: Clock,
     metrics: Option<PrometheusHandle>,
 }
@@ -80,6 +83,7 @@ impl Parts {
             poke: Arc::new(Notify::new()),
             generation: 0,
             connections_max: crate::http::connections_max(),
+            holds: Vec::new(),
             clock: clock.clone(),
             metrics,
         };
@@ -145,6 +149,25 @@ impl Parts {
             };
             let schedule = store.schedule().await?;
             self.scheduler = Some(Scheduler::new(schedule, queue, clock, system_rng(), options));
+        }
+        Ok(())
+    }
+
+    /// Makes this the only process that applies commands or opens rounds on these files. Two would apply everything
+    /// once all the same, but each has its own board in memory, and its ranks lack what the other one applied.
+    ///
+    /// # Errors
+    /// [`NodeError::Held`] while another process has the role.
+    pub(super) fn hold_roles(&mut self, config: &Config) -> Result<(), NodeError> {
+        let Some(path) = open::shared_file(config) else { return Ok(()) };
+        let file = || path.display().to_string();
+        for (part, role) in [(Role::Handler, "handler"), (Role::Scheduler, "scheduler")] {
+            if config.role.has(part) {
+                let held = Hold::take(path, role)
+                    .map_err(|source| NodeError::Lock { role, file: file(), source })?
+                    .ok_or_else(|| NodeError::Held { role, file: file() })?;
+                self.holds.push(held);
+            }
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Writer {
             transaction.rollback().await?;
             return Ok(Committed::Done);
         }
-        transaction.commit().await?;
+        self.end_write(transaction).await?;
         self.memories.remember(partition, Memory { position: to, rounds: world.rounds.clone(), board });
         Ok(Committed::Done)
     }

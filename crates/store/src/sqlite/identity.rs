@@ -24,7 +24,7 @@ impl Writer {
         add_inbox(&mut transaction, 1, inbox_id, now_ms).await?;
         let settled = Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions };
         add_partitions(&mut transaction, &settled, 0, 0).await?;
-        transaction.commit().await?;
+        self.end_write(transaction).await?;
         Ok(settled)
     }
 
@@ -43,7 +43,7 @@ impl Writer {
             .bind(sequence_text(0))
             .execute(&mut *transaction)
             .await?;
-        transaction.commit().await?;
+        self.end_write(transaction).await?;
         Ok(adopted)
     }
 

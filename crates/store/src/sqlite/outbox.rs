@@ -1,16 +1,16 @@
 //! The outbox: one atomic statement for each step of a lease.
 
 use game::Token;
-use sqlx::SqlitePool;
 
 use super::Database;
+use super::pool::Pool;
 use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};
 
 /// One connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
-    pool: SqlitePool,
+    pool: Pool,
 }
 
 impl Outbox {
@@ -28,7 +28,7 @@ impl Outbox {
                 AND (lease_until_ms <= ?2 OR lease_until_ms > ?2 + 2 * ?3) ORDER BY id LIMIT 1)
             RETURNING id, taken, partition, topic, payload, expires_at_ms, cursor";
         let taken = sqlx::query(take).bind(owner).bind(now_ms).bind(lease_ms);
-        let Some(row) = taken.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let Some(row) = self.pool.fetch_optional(taken).await? else { return Ok(None) };
         Ok(Some(Columns::from(&row).job()?))
     }
 
@@ -42,7 +42,7 @@ impl Outbox {
             WHERE partition = ? AND token > ? ORDER BY token LIMIT ?";
         let after = after.map_or("", Token::as_str); // no token is empty
         let devices = sqlx::query(devices).bind(partition).bind(after).bind(limit);
-        let rows = devices.fetch_all(&self.pool).await?;
+        let rows = self.pool.fetch_all(devices).await?;
         rows.iter().map(|row| Columns::from(row).device_row()).collect()
     }
 
@@ -55,25 +55,21 @@ impl Outbox {
     ) -> Result<bool, Error> {
         let advance = "UPDATE outbox SET cursor = ?3, lease_until_ms = ?4
             WHERE id = ?1 AND taken = ?2 AND done_at_ms IS NULL";
-        let advanced = sqlx::query(advance)
+        let advance = sqlx::query(advance)
             .bind(job.id)
             .bind(job.taken)
             .bind(cursor.as_str())
-            .bind(now_ms.saturating_add(lease_ms))
-            .execute(&self.pool)
-            .await?;
-        Ok(advanced.rows_affected() == 1)
+            .bind(now_ms.saturating_add(lease_ms));
+        Ok(self.pool.execute(advance).await? == 1)
     }
 
     pub(crate) async fn done(&self, job: &Job, now_ms: i64) -> Result<bool, Error> {
         let done = "UPDATE outbox SET done_at_ms = ?3 WHERE id = ?1 AND taken = ?2 AND done_at_ms IS NULL";
-        let done = sqlx::query(done).bind(job.id).bind(job.taken).bind(now_ms).execute(&self.pool).await?;
-        Ok(done.rows_affected() == 1)
+        Ok(self.pool.execute(sqlx::query(done).bind(job.id).bind(job.taken).bind(now_ms)).await? == 1)
     }
 
     pub(crate) async fn pending(&self) -> Result<u64, Error> {
         let pending = "SELECT count(*) FROM outbox WHERE done_at_ms IS NULL";
-        let pending: i64 = sqlx::query_scalar(pending).fetch_one(&self.pool).await?;
-        Ok(pending.cast_unsigned())
+        Columns::from(&self.pool.fetch_one(sqlx::query(pending)).await?).u64()
     }
 }

@@ -2,10 +2,10 @@
 
 use futures_util::TryStreamExt as _;
 use game::{Round, Standing, Username};
-use sqlx::SqlitePool;
 
 use super::audit::Audit;
 use super::player::{self, player_json};
+use super::pool::Pool;
 use super::{Database, identity};
 use crate::columns::Columns;
 use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position, board, view};
@@ -13,7 +13,7 @@ use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position, board, view
 /// A few connections that cannot write.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
-    pool: SqlitePool,
+    pool: Pool,
 }
 
 impl Reader {
@@ -26,7 +26,7 @@ impl Reader {
     }
 
     #[cfg(test)]
-    pub(super) fn pool(&self) -> &SqlitePool {
+    pub(super) fn pool(&self) -> &sqlx::SqlitePool {
         &self.pool
     }
 
@@ -49,7 +49,7 @@ impl Reader {
             FROM players AS p WHERE p.partition = ?1 AND p.username = ?2"
         );
         let view = sqlx::query(VIEW).bind(partition).bind(username.as_str()).bind(now_ms);
-        let Some(row) = view.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let Some(row) = view.fetch_optional(&*self.pool).await? else { return Ok(None) };
         let mut columns = Columns::from(&row);
         let (username, player) = player::read(columns.text()?)?;
         Ok(Some(view::read(&username, &player, partition, &mut columns)?))
@@ -57,7 +57,7 @@ impl Reader {
 
     pub(crate) async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
         let snapshots: Vec<String> =
-            sqlx::query_scalar("SELECT snapshot FROM board").fetch_all(&self.pool).await?;
+            sqlx::query_scalar("SELECT snapshot FROM board").fetch_all(&*self.pool).await?;
         board::merge(&snapshots, limit)
     }
 
@@ -66,7 +66,7 @@ impl Reader {
             WHERE stage = 2 AND opens_at_ms >=
                 coalesce((SELECT max(opens_at_ms) FROM schedule WHERE stage = 2 AND opens_at_ms <= ?), 0)
             ORDER BY opens_at_ms";
-        let rows = sqlx::query(rounds).bind(now_ms).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(rounds).bind(now_ms).fetch_all(&*self.pool).await?;
         rows.iter().map(|row| Columns::from(row).round()).collect()
     }
 
@@ -98,14 +98,18 @@ impl Reader {
     pub(crate) async fn counts(&self) -> Result<Counts, Error> {
         let counts = "SELECT (SELECT count(*) FROM players),
             (SELECT count(*) FROM outbox WHERE done_at_ms IS NULL)";
-        let row = sqlx::query(counts).fetch_one(&self.pool).await?;
+        let row = sqlx::query(counts).fetch_one(&*self.pool).await?;
         let mut columns = Columns::from(&row);
         Ok(Counts { players: columns.u64()?, outbox_pending: columns.u64()? })
     }
 
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        sqlx::query("SELECT count(*) FROM partitions").fetch_one(&self.pool).await?;
+        self.pool.fetch_one(sqlx::query("SELECT count(*) FROM partitions")).await?;
         Ok(())
+    }
+
+    pub(crate) fn in_place(&self) -> Result<(), Error> {
+        self.pool.in_place()
     }
 
     pub(crate) async fn audit(&self) -> Result<Audit, Error> {

@@ -37,7 +37,7 @@ impl Writer {
         for partition in 0..partitions {
             board::make(&mut transaction, partition).await?;
         }
-        transaction.commit().await?;
+        self.end_write(transaction).await?;
         Ok(next)
     }
 }

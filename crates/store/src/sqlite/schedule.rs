@@ -1,10 +1,10 @@
 //! The schedule: one atomic statement for each step.
 
 use game::Round;
-use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 
 use super::Database;
+use super::pool::Pool;
 use crate::columns::Columns;
 use crate::types::stage_number;
 use crate::{Error, Scheduled};
@@ -19,7 +19,7 @@ macro_rules! columns {
 /// One connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
-    pool: SqlitePool,
+    pool: Pool,
 }
 
 impl Schedule {
@@ -33,13 +33,13 @@ impl Schedule {
 
     pub(crate) async fn latest(&self) -> Result<Option<Scheduled>, Error> {
         let latest = concat!("SELECT ", columns!(), " FROM schedule ORDER BY id DESC LIMIT 1");
-        let row = sqlx::query(latest).fetch_optional(&self.pool).await?;
+        let row = self.pool.fetch_optional(sqlx::query(latest)).await?;
         row.as_ref().map(read).transpose()
     }
 
     pub(crate) async fn get(&self, id: u64) -> Result<Option<Scheduled>, Error> {
         let get = concat!("SELECT ", columns!(), " FROM schedule WHERE id = ?");
-        let row = sqlx::query(get).bind(id.cast_signed()).fetch_optional(&self.pool).await?;
+        let row = self.pool.fetch_optional(sqlx::query(get).bind(id.cast_signed())).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -50,52 +50,47 @@ impl Schedule {
             ") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
         );
         let Scheduled { round, by_operator, stage, ticks_sent } = *scheduled;
-        let inserted = sqlx::query(insert)
+        let insert = sqlx::query(insert)
             .bind(round.id.cast_signed())
             .bind(round.opens_at_ms)
             .bind(round.window_ms)
             .bind(round.grace_ms)
             .bind(by_operator)
             .bind(stage_number(stage))
-            .bind(ticks_sent)
-            .execute(&self.pool)
-            .await?;
-        Ok(inserted.rows_affected() == 1)
+            .bind(ticks_sent);
+        Ok(self.pool.execute(insert).await? == 1)
     }
 
     pub(crate) async fn redraw(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
         let redraw = "UPDATE schedule SET opens_at_ms = ?3, window_ms = ?4, grace_ms = ?5, by_operator = ?6,
             stage = ?7 WHERE id = ?1 AND opens_at_ms = ?2 AND stage = 0";
         let Scheduled { round, by_operator, stage, ticks_sent: _ } = *new;
-        let redrawn = sqlx::query(redraw)
+        let redraw = sqlx::query(redraw)
             .bind(drawn.id.cast_signed())
             .bind(drawn.opens_at_ms)
             .bind(round.opens_at_ms)
             .bind(round.window_ms)
             .bind(round.grace_ms)
             .bind(by_operator)
-            .bind(stage_number(stage))
-            .execute(&self.pool)
-            .await?;
-        Ok(redrawn.rows_affected() == 1)
+            .bind(stage_number(stage));
+        Ok(self.pool.execute(redraw).await? == 1)
     }
 
     pub(crate) async fn announced(&self, id: u64) -> Result<bool, Error> {
         let announced = "UPDATE schedule SET stage = 2 WHERE id = ? AND stage >= 1";
-        let announced = sqlx::query(announced).bind(id.cast_signed()).execute(&self.pool).await?;
-        Ok(announced.rows_affected() == 1)
+        Ok(self.pool.execute(sqlx::query(announced).bind(id.cast_signed())).await? == 1)
     }
 
     pub(crate) async fn ticked(&self, id: u64, ticks_sent: u8) -> Result<(), Error> {
         let ticked = "UPDATE schedule SET ticks_sent = max(ticks_sent, ?2) WHERE id = ?1";
-        sqlx::query(ticked).bind(id.cast_signed()).bind(ticks_sent).execute(&self.pool).await?;
+        self.pool.execute(sqlx::query(ticked).bind(id.cast_signed()).bind(ticks_sent)).await?;
         Ok(())
     }
 
     pub(crate) async fn unfinished(&self) -> Result<Vec<Scheduled>, Error> {
         let unfinished =
             concat!("SELECT ", columns!(), " FROM schedule WHERE stage < 2 OR ticks_sent < 5 ORDER BY id");
-        let rows = sqlx::query(unfinished).fetch_all(&self.pool).await?;
+        let rows = self.pool.fetch_all(sqlx::query(unfinished)).await?;
         rows.iter().map(read).collect()
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use game::{Player, PurchaseId, PurchaseOutcome, Rounds, Username, World};
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 
 use super::Database;
 use super::player::{self, player_json};
+use super::pool::Pool;
 use crate::columns::{self, Columns};
 use crate::json::{self, Rows};
 use crate::memory::{Memories, Memory};
@@ -20,7 +21,7 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 /// One connection, and what need not be read again for each batch.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pool: SqlitePool,
+    pool: Pool,
     pub(super) memories: Memories,
 }
 
@@ -33,21 +34,32 @@ impl Writer {
         self.pool.close().await;
     }
 
-    pub(super) fn pool(&self) -> &SqlitePool {
+    pub(super) fn pool(&self) -> &sqlx::SqlitePool {
         &self.pool
     }
 
     /// Begins a transaction that holds the write lock from the start, so that it never fails half-way for want of it.
+    /// Ends in [`Writer::end_write`].
     pub(super) async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        self.pool.in_place()?;
         match self.pool.begin_with(BEGIN).await {
             // SQLite itself has rolled back the transaction before this one, because of a full disk for example; the
             // driver has not noticed and would never begin again on this connection.
             Err(sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement) => {
-                self.pool.acquire().await?.close().await?;
-                Ok(self.pool.begin_with(BEGIN).await?)
+                // Closed behind the next one, so that it never was the last: SQLite would make a new log.
+                let broken = self.pool.acquire().await?.detach();
+                let begun = self.pool.begin_with(BEGIN).await;
+                broken.close().await?;
+                Ok(begun?)
             }
             begun => Ok(begun?),
         }
+    }
+
+    /// Commits, to the files that were opened.
+    pub(super) async fn end_write(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), Error> {
+        transaction.commit().await?;
+        self.pool.in_place()
     }
 
     pub(crate) async fn prefetch(
@@ -56,6 +68,7 @@ impl Writer {
         usernames: &[Username],
         purchases: &[(Username, PurchaseId)],
     ) -> Result<Prefetched, Error> {
+        self.pool.in_place()?;
         let mut transaction = self.pool.begin().await?;
         let (from, applied_through_ms) = position(&mut transaction, partition).await?;
         let memory = match self.memories.recall(partition, from) {

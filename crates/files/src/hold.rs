@@ -1,0 +1,63 @@
+//! The right to be the only process with a role.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// The right to be the only process with a role on a database. It ends with this value, and with the process however
+/// that ends: the system lets go of it.
+#[derive(Debug)]
+pub struct Hold {
+    /// Beside the database: closing the database's own file a second time would release SQLite's locks on it.
+    _lock: File,
+}
+
+impl Hold {
+    /// Takes the role on the database in this file, which exists; `None` while another process has it.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be opened.
+    pub fn take(database: &Path, role: &str) -> io::Result<Option<Self>> {
+        // Whoever comes along another path meets the same lock.
+        let mut path = OsString::from(database.canonicalize()?);
+        path.push(format!("-{role}.lock"));
+        // A lock needs no right to write, and a file that is there may be read-only.
+        let lock = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?
+            }
+            opened => opened?,
+        };
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hold;
+
+    #[test]
+    fn a_role_has_one_holder_by_any_path_until_it_lets_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("inbox.sqlite");
+        assert!(Hold::take(&database, "handler").is_err(), "there is no database");
+        std::fs::write(&database, "").unwrap();
+        let other = folder.path().join("other.sqlite");
+        std::os::unix::fs::symlink(&database, &other).unwrap();
+
+        let held = Hold::take(&database, "handler").unwrap();
+        assert!(held.is_some());
+        for path in [&database, &other] {
+            assert!(Hold::take(path, "handler").unwrap().is_none());
+        }
+        assert!(Hold::take(&database, "scheduler").unwrap().is_some(), "another role");
+        drop(held);
+        assert!(Hold::take(&other, "handler").unwrap().is_some());
+    }
+}

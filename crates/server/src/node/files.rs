@@ -1,0 +1,51 @@
+//! Embedded files that are deleted, moved or replaced under a running process. What guards the data is that nothing counts
+//! as written to them (`queue` and `store` see to it); this tells the operator.
+
+use std::time::Duration;
+
+use queue::Queue;
+use store::Reader;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::bounds::FILES_WATCH_MS;
+
+/// Says so in the log when the files of the inbox or of the store are not the ones that were opened, and when they are
+/// back, until `stop`.
+pub(super) async fn watch(queue: Option<Queue>, reader: Option<Reader>, stop: CancellationToken) {
+    let (mut inbox, mut store) = (Place::of("inbox"), Place::of("store"));
+    let pause = || tokio::time::sleep(Duration::from_millis(FILES_WATCH_MS));
+    while stop.run_until_cancelled(pause()).await.is_some() {
+        if let Some(queue) = &queue {
+            inbox.note(queue.in_place());
+        }
+        if let Some(reader) = &reader {
+            store.note(reader.in_place());
+        }
+    }
+}
+
+/// Where something is, and whether it was there when that was last asked.
+struct Place {
+    name: &'static str,
+    in_place: bool,
+}
+
+impl Place {
+    fn of(name: &'static str) -> Self {
+        Self { name, in_place: true }
+    }
+
+    fn note<E: std::error::Error>(&mut self, found: Result<(), E>) {
+        let Self { name, in_place } = self;
+        match &found {
+            Err(error) if *in_place => error!(
+                reason = fetch::chain(error),
+                "the files of the {name} were taken away: nothing is taken or applied until the same files are back"
+            ),
+            Ok(()) if !*in_place => info!("the files of the {name} are back"),
+            _ => {}
+        }
+        *in_place = found.is_ok();
+    }
+}

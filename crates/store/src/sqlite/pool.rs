@@ -1,0 +1,91 @@
+//! Connections to the file, and which files they are connected to.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use files::Files;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
+use sqlx::{Sqlite, SqlitePool};
+
+use super::{Database, migrate};
+use crate::Error;
+
+/// A statement with its values.
+pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// A few connections, of which one is always open. Its own methods do what is asked only while the paths lead to the
+/// files that are open, before it and afterwards; the others do not look.
+#[derive(Debug, Clone)]
+pub(super) struct Pool {
+    pool: SqlitePool,
+    files: Files,
+}
+
+impl Deref for Pool {
+    type Target = SqlitePool;
+
+    fn deref(&self) -> &SqlitePool {
+        &self.pool
+    }
+}
+
+impl Pool {
+    /// Opens the database, which must have a schema that this program can serve.
+    pub(super) async fn open(
+        database: &Database,
+        options: SqliteConnectOptions,
+        connections: u32,
+    ) -> Result<Self, Error> {
+        let known = Arc::new(OnceLock::<Files>::new());
+        let expected = Arc::clone(&known);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_millis(database.options.busy_timeout_ms))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            // It may open one at any time: never another file that has taken the place.
+            .after_connect(move |_, _| {
+                let in_place = expected.get().map_or(Ok(()), Files::check).map_err(sqlx::Error::config);
+                Box::pin(std::future::ready(in_place))
+            })
+            .connect_with(options)
+            .await?;
+        let found = migrate::found(&mut *pool.acquire().await?).await?;
+        found.serves(migrate::known())?;
+        let files = Files::of(&database.path)?;
+        let files = known.get_or_init(|| files).clone();
+        Ok(Self { pool, files })
+    }
+
+    /// Whether the paths lead to the files that are open.
+    pub(super) fn in_place(&self) -> Result<(), Error> {
+        Ok(self.files.check()?)
+    }
+
+    pub(super) async fn fetch_all(&self, statement: Statement<'_>) -> Result<Vec<SqliteRow>, Error> {
+        self.on_the_files(statement.fetch_all(&self.pool)).await
+    }
+
+    pub(super) async fn fetch_optional(&self, statement: Statement<'_>) -> Result<Option<SqliteRow>, Error> {
+        self.on_the_files(statement.fetch_optional(&self.pool)).await
+    }
+
+    pub(super) async fn fetch_one(&self, statement: Statement<'_>) -> Result<SqliteRow, Error> {
+        self.on_the_files(statement.fetch_one(&self.pool)).await
+    }
+
+    /// Executes a statement, and returns how many rows it wrote.
+    pub(super) async fn execute(&self, statement: Statement<'_>) -> Result<u64, Error> {
+        Ok(self.on_the_files(statement.execute(&self.pool)).await?.rows_affected())
+    }
+
+    async fn on_the_files<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
+        self.in_place()?;
+        let done = work.await?;
+        self.in_place()?;
+        Ok(done)
+    }
+}
