@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -57,12 +58,19 @@ impl Home {
         }
     }
 
-    /// A command of the binary that runs without privileges, and that lives on when a file may not grow.
+    /// A command of the binary that runs without privileges.
     fn command(&self, place: &Place, args: &[&str], settings: &[(&str, &str)]) -> Command {
-        let line = [&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], unprivileged()].concat();
         let plain = command(place, args, settings);
-        let mut wrapped = Command::new(line[0]);
-        wrapped.args(&line[1..]).arg(self.folder.path().join("buttonparty")).args(plain.as_std().get_args());
+        let own = self.folder.path().join("buttonparty");
+        let mut wrapped = match unprivileged() {
+            [] => Command::new(own),
+            [program, rest @ ..] => {
+                let mut wrapped = Command::new(program);
+                wrapped.args(rest).arg(own);
+                wrapped
+            }
+        };
+        wrapped.args(plain.as_std().get_args());
         for (name, value) in plain.as_std().get_envs() {
             wrapped.env(name, value.unwrap());
         }
@@ -185,14 +193,17 @@ impl Drop for SmallDisk {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_full_disk_is_answered_with_503_until_there_is_room() {
+async fn a_full_disk_is_answered_with_503_until_there_is_room(#[values("beside it", "on it")] log: &str) {
     let _alone = alone().await;
     let home = Home::new();
     let Some(disk) = SmallDisk::mount(home.place.folder(), "24m") else { return };
     home.give(&disk.0);
     let settings = settings();
-    let game = home.start("all", &settings).await;
+    let log_on_it = log == "on it";
+    let logs = if log_on_it { home.place.folder() } else { home.folder.path() };
+    let game = Game::spawn(home.command(&home.place, &["all"], &settings), logs, "all").await;
     let mut phone = Address::new(&game.url).phone();
     phone.until_taken("add", &named("before"), None).await;
     game.player("before", |player| player["score"] == 0).await;
@@ -203,12 +214,25 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room() {
     let ballast_bytes = fs::metadata(&ballast).unwrap().len();
     fs::OpenOptions::new().write(true).open(&ballast).unwrap().set_len(ballast_bytes - ROOM_BYTES).unwrap();
     fill(&mut phone, "full").await;
-    assert_turned_away(&game).await;
-    assert_log_says(&game, "full");
+    if log_on_it {
+        // One line after the other for which there is no room.
+        eventually("lines are dropped", || async {
+            assert_turned_away(&game).await;
+            (game.metric("buttonparty_log_lines_dropped_total").await >= 5.0).then_some(())
+        })
+        .await;
+    } else {
+        assert_turned_away(&game).await;
+        assert_log_says(&game, "full");
+    }
     assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
 
     fs::remove_file(&ballast).unwrap();
+    let log = game.log.clone();
     assert_goes_on(game, &home.place, phone, &settings).await;
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains("stopping"), "{log}");
+    assert_eq!(log.contains("lines of this log could not be written"), log_on_it, "{log}");
 }
 
 #[tokio::test]

@@ -33,4 +33,5 @@ mod several;
 mod stall;
 mod start;
 mod support;
+mod telemetry;
 mod template;

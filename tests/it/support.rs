@@ -1,5 +1,6 @@
 //! Starts the real binary, and talks to it as phones and operators do.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::{sleep, timeout};
 
@@ -98,6 +99,13 @@ pub(crate) fn command(place: &Place, args: &[&str], settings: &[(&str, &str)]) -
     command
 }
 
+/// Has a command listen on a port that is free.
+fn listening(mut command: Command) -> (Command, SocketAddr) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    command.env("BUTTONPARTY_LISTEN", free.to_string());
+    (command, free)
+}
+
 /// Starts a command that adds what it says to a log in this folder.
 fn spawn_logged(mut command: Command, folder: &Path, name: &str) -> (Child, PathBuf) {
     let log = folder.join(format!("{name}.log"));
@@ -132,11 +140,27 @@ impl Game {
 
     /// Starts a role that may have to wait for something, and waits until it answers at all.
     pub(crate) async fn begin(place: &Place, role: &str, settings: &[(&str, &str)]) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = command(place, &[role], settings);
-        command.env("BUTTONPARTY_LISTEN", free.to_string()).stdout(Stdio::null());
+        let (mut command, address) = listening(command(place, &[role], settings));
+        command.stdout(Stdio::null());
         let (child, log) = spawn_logged(command, place.folder(), role);
-        let game = Self { child, url: format!("http://{free}"), log, client: client() };
+        Self { child, url: format!("http://{address}"), log, client: client() }.answering().await
+    }
+
+    /// Starts a command whose output goes elsewhere, and waits until it answers.
+    pub(crate) async fn start_quiet(command: Command) -> Self {
+        let (mut command, address) = listening(command);
+        let child = command.spawn().unwrap();
+        let url = format!("http://{address}");
+        Self { child, url, log: PathBuf::new(), client: client() }.answering().await
+    }
+
+    /// Its standard error, which was piped.
+    pub(crate) fn take_stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("it is piped")
+    }
+
+    async fn answering(self) -> Self {
+        let game = self;
         let answers = async || game.client.get(format!("{}/healthz", game.url)).send().await.ok().map(drop);
         eventually("it answers", answers).await;
         game

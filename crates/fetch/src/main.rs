@@ -1,6 +1,7 @@
 //! The binary of the Lambda function, which a zip must name `bootstrap`. The one place of it that reads the clock and
 //! the environment.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,7 +28,8 @@ async fn main() -> ExitCode {
 }
 
 fn failed(reason: &str) -> ExitCode {
-    eprintln!("fetch-lambda: {reason}");
+    // Where it cannot be said, the exit code says it.
+    let _ = writeln!(std::io::stderr(), "fetch-lambda: {reason}");
     ExitCode::FAILURE
 }
 

@@ -115,3 +115,7 @@ pub const DEAD_PAGE: usize = 1_000;
 pub const METRICS_MS_MAX: u64 = 5_000;
 /// Bytes of these metrics, at most: 4 MiB.
 pub const METRICS_BYTES_MAX: usize = 4 << 20;
+/// Lines of the log that wait to be written, in bytes together, at most: 1 MiB. What comes then is dropped and counted.
+pub const LOG_BYTES_MAX: usize = 1 << 20;
+/// How long the end of a process waits for the last lines of its log to be written, in milliseconds.
+pub const LOG_FLUSH_MS_MAX: u64 = 500;

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Role, SETTINGS, Setting, environment, unknown_variables};
@@ -13,6 +14,7 @@ use crate::node::{
 };
 use crate::repartition::{RepartitionError, repartition};
 use crate::scheduler::OpenError;
+use crate::telemetry::Output;
 use crate::{cost, dlq, telemetry, verify};
 
 /// Why a command failed.
@@ -171,8 +173,8 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
         ("migrate", _) => migrate(config, &clock, sub.get_flag("adopt-inbox")).await,
         ("dlq", Some(("list", _))) => {
             let queue = open_existing_queue(config, &clock).await?;
-            let total = dlq::list(&queue, &mut std::io::stdout().lock()).await?;
-            eprintln!("{total} dead letter(s)");
+            let total = dlq::list(&queue, &mut Output::new()).await?;
+            telemetry::say(&format!("{total} dead letter(s)"));
             queue.close().await;
             Ok(())
         }
@@ -190,7 +192,7 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
         ("repartition", _) => change_partitions(config, &clock).await,
         ("verify", _) => {
             let reader = open_existing_reader(config).await?;
-            let equal = verify::verify(&reader, &mut std::io::stdout().lock()).await?;
+            let equal = verify::verify(&reader, &mut Output::new()).await?;
             if equal { Ok(()) } else { Err(CliError::Different) }
         }
         ("openapi", _) => {
@@ -257,15 +259,14 @@ async fn open_round(config: &Config, clock: Clock, lead_ms: Option<i64>) -> Resu
 }
 
 fn print(text: &str) -> Result<(), CliError> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::new();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(|error| CliError::Process(error.to_string()))
 }
 
 fn logs(config: &Config) -> Result<(), CliError> {
-    let wrong = |error| CliError::Process(format!("BUTTONPARTY_LOG: {error}"));
-    telemetry::init_logs(&config.log, config.log_format).map_err(wrong)
+    telemetry::init_logs(&config.log, config.log_format).map_err(|error| CliError::Process(error.to_string()))
 }
 
 /// Runs a role until a signal asks it to stop; a second one ends it at once.
@@ -277,9 +278,14 @@ async fn serve(config: &Config) -> Result<(), CliError> {
     // It may wait for a server for long: also then it stops when it is asked to.
     let Some(node) = signal.run_until_cancelled(started).await else { return Ok(()) };
     let node = node?;
-    print(&format!("ButtonParty is listening on http://{}\n", node.address))?;
+    if let Err(error) = print(&format!("ButtonParty is listening on http://{}\n", node.address)) {
+        warn!(%error, "cannot say on standard output where it listens");
+    }
     Ok(node.run(signal.cancelled_owned()).await?)
 }
+
+/// The number of the signal "file size limit exceeded".
+const SIGXFSZ: i32 = 25;
 
 fn signals() -> Result<CancellationToken, CliError> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -287,6 +293,8 @@ fn signals() -> Result<CancellationToken, CliError> {
     let wrong = |error: std::io::Error| CliError::Process(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+    // Who listens is not killed: a write beyond the limit of a file's size fails, as on a full disk.
+    drop(signal(SignalKind::from_raw(SIGXFSZ)).map_err(wrong)?);
     let asked = stop.clone();
     tokio::spawn(async move {
         let mut next = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
@@ -294,6 +302,7 @@ fn signals() -> Result<CancellationToken, CliError> {
         asked.cancel();
         next().await;
         // Asked twice: whoever asks does not want to wait. Nothing that was acked is lost by this.
+        telemetry::flush();
         std::process::exit(130);
     });
     Ok(stop)

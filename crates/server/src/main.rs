@@ -12,11 +12,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(server::cli::run(matches)),
         Err(error) => Err(server::cli::CliError::Process(error.to_string())),
     };
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("buttonparty: {}", fetch::chain(&error));
+            server::telemetry::say(&format!("buttonparty: {}", fetch::chain(&error)));
             ExitCode::FAILURE
         }
-    }
+    };
+    server::telemetry::flush();
+    code
 }

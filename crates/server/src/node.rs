@@ -359,6 +359,7 @@ async fn open_patiently(
 fn broken(ended: Result<(), tokio::task::JoinError>) {
     let panic = ended.err().map(|error| error.to_string()).unwrap_or_default();
     error!(panic, "a part of the process failed");
+    crate::telemetry::flush();
     std::process::abort();
 }
 

@@ -1,9 +1,19 @@
-//! Logs and metrics: set up once per process. Logs go to standard error.
+//! Logs and metrics: set up once per process. Logs go to standard error. Both are best effort: the game goes on whatever
+//! becomes of them.
+
+mod lines;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, OnceLock};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+use self::lines::Lines;
 use crate::config::LogFormat;
 
 const SECONDS: &[f64] = &[
@@ -11,19 +21,55 @@ const SECONDS: &[f64] = &[
 ];
 const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4];
 
-/// Starts logging.
+/// The log of this process, once it was started.
+static LOG: OnceLock<Arc<Lines>> = OnceLock::new();
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter cannot be read.
+    #[error("BUTTONPARTY_LOG: {0}")]
+    Filter(#[from] ParseError),
+    /// The system gives no thread.
+    #[error("the log cannot be written: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Starts logging, panics included.
 ///
 /// # Errors
-/// When the filter cannot be read.
-pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
+/// [`LogError`].
+pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = Lines::start(io::stderr())?;
     // It can only have been started before: then that one goes on.
+    let lines = LOG.get_or_init(|| started);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| Line(lines))
+        .log_internal_errors(false); // it would print to standard error, and panic where that fails
     let _ = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.try_init(),
     };
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Says something to people on standard error, behind the lines of the log. Where that fails, it is not said.
+pub fn say(text: &str) {
+    let line = format!("{text}\n");
+    match LOG.get() {
+        Some(lines) => lines.push(line.as_bytes()),
+        None => drop(io::stderr().write_all(line.as_bytes())),
+    }
+}
+
+/// Waits until the log is written, for a moment at most: what is logged right before the process ends is lost otherwise.
+pub fn flush() {
+    if let Some(lines) = LOG.get() {
+        lines.flush();
+    }
 }
 
 /// Starts measuring; the handle renders what `/metrics` shows.
@@ -31,8 +77,67 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), ParseError> {
 /// # Errors
 /// When another recorder was installed before.
 pub fn init_metrics() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new()
+    let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZES)?
-        .install_recorder()
+        .install_recorder()?;
+    if let Some(lines) = LOG.get() {
+        lines.show_dropped();
+    }
+    Ok(handle)
+}
+
+/// The standard output, for what a command prints. Whoever closes it has read enough, which is no error: as if it had
+/// been read.
+pub(crate) struct Output(io::Stdout);
+
+impl Output {
+    pub(crate) fn new() -> Self {
+        Self(io::stdout())
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        unless_closed(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        unless_closed(self.0.flush(), ())
+    }
+}
+
+fn unless_closed<T>(done: io::Result<T>, as_if: T) -> io::Result<T> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(as_if),
+        done => done,
+    }
+}
+
+/// One event of the log, which is written at once.
+struct Line<'a>(&'a Lines);
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A panic is a line of the log like any other; without this it would go past the queue, and wait for who does not read.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("it says nothing");
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => error!(message, at, thread, %backtrace, "a panic"),
+        _ => error!(message, at, thread, "a panic"),
+    }
+    flush();
 }
