@@ -7,6 +7,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
+use servers::pgbouncer::Pooler;
+use servers::postgres;
 use servers::proxy::Proxy;
 use servers::sqs::{self, QueueOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -253,4 +255,56 @@ async fn an_inbox_that_must_be_put_right_ends_the_process() {
             assert!(told.contains("cannot open the inbox") && told.contains(reason), "{told}");
         }
     }
+}
+
+/// A pooler in front of the store, and the store's URL through it, as the owner.
+async fn pooled(place: &Place, settings: &[&str]) -> (Pooler, String) {
+    let direct = place.store_url();
+    let (user, password) = direct.trim_start_matches("postgres://").split_once(':').unwrap();
+    let password = password.split('@').next().unwrap().replace("%20", " ");
+    let server = postgres::server().await.address();
+    let pooler = Pooler::start(server, settings, &[(user, &password)]).await;
+    let through = direct.replace(&server.to_string(), &pooler.address().to_string());
+    (pooler, through)
+}
+
+#[tokio::test]
+async fn a_pooler_that_shares_sessions_ends_the_process() {
+    let _beside = beside_others().await;
+    let place = Place::new(Services).await;
+    place.prepare("handler", &BY_HAND).await;
+    let every: Vec<_> = PARTS.into_iter().chain(["all", "migrate", "verify"]).collect();
+    for (settings, commands) in [
+        (&["pool_mode = transaction"][..], &every[..]),
+        (&["pool_mode = transaction", "server_reset_query_always = 1"], &["all", "migrate"]),
+        (&["pool_mode = statement"], &["all", "migrate"]),
+    ] {
+        join_all(commands.iter().map(async |command| {
+            // New for each: nobody else has left anything behind.
+            let (_pooler, url) = pooled(&place, settings).await;
+            let told = refused(&place, command, ("STORE_URL", &url)).await;
+            assert!(told.contains("through a pooler in session mode"), "{settings:?} {command}: {told}");
+        }))
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_pooler_in_session_mode_is_as_good_as_the_database() {
+    let _beside = beside_others().await;
+    let place = Place::new(Services).await;
+    let (_pooler, url) = pooled(&place, &["pool_mode = session"]).await;
+    let settings: Vec<_> = with_auth(&BY_HAND).into_iter().chain([("STORE_URL", url.as_str())]).collect();
+    // What one process leaves behind is not met by the next.
+    for _ in 0..2 {
+        assert!(run(&place, &["migrate"], &settings).await.status.success());
+        let game = Game::start(&place, "all", &settings).await;
+        game.add("ada").await;
+        assert!(game.stop().await.success());
+    }
+    let game = Game::start(&place, "all", &settings).await;
+    game.open_round().await;
+    assert_eq!(game.press_and_see("ada").await["last_press"]["outcome"], "counted");
+    assert!(game.stop().await.success());
+    place.assert_verified(&settings).await;
 }

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub mod lambda;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;

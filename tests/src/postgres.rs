@@ -3,7 +3,7 @@
 //! A server is a process of its own on loopback, with its data in the system's temporary folder. It ends with the
 //! test process, however that ends; the data of one that could not tidy up goes when the next one starts.
 
-mod programs;
+pub(crate) mod programs;
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -35,6 +35,12 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// The database is behind a pooler that shares its sessions among connections.
+    #[error(
+        "the database is reached through a pooler that gives every transaction another session: connect to PostgreSQL \
+         directly, or through a pooler in session mode"
+    )]
+    Pooled,
     /// The URL of the database cannot be used. The text never contains the URL.
     #[error("the database's URL is wrong: {reason}")]
     Url {

@@ -13,6 +13,7 @@ mod reader;
 mod repartition;
 mod roles;
 mod schedule;
+mod session;
 mod writer;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use pool::{Pool, in_time};
 pub(crate) use reader::Reader;
 pub(crate) use roles::grant;
 pub(crate) use schedule::Schedule;
+use session::Session;
 pub(crate) use writer::Writer;
 
 use crate::{Error, Options};
@@ -62,6 +64,7 @@ const BY_KEY: [(&str, &str); 5] = [
 #[derive(Clone)]
 pub(crate) struct Database {
     connect: PgConnectOptions,
+    session: Session,
     options: Options,
     /// Whether a login was refused since somebody asked.
     refused: Arc<AtomicBool>,
@@ -82,19 +85,19 @@ impl fmt::Debug for Database {
 
 impl Database {
     pub(crate) fn new(url: &str, options: Options) -> Result<Self, Error> {
-        let settings = [
+        let limits = [
             ("search_path", "public".to_owned()),
             ("lock_timeout", options.busy_timeout_ms.to_string()),
             ("statement_timeout", options.statement_ms_max.to_string()),
             ("idle_in_transaction_session_timeout", options.idle_in_transaction_ms_max.to_string()),
         ];
+        let fixed = KEEPALIVE.into_iter().chain(BY_KEY).map(|(name, value)| (name, value.to_owned()));
+        let session = Session::new(limits.into_iter().chain(fixed));
         let connect = parse(url)?
             .application_name(APPLICATION)
-            .options(settings)
-            .options(KEEPALIVE)
-            .options(BY_KEY)
+            .extra_float_digits(None) // no column is a float, and PgBouncer refuses what it does not know
             .disable_statement_logging();
-        Ok(Self { connect, options, refused: Arc::default() })
+        Ok(Self { connect, session, options, refused: Arc::default() })
     }
 
     /// Whether a login was refused to any pool since this was last asked.
@@ -109,26 +112,39 @@ impl Database {
 
     /// Opens one connection.
     async fn connect(&self) -> Result<PgConnection, Error> {
-        in_time(self.options.connect_ms_max, self.connect.connect()).await
+        let connecting = async {
+            let mut connection = self.connect.connect().await?;
+            match session::begin(&mut connection, &self.session.statements()).await? {
+                true => Ok(connection),
+                false => Err(Error::Pooled),
+            }
+        };
+        in_time(self.options.connect_ms_max, connecting).await
     }
 
     /// Connections that may write.
     async fn write_pool(&self, connections: u32) -> Result<Pool, Error> {
         self.check().await?;
-        Ok(Pool::new(self.connect.clone(), connections, self.options, Arc::clone(&self.refused)))
+        Ok(self.pool(&self.session, connections))
     }
 
     /// Connections that write only if somebody takes that off them; the role `buttonparty_reader` cannot even then.
     async fn read_pool(&self) -> Result<Pool, Error> {
         self.check().await?;
-        let options = self.connect.clone().options([("default_transaction_read_only", "on")]);
-        Ok(Pool::new(options, self.options.readers, self.options, Arc::clone(&self.refused)))
+        let session = self.session.clone().with("default_transaction_read_only", "on");
+        Ok(self.pool(&session, self.options.readers))
+    }
+
+    fn pool(&self, session: &Session, connections: u32) -> Pool {
+        let (connect, refused) = (self.connect.clone(), Arc::clone(&self.refused));
+        Pool::new(connect, session.statements(), connections, self.options, refused)
     }
 
     /// Whether the database can be reached at all, with a schema that this program can serve. Asked on a connection of
     /// its own, because a pool would wait for a server that is not there and not say why.
     async fn check(&self) -> Result<(), Error> {
         let mut connection = self.connect().await?;
+        in_time(self.options.statement_ms_max, session::check(&mut connection)).await?;
         let found = in_time(self.options.statement_ms_max, migrate::found(&mut connection)).await?;
         connection.close().await?;
         found.serves(migrate::known())

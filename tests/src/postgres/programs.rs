@@ -31,23 +31,33 @@ impl Programs {
             version("initdb").is_ok() && version("postgres").is_ok_and(|output| major(&output) >= VERSION_MIN)
         };
         let folder = folders.into_iter().find(usable).expect(MISSING);
-        let root = fs::metadata("/proc/self").unwrap().uid() == 0;
-        Self { folder, owner: root.then(unprivileged) }
+        Self { folder, owner: owner() }
     }
 
     /// A program that is ended at once when the thread that starts it ends.
     pub(super) fn command(&self, program: &str, folder: &Path) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "QUIT"]).current_dir(folder).env("LC_ALL", "C");
-        for variable in ["PGDATA", "PGPORT", "PGOPTIONS", "PGUSER", "PGHOST"] {
-            command.env_remove(variable);
-        }
-        if let Some((user, group)) = self.owner {
-            command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups"]);
-        }
-        command.arg(self.folder.join(program));
-        command
+        unprivileged(&self.folder.join(program), folder)
     }
+}
+
+/// A program that refuses to be run by root, in this folder. It is ended at once when the thread that starts it ends.
+pub(crate) fn unprivileged(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "QUIT"]).current_dir(folder).env("LC_ALL", "C");
+    for variable in ["PGDATA", "PGPORT", "PGOPTIONS", "PGUSER", "PGHOST"] {
+        command.env_remove(variable);
+    }
+    if let Some((user, group)) = owner() {
+        command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups"]);
+    }
+    command.arg(program);
+    command
+}
+
+/// The user and group that such programs run as, and their files belong to; `None`: as the tests do.
+pub(crate) fn owner() -> Option<(u32, u32)> {
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    root.then(user_for_root)
 }
 
 /// The major version in `postgres (PostgreSQL) 15.14`; 0 when there is none.
@@ -58,7 +68,7 @@ fn major(output: &Output) -> u32 {
 }
 
 /// The user and group that a server runs as when the tests run as root.
-fn unprivileged() -> (u32, u32) {
+fn user_for_root() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let find = |wanted: &str| {
         users.lines().find_map(|line| {

@@ -35,6 +35,8 @@ pub(super) async fn found(connection: &mut PgConnection) -> Result<Schema, Error
 /// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
 /// and find it done. It may take its time; but it does not wait for long behind the game, which would wait behind it.
 pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
+    // On a second connection: behind a pooler, only then can it be seen whether there are sessions.
+    database.log_in().await?;
     let mut connection = database.connect().await?;
     let mut transaction = connection.begin().await?;
     lock(&mut transaction).await?;

@@ -13,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{Connection as _, PgPool, Postgres};
 
+use super::session;
 use crate::{Error, Options};
 
 /// How much longer than the server a call waits for a statement, milliseconds.
@@ -35,16 +36,21 @@ pub(super) struct Pool {
     work_ms_max: u64,
     /// Whether a login was refused; of all pools of a database.
     refused: Arc<AtomicBool>,
+    /// Whether a session was met that is shared with other connections.
+    pooled: Arc<AtomicBool>,
 }
 
 impl Pool {
     /// Connects when somebody asks.
     pub(super) fn new(
         connect: PgConnectOptions,
+        session: Arc<str>,
         connections: u32,
         options: Options,
         refused: Arc<AtomicBool>,
     ) -> Self {
+        let pooled = Arc::new(AtomicBool::new(false));
+        let met = Arc::clone(&pooled);
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(1))
             .acquire_timeout(Duration::from_millis(options.connect_ms_max))
@@ -58,8 +64,18 @@ impl Pool {
                     Ok(true)
                 })
             })
+            .after_connect(move |connection, _| {
+                let (session, met) = (Arc::clone(&session), Arc::clone(&met));
+                Box::pin(async move {
+                    // Noted, because the pool would take an error for one that passes, and try again.
+                    if !session::begin(connection, &session).await? {
+                        met.store(true, Ordering::Relaxed);
+                    }
+                    Ok(())
+                })
+            })
             .connect_lazy_with(connect);
-        Self { pool, work_ms_max: options.statement_ms_max.saturating_add(SILENCE_MS), refused }
+        Self { pool, work_ms_max: options.statement_ms_max.saturating_add(SILENCE_MS), refused, pooled }
     }
 
     pub(super) async fn close(&self) {
@@ -72,6 +88,9 @@ impl Pool {
         let lent = impatiently(self.pool.acquire()).await.map_err(Error::from);
         if lent.as_ref().is_err_and(Error::is_login_refused) {
             self.refused.store(true, Ordering::Relaxed);
+        }
+        if self.pooled.load(Ordering::Relaxed) {
+            return Err(Error::Pooled);
         }
         lent
     }
