@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch::Board;
 use game::{Action, Add, Round, Standing, Username, partition_of};
 use queue::{Outgoing, Queue};
+use ranks::Ranks;
 use server::bounds::HANDLER_LOOPS_MAX;
 use server::button::Button;
 use server::clock::{Clock, Stopwatch};
@@ -30,7 +30,7 @@ const ADD_STRIDE: u64 = 7_919;
 const VISIBILITY_MS: i64 = 30_000;
 /// From opening to opening: more than the largest cutoff, so that rounds do not overlap.
 const GAP_MS: i64 = 1_000_000;
-/// How long the board may take for what is still on its way to it when all is applied.
+/// How long ranks may take for what is still on its way to it when all is applied.
 const SHOWN_MAX: Duration = Duration::from_secs(30);
 
 /// Who presses as the `nth` in each round.
@@ -78,7 +78,7 @@ impl Measured {
     }
 }
 
-/// The writer's loops with their inbox and their store, and the board that they project into.
+/// The writer's loops with their inbox and their store, and the ranks that they project into.
 pub(crate) struct Ours {
     queue: Queue,
     packer: Packer,
@@ -86,7 +86,7 @@ pub(crate) struct Ours {
     /// As many as a handler has for these partitions.
     loops: Vec<Writer<Button>>,
     store: Store,
-    board: Option<Arc<Board>>,
+    ranks: Option<Arc<Ranks>>,
 }
 
 impl Ours {
@@ -94,7 +94,7 @@ impl Ours {
     pub(crate) async fn open(
         data: &Path,
         store: Store,
-        board: Option<Arc<Board>>,
+        ranks: Option<Arc<Ranks>>,
         partitions: u16,
     ) -> Outcome<Self> {
         let clock = Clock::System;
@@ -107,13 +107,13 @@ impl Ours {
         let identity = writer.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
         let identity = Identity { inbox_id: identity.inbox_id, generation: identity.inbox, partitions };
         let notify = Arc::new(Notify::new());
-        let button = Arc::new(Button::new(writer, partitions, clock.clone(), board.clone(), notify));
+        let button = Arc::new(Button::new(writer, partitions, clock.clone(), ranks.clone(), notify));
         let make = |_| {
             let (queue, button, identity) = (queue.clone(), Arc::clone(&button), identity.clone());
             Writer::new(queue, button, clock.clone(), identity, VISIBILITY_MS)
         };
         let loops = (0..partitions.min(HANDLER_LOOPS_MAX)).map(make).collect();
-        Ok(Self { queue, packer, partitions, loops, store, board })
+        Ok(Self { queue, packer, partitions, loops, store, ranks })
     }
 
     /// Adds all players.
@@ -125,13 +125,13 @@ impl Ours {
         let now_ms = Clock::System.now_ms();
         self.send(now_ms, (0..PLAYERS).map(add)).await?;
         self.drain(PLAYERS).await?;
-        if let Some(board) = &self.board {
-            Box::pin(board.keep(&self.store.reader().await?, now_ms)).await?;
+        if let Some(ranks) = &self.ranks {
+            Box::pin(ranks.rebuild_stale(&self.store.reader().await?, now_ms)).await?;
         }
         Ok(())
     }
 
-    /// Applies a whole round. With a board the time ends when it shows all of it.
+    /// Applies a whole round. With ranks the time ends when they show all of it.
     pub(crate) async fn measure(&mut self, round: &Round) -> Outcome<Measured> {
         for partition in 0..self.partitions {
             self.send_to(partition, round.opens_at_ms, [Ok(Action::Announce(*round))]).await?;
@@ -140,8 +140,8 @@ impl Ours {
         self.send(pressed_at_ms(round), presses(0..PLAYERS)).await?;
         let watch = Stopwatch::start();
         let transactions = self.drain(PLAYERS).await?;
-        if let Some(board) = &self.board {
-            shown(board, round).await?;
+        if let Some(ranks) = &self.ranks {
+            shown(ranks, round).await?;
         }
         Ok(Measured { rate: PLAYERS as f64 / watch.seconds(), transactions })
     }
@@ -222,16 +222,16 @@ async fn until_idle(mut writer: Writer<Button>) -> Outcome<(Writer<Button>, u64,
     }
 }
 
-/// Waits until the last of all is known to be the last: then everybody's press of this round is on the board.
-async fn shown(board: &Board, round: &Round) -> Outcome<()> {
+/// Waits until the last of all is known to be the last: then everybody's press of this round is in the ranks.
+async fn shown(ranks: &Ranks, round: &Round) -> Outcome<()> {
     let username = Username::new(&name(PLAYERS - 1))?;
     let last = Standing { score: score(round.id), reached_at_ms: pressed_at_ms(round), username };
     let all = async {
-        while board.rank(&last, &[], Clock::System.now_ms()).await != Some(PLAYERS) {
-            board.changed().await;
+        while ranks.rank(&last, &[], Clock::System.now_ms()).await != Some(PLAYERS) {
+            ranks.changed().await;
         }
     };
-    Ok(timeout(SHOWN_MAX, all).await.map_err(|_| "the board does not show all of a round")?)
+    Ok(timeout(SHOWN_MAX, all).await.map_err(|_| "the ranks do not show all of a round")?)
 }
 
 /// The presses of a round, in their order.

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
-use fetch::Board;
 use one_by_one::OneByOne;
+use ranks::Ranks;
 use raw::Raw;
 use server::bounds::HANDLER_LOOPS_MAX;
 use servers::postgres::{Database, Server};
@@ -44,14 +44,14 @@ pub(crate) async fn compare() -> Outcome<()> {
     let beside = Path::new(env!("CARGO_TARGET_TMPDIR"));
     tempfile::env::override_temp_dir(beside).map_err(|_| "the temporary folder is set already")?;
     let (server, redis) = (Server::start().await, redis::Server::start());
-    let board = Arc::new(Board::redis(&redis.url(), 1)?);
+    let ranks = Arc::new(Ranks::redis(&redis.url(), 1)?);
     let stop = CancellationToken::new();
     let running = {
-        let (board, stop) = (Arc::clone(&board), stop.clone());
-        tokio::spawn(async move { board.run(stop).await })
+        let (ranks, stop) = (Arc::clone(&ranks), stop.clone());
+        tokio::spawn(async move { ranks.run(stop).await })
     };
     let mut ours = Side::make(&server, folder.path(), "ours", None, 1).await?;
-    let mut shown = Side::make(&server, folder.path(), "shown", Some(board), 1).await?;
+    let mut shown = Side::make(&server, folder.path(), "shown", Some(ranks), 1).await?;
     let mut whole = Side::make(&server, folder.path(), "whole", None, PARTITIONS).await?;
     let raw_side = Side::make(&server, folder.path(), "raw", None, 1).await?;
     let mut raw = Raw::open(connect(&raw_side.database).await?).await?;
@@ -115,7 +115,7 @@ impl Side {
         server: &Server,
         folder: &Path,
         name: &str,
-        board: Option<Arc<Board>>,
+        ranks: Option<Arc<Ranks>>,
         partitions: u16,
     ) -> Outcome<Self> {
         let database = server.database().await;
@@ -125,7 +125,7 @@ impl Side {
         database.execute("ALTER TABLE players SET (autovacuum_enabled = off)").await;
         let data = folder.join(name);
         std::fs::create_dir(&data)?;
-        let mut writer = Ours::open(&data, store, board, partitions).await?;
+        let mut writer = Ours::open(&data, store, ranks, partitions).await?;
         writer.fill().await?;
         Ok(Self { database, writer })
     }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fetch::Board;
 use game::{Action, Add, Username, partition_of};
+use ranks::Ranks;
 use serde_json::json;
 use server::clock::Clock;
 use servers::lambda::{Function, Secrets, answer, http_event};
@@ -78,7 +78,7 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// One player joins, who has a rank in the board.
+/// One player joins, who has a rank.
 async fn play(store: &Store, board_url: &str) {
     let now_ms = Clock::System.now_ms();
     store.migrate().await.unwrap();
@@ -96,7 +96,7 @@ async fn play(store: &Store, board_url: &str) {
     let committed = writer.commit(Commit { partition, from, to, world, journal: &[], outbox: &[] }).await;
     assert_eq!(committed.unwrap(), Committed::Done);
     let reader = store.reader().await.unwrap();
-    Board::redis(board_url, PARTITIONS).unwrap().keep(&reader, now_ms).await.unwrap();
+    Ranks::redis(board_url, PARTITIONS).unwrap().rebuild_stale(&reader, now_ms).await.unwrap();
 }
 
 fn ms(duration: Duration) -> String {

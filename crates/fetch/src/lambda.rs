@@ -2,8 +2,8 @@
 //!
 //! A Lambda is frozen between requests, for milliseconds or hours, and answers one request at a time. So nothing runs in
 //! the background here: what was opened is looked at when a request comes, and what fails a request is opened anew,
-//! once, before the failure is told. It never mends the board, which the servers look after, and shows `null` instead
-//! of a rank that is not sure.
+//! once, before the failure is told. It never rebuilds ranks, which the servers do, and shows `null` instead of a
+//! rank that is not sure.
 
 mod game;
 mod secret;

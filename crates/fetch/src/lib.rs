@@ -1,13 +1,11 @@
-//! The read routes, `/fetch/self` and `/fetch/lb`, and the board of ranks behind them.
+//! The read routes, `/fetch/self` and `/fetch/lb`.
 //!
 //! What it is not: nothing here can write; it holds a [`store::Reader`], whose connection is read-only. Who uses it:
 //! the server's fetch role, and the Lambda, which is the binary of this package.
 
-mod board;
 pub mod lambda;
 mod reply;
 mod routes;
 
-pub use board::{Board, BoardError, KeepError, Source};
 pub use reply::{Cause, chain, json, not_stored, problem, store_problem};
 pub use routes::{FetchState, board_rows, routes, with_fallbacks};

@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use game::{LastPress, LastPurchase, Player, PowerupKind, partition_of};
+use ranks::Ranks;
 use store::{PlayerView, Reader};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +16,6 @@ use wire::{
     SelfView,
 };
 
-use crate::Board;
 use crate::reply::{json, problem, store_problem};
 
 /// Everybody sees the same board, which changes all the time while a round is lit: a cache in front may answer those
@@ -27,8 +27,8 @@ const BOARD_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=1");
 pub struct FetchState {
     /// The read-only side of the store.
     pub reader: Reader,
-    /// The board of ranks, where this process has one.
-    pub board: Option<Arc<Board>>,
+    /// The ranks, where this process has them.
+    pub ranks: Option<Arc<Ranks>>,
     /// The number of partitions of the game.
     pub partitions: u16,
     /// What time it is, in Unix milliseconds.
@@ -67,8 +67,8 @@ async fn fetch_self(State(state): State<FetchState>, RawQuery(query): RawQuery) 
     let partition = partition_of(username.as_str(), state.partitions);
     match state.reader.player(&username, partition, now_ms).await {
         Ok(Some(view)) => {
-            let rank = match &state.board {
-                Some(board) => board.rank(&view.standing, &view.positions, now_ms).await,
+            let rank = match &state.ranks {
+                Some(ranks) => ranks.rank(&view.standing, &view.positions, now_ms).await,
                 None => None,
             };
             let body = serde_json::to_vec(&self_view(&view, rank, now_ms)).unwrap_or_default();

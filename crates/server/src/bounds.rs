@@ -34,8 +34,8 @@ pub const CONNECTION_BYTES_MAX: usize = 56 << 10;
 pub const HTTP_STOP_MS_MAX: u64 = 5_000;
 /// For how long an answer of `/readyz` or `/metrics` is given again, in milliseconds.
 pub const HEALTH_CACHE_MS: i64 = 500;
-/// How often the board of ranks is compared with the store, in milliseconds.
-pub const BOARD_KEEP_MS: u64 = 250;
+/// How often ranks are compared with the store, in milliseconds.
+pub const RANKS_COMPARE_MS: u64 = 250;
 /// Live events that a slow connection may be behind before it is brought up to date at once.
 pub const LIVE_BEHIND_MAX: usize = 64;
 /// How often live connections are fed from the store at the least, in milliseconds; the board changes at most so often.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fetch::Board;
 use game::{Action, Outcome, PressOutcome, PurchaseOutcome, Standing, World, partition_of};
 use metrics::{Counter, counter};
+use ranks::Ranks;
 use serde::Serialize;
 use store::{Commit, Committed, JournalRow, OutboxRow, Position, Prefetched};
 use tokio::sync::Notify;
@@ -18,7 +18,7 @@ pub struct Button {
     store: store::Writer,
     partitions: u16,
     clock: Clock,
-    board: Option<Arc<Board>>,
+    ranks: Option<Arc<Ranks>>,
     live: Arc<Notify>,
     late_announcements: Counter,
     outcomes: Vec<(&'static str, Counter)>,
@@ -59,7 +59,7 @@ impl Button {
         store: store::Writer,
         partitions: u16,
         clock: Clock,
-        board: Option<Arc<Board>>,
+        ranks: Option<Arc<Ranks>>,
         live: Arc<Notify>,
     ) -> Self {
         let outcome = |name| (name, counter!("buttonparty_outcomes_total", "outcome" => name));
@@ -67,7 +67,7 @@ impl Button {
             store,
             partitions,
             clock,
-            board,
+            ranks,
             live,
             late_announcements: counter!("buttonparty_late_announcements_total"),
             outcomes: OUTCOMES.into_iter().map(outcome).collect(),
@@ -220,10 +220,10 @@ impl Crowd for Button {
             self.late_announcements.increment(1);
         }
         self.count(&batch.outcomes);
-        if let Some(board) = &self.board {
+        if let Some(ranks) = &self.ranks {
             let changed =
                 batch.world.changed().map(|(username, player)| Standing::of(username, player)).collect();
-            board.project(partition, from, to, changed);
+            ranks.project(partition, from, to, changed);
         }
         self.live.notify_one();
     }

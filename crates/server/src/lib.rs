@@ -4,7 +4,6 @@
 //! is `queue`). `main` is a few lines; this is a library so that tests and benchmarks can run its loops step by step.
 
 pub mod admin;
-pub mod board;
 pub mod bounds;
 pub mod button;
 pub mod cli;
@@ -20,6 +19,7 @@ pub mod node;
 pub mod openapi;
 pub mod page;
 pub mod push;
+pub mod rebuilder;
 pub mod repartition;
 pub mod scheduler;
 pub mod telemetry;

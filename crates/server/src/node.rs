@@ -21,13 +21,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::board::Keeper;
 use crate::bounds::{GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, SHUTDOWN_MS_MAX};
 use crate::clock::{Clock, backoff, system_rng};
 use crate::config::{Config, PushSink, Role};
 use crate::http::{App, Limits};
 use crate::live::feed::Feed;
 use crate::push::{Pusher, Sink};
+use crate::rebuilder::Rebuilder;
 use crate::writer::{Identity, StepError, Writer};
 
 /// Why a process does not start, or ends.
@@ -67,13 +67,13 @@ pub enum NodeError {
         /// What was wrong with it.
         source: store::Error,
     },
-    /// The board of ranks.
+    /// The address of the ranks.
     #[error("cannot use the board {place}")]
-    Board {
+    Ranks {
         /// Where it is.
         place: String,
         /// What was wrong with it.
-        source: fetch::BoardError,
+        source: ranks::Error,
     },
     /// A new game, of which nobody has decided what it belongs to.
     #[error("no game has begun in this store: run `buttonparty migrate` first")]
@@ -161,9 +161,9 @@ pub struct Node {
     tasks: JoinSet<Result<(), NodeError>>,
     flushers: JoinSet<()>,
     stop_flushers: CancellationToken,
-    /// What delivers commits to the board: it ends behind the handler.
-    board: JoinSet<()>,
-    stop_board: CancellationToken,
+    /// What delivers commits to the ranks: it ends behind the handler.
+    ranks: JoinSet<()>,
+    stop_ranks: CancellationToken,
     parts: Parts,
 }
 
@@ -195,8 +195,8 @@ impl Node {
             tasks: JoinSet::new(),
             flushers: JoinSet::new(),
             stop_flushers: CancellationToken::new(),
-            board: JoinSet::new(),
-            stop_board: CancellationToken::new(),
+            ranks: JoinSet::new(),
+            stop_ranks: CancellationToken::new(),
             parts,
         };
         node.spawn(config, clock);
@@ -242,17 +242,18 @@ impl Node {
                 Ok(())
             });
         }
-        if let Some(board) = &self.parts.board {
-            let (board, stop) = (Arc::clone(board), self.stop_board.clone());
-            self.board.spawn(async move { board.run(stop).await });
+        if let Some(ranks) = &self.parts.ranks {
+            let (ranks, stop) = (Arc::clone(ranks), self.stop_ranks.clone());
+            self.ranks.spawn(async move { ranks.run(stop).await });
         }
-        if let (Some(board), Some(reader)) = (&self.parts.board, &self.parts.reader) {
-            let keeper = Keeper { board: Arc::clone(board), reader: reader.clone(), clock: clock.clone() };
-            self.tasks.spawn(keeper.run(stop.clone()).map(|ended| Ok(ended?)));
+        if let (Some(ranks), Some(reader)) = (&self.parts.ranks, &self.parts.reader) {
+            let rebuilder =
+                Rebuilder { ranks: Arc::clone(ranks), reader: reader.clone(), clock: clock.clone() };
+            self.tasks.spawn(rebuilder.run(stop.clone()).map(|ended| Ok(ended?)));
         }
         if let (Some(hub), Some(reader)) = (&self.parts.hub, &self.parts.reader) {
-            let (hub, reader, board) = (Arc::clone(hub), reader.clone(), self.parts.board.clone());
-            let run = Feed { hub, reader, board, clock: clock.clone(), poke: Arc::clone(&self.parts.poke) }
+            let (hub, reader, ranks) = (Arc::clone(hub), reader.clone(), self.parts.ranks.clone());
+            let run = Feed { hub, reader, ranks, clock: clock.clone(), poke: Arc::clone(&self.parts.poke) }
                 .run(stop.clone());
             self.tasks.spawn(async move {
                 run.await;
@@ -292,7 +293,7 @@ impl Node {
                 // These only end when they are told to: anything else is a panic, and nobody would be answered any more.
                 Some(ended) = self.flushers.join_next() => broken(ended),
                 Some(ended) = self.http.join_next() => broken(ended),
-                Some(ended) = self.board.join_next() => broken(ended),
+                Some(ended) = self.ranks.join_next() => broken(ended),
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
@@ -322,8 +323,8 @@ impl Node {
         self.stop_flushers.cancel();
         while self.flushers.join_next().await.is_some() {}
         while self.tasks.join_next().await.is_some() {}
-        self.stop_board.cancel();
-        while self.board.join_next().await.is_some() {}
+        self.stop_ranks.cancel();
+        while self.ranks.join_next().await.is_some() {}
         self.parts.close().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The game that is read, as far as it is open: the store, the board, and the routes over them.
+//! The game that is read, as far as it is open: the store, the ranks, and the routes over them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, Uri};
 use axum::response::Response;
+use ranks::Ranks;
 use store::{Identity, Options, Reader, Store};
 use tokio::time::timeout;
 use tower::ServiceExt as _;
@@ -17,11 +18,11 @@ use super::secret::{Login, SecretError};
 use super::settings::Settings;
 use super::{CONNECT_MS_MAX, Clock, STATEMENT_MS_MAX, unavailable};
 use crate::reply::{chain, store_problem};
-use crate::{Board, BoardError, FetchState, routes, with_fallbacks};
+use crate::{FetchState, routes, with_fallbacks};
 
-/// How often game and board are looked at while requests come, milliseconds.
+/// How often game and ranks are looked at while requests come, milliseconds.
 const LOOK_MS: i64 = 500;
-/// How long looking at the board may hold up a request, milliseconds.
+/// How long comparing the ranks with the store may hold up a request, milliseconds.
 const WATCH_MS_MAX: u64 = 100;
 
 /// Why there is no game to be read.
@@ -51,12 +52,12 @@ pub(super) enum OpenError {
     /// A new game, of which nobody has decided what it belongs to.
     #[error("no game has begun in this store")]
     Unsettled,
-    /// The board's address.
+    /// The address of the ranks.
     #[error("cannot use the board")]
-    Board {
+    Ranks {
         /// What is wrong with it.
         #[from]
-        source: BoardError,
+        source: ranks::Error,
     },
 }
 
@@ -64,7 +65,7 @@ pub(super) enum OpenError {
 pub(super) struct Game {
     router: Router,
     reader: Reader,
-    board: Option<Arc<Board>>,
+    ranks: Option<Arc<Ranks>>,
     identity: Identity,
     /// When it was last looked at, Unix milliseconds.
     looked_ms: i64,
@@ -83,16 +84,16 @@ impl Game {
         let reader = store.reader().await?;
         let identity = reader.identity().await?.ok_or(OpenError::Unsettled)?;
         let partitions = identity.partitions;
-        let board = match &settings.board_url {
-            Some(url) => Some(Arc::new(Board::redis(url, partitions)?)),
+        let ranks = match &settings.board_url {
+            Some(url) => Some(Arc::new(Ranks::redis(url, partitions)?)),
             None => None,
         };
         let now = Arc::clone(now_ms);
-        let state = FetchState { reader: reader.clone(), board: board.clone(), partitions, now_ms: now };
+        let state = FetchState { reader: reader.clone(), ranks: ranks.clone(), partitions, now_ms: now };
         let router = with_fallbacks(routes().with_state(state).split_for_parts().0);
         let looked_ms = now_ms();
-        let game = Self { router, reader, board, identity, looked_ms };
-        game.watch_board(looked_ms).await;
+        let game = Self { router, reader, ranks, identity, looked_ms };
+        game.watch_ranks(looked_ms).await;
         Ok(game)
     }
 
@@ -103,7 +104,7 @@ impl Game {
             if let Err(response) = self.is_current().await {
                 return (*response, false);
             }
-            self.watch_board(now_ms).await;
+            self.watch_ranks(now_ms).await;
         }
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.clone();
@@ -130,14 +131,14 @@ impl Game {
         }
     }
 
-    async fn watch_board(&self, now_ms: i64) {
-        let Some(board) = &self.board else { return };
-        let watching = board.watch(&self.reader, now_ms);
+    async fn watch_ranks(&self, now_ms: i64) {
+        let Some(ranks) = &self.ranks else { return };
+        let watching = ranks.watch(&self.reader, now_ms);
         match timeout(Duration::from_millis(WATCH_MS_MAX), watching).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(error = chain(&error), "ranks may be missing"),
             Err(_) => {
-                debug!("ranks may be missing: looking at the board takes longer than {WATCH_MS_MAX} ms")
+                debug!("ranks may be missing: comparing them takes longer than {WATCH_MS_MAX} ms")
             }
         }
     }

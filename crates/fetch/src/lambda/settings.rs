@@ -1,12 +1,13 @@
-//! What the environment says: where the store, its login and the board are.
+//! What the environment says: where the store, its login and the ranks are.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use ranks::Ranks;
 use store::{Options, Store};
 use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use super::secret::Login;
-use crate::{Board, chain};
+use crate::chain;
 
 const STORE_URL: &str = "BUTTONPARTY_STORE_URL";
 const STORE_SECRET: &str = "BUTTONPARTY_STORE_SECRET";
@@ -73,7 +74,7 @@ impl Settings {
         };
         let board_url = given(BOARD_URL);
         let log = given(LOG).unwrap_or_else(|| LOG_DEFAULT.to_owned()).parse::<Targets>();
-        if let Some(Err(error)) = board_url.as_ref().map(|url| Board::redis(url, 1)) {
+        if let Some(Err(error)) = board_url.as_ref().map(|url| Ranks::redis(url, 1)) {
             faults.push(format!("{BOARD_URL}: {}", chain(&error)));
         }
         if let Err(error) = &log {

@@ -1,6 +1,4 @@
-//! The read routes over a real store, and the board of ranks against a full sort.
+//! The read routes over a real store.
 
-#[cfg(test)]
-mod board;
 #[cfg(test)]
 mod routes;

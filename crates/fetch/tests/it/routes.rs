@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use fetch::{Board, FetchState};
+use fetch::FetchState;
 use game::{
     Action, Add, DisplayName, Level, Player, Powerup, PowerupKind, PurchaseId, Round, Standing, Username,
     partition_of,
 };
+use ranks::Ranks;
 use serde_json::Value;
 use store::{
     Commit, Committed, Options, Position, Prefetched, Reader, Schedule, Scheduled, Stage, Store, Writer,
@@ -30,7 +31,7 @@ struct Bench {
     writer: Writer,
     reader: Reader,
     schedule: Schedule,
-    board: Arc<Board>,
+    ranks: Arc<Ranks>,
     now_ms: Arc<AtomicI64>,
     _folder: TempDir,
 }
@@ -60,7 +61,7 @@ impl Bench {
             writer,
             reader: store.reader().await.unwrap(),
             schedule: store.schedule().await.unwrap(),
-            board: Arc::new(Board::local(PARTITIONS)),
+            ranks: Arc::new(Ranks::local(PARTITIONS)),
             now_ms: Arc::new(AtomicI64::new(NOW_MS)),
             _folder: folder,
         }
@@ -70,18 +71,18 @@ impl Bench {
         self.now_ms.store(at_ms, Ordering::SeqCst);
     }
 
-    fn state(&self, board: Option<Arc<Board>>) -> FetchState {
+    fn state(&self, ranks: Option<Arc<Ranks>>) -> FetchState {
         let now_ms = Arc::clone(&self.now_ms);
         let now_ms = Arc::new(move || now_ms.load(Ordering::SeqCst));
-        FetchState { reader: self.reader.clone(), board, partitions: PARTITIONS, now_ms }
+        FetchState { reader: self.reader.clone(), ranks, partitions: PARTITIONS, now_ms }
     }
 
     async fn get(&self, path: &str) -> Answer {
-        self.get_with(Some(Arc::clone(&self.board)), path).await
+        self.get_with(Some(Arc::clone(&self.ranks)), path).await
     }
 
-    async fn get_with(&self, board: Option<Arc<Board>>, path: &str) -> Answer {
-        let router: Router = fetch::routes().with_state(self.state(board)).split_for_parts().0;
+    async fn get_with(&self, ranks: Option<Arc<Ranks>>, path: &str) -> Answer {
+        let router: Router = fetch::routes().with_state(self.state(ranks)).split_for_parts().0;
         let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -96,7 +97,7 @@ impl Bench {
         answer.json()
     }
 
-    /// Applies commands in one partition; the board is told, as by the handler of the same process.
+    /// Applies commands in one partition; the ranks are told, as by the handler of the same process.
     async fn apply_in(&self, partition: u16, commands: &[(i64, Action)], prepare: impl Fn(&mut Player)) {
         let names: Vec<_> = commands.iter().filter_map(|(_, action)| action.username().cloned()).collect();
         let Prefetched { from, mut world } = self.writer.prefetch(partition, &names, &[]).await.unwrap();
@@ -108,7 +109,7 @@ impl Bench {
         let commit = Commit { partition, from, to, world: &world, journal: &[], outbox: &[] };
         assert_eq!(self.writer.commit(commit).await.unwrap(), Committed::Done);
         let changed = world.changed().map(|(username, player)| Standing::of(username, player)).collect();
-        self.board.project(partition, from, to, changed);
+        self.ranks.project(partition, from, to, changed);
     }
 
     /// Applies a command of a player, in the player's partition.
@@ -139,7 +140,7 @@ impl Bench {
 
     /// Makes ranks exact.
     async fn rebuild(&self) {
-        self.board.keep(&self.reader, self.now_ms.load(Ordering::SeqCst)).await.unwrap();
+        self.ranks.rebuild_stale(&self.reader, self.now_ms.load(Ordering::SeqCst)).await.unwrap();
     }
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch::Board;
 use game::Round;
+use ranks::Ranks;
 use serde::Serialize;
 use store::Reader;
 use tokio::sync::Notify;
@@ -23,8 +23,8 @@ pub struct Feed {
     pub hub: Arc<Hub>,
     /// Where they are read from.
     pub reader: Reader,
-    /// The board of ranks, where this process has one: it tells of commits in other processes.
-    pub board: Option<Arc<Board>>,
+    /// The ranks, where this process has them: they tell of commits in other processes.
+    pub ranks: Option<Arc<Ranks>>,
     /// What time it is.
     pub clock: Clock,
     /// Poked after a commit in the same process.
@@ -79,8 +79,8 @@ impl Feed {
 
     async fn poked(&self) {
         tokio::time::sleep(Duration::from_millis(LIVE_ROUNDS_MS)).await;
-        match &self.board {
-            Some(board) => tokio::select! { () = self.poke.notified() => {}, () = board.changed() => {} },
+        match &self.ranks {
+            Some(ranks) => tokio::select! { () = self.poke.notified() => {}, () = ranks.changed() => {} },
             None => self.poke.notified().await,
         }
     }

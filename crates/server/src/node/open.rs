@@ -1,10 +1,10 @@
-//! Opening the inbox, the store and the board that the configuration names, and whether they belong together.
+//! Opening the inbox, the store and the ranks that the configuration names, and whether they belong together.
 
 use std::path::Path;
 use std::time::Duration;
 
-use fetch::Board;
 use queue::Queue;
+use ranks::Ranks;
 use store::{Reader, Store};
 
 use super::{NodeError, make_folder};
@@ -216,19 +216,19 @@ pub(crate) async fn check_age(reader: &Reader, queue: &Queue) -> Result<(), Node
     }
 }
 
-/// The board of ranks of this process, if its role has to do with one.
+/// The ranks of this process, if its role has to do with them.
 ///
 /// # Errors
-/// [`NodeError::Board`] for an address that cannot be one.
-pub(super) fn open_board(config: &Config) -> Result<Option<Board>, NodeError> {
+/// [`NodeError::Ranks`] for an address that cannot be one.
+pub(super) fn open_ranks(config: &Config) -> Result<Option<Ranks>, NodeError> {
     let (applies, reads) = (config.role.has(Role::Handler), config.role.has(Role::Fetch));
     match &config.board {
         // Ranks are kept where presses are applied; a process that only reads has none.
-        BoardAddress::InProcess => Ok((applies && reads).then(|| Board::local(config.partitions))),
+        BoardAddress::InProcess => Ok((applies && reads).then(|| Ranks::local(config.partitions))),
         BoardAddress::Redis(_) if !applies && !reads => Ok(None),
         BoardAddress::Redis(url) => {
-            let wrong = |source| NodeError::Board { place: config.board.to_string(), source };
-            Board::redis(url, config.partitions).map(Some).map_err(wrong)
+            let wrong = |source| NodeError::Ranks { place: config.board.to_string(), source };
+            Ranks::redis(url, config.partitions).map(Some).map_err(wrong)
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use fetch::{Board, FetchState};
+use fetch::FetchState;
 use files::Hold;
 use metrics::{Gauge, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Backlog, Queue};
 use rand::RngExt;
+use ranks::Ranks;
 use store::{Reader, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::open::{
-    agreed, belongs, check_age, migrated_store, migrates, must_exist, open_board, open_queue, open_reader,
+    agreed, belongs, check_age, migrated_store, migrates, must_exist, open_queue, open_ranks, open_reader,
     settle, store_at,
 };
 use super::{NodeError, open};
@@ -43,7 +44,7 @@ pub struct Parts {
     pub(super) scheduler: Option<Arc<Scheduler>>,
     pub(super) outbox: Option<store::Outbox>,
     pub(super) hub: Option<Arc<Hub>>,
-    pub(super) board: Option<Arc<Board>>,
+    pub(super) ranks: Option<Arc<Ranks>>,
     pub(super) poke: Arc<Notify>,
     pub(super) generation: u32,
     pub(super) connections_max: usize,
@@ -79,7 +80,7 @@ impl Parts {
             scheduler: None,
             outbox: None,
             hub: None,
-            board: open_board(config)?.map(Arc::new),
+            ranks: open_ranks(config)?.map(Arc::new),
             poke: Arc::new(Notify::new()),
             generation: 0,
             connections_max: crate::http::connections_max(),
@@ -118,8 +119,8 @@ impl Parts {
         if role.has(Role::Handler) {
             let writer = store.writer().await?;
             self.generation = settle(config, &writer, &queue, &clock).await?;
-            let (board, poke) = (self.board.clone(), Arc::clone(&self.poke));
-            self.button = Some(Arc::new(Button::new(writer, partitions, clock.clone(), board, poke)));
+            let (ranks, poke) = (self.ranks.clone(), Arc::clone(&self.poke));
+            self.button = Some(Arc::new(Button::new(writer, partitions, clock.clone(), ranks, poke)));
         } else if migrates(config) {
             let writer = store.writer().await?;
             self.generation = settle(config, &writer, &queue, &clock).await?;
@@ -195,7 +196,7 @@ impl Parts {
         if let (Some(hub), Some(reader)) = (&self.hub, &self.reader) {
             let state = FetchState {
                 reader: reader.clone(),
-                board: self.board.clone(),
+                ranks: self.ranks.clone(),
                 partitions: config.partitions,
                 now_ms: self.clock.as_fn(),
             };

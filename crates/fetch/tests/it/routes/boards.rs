@@ -1,5 +1,6 @@
 //! The board, and ranks that are right or not said.
 
+use ranks::Ranks;
 use serde_json::json;
 
 use super::*;
@@ -41,11 +42,11 @@ async fn a_rank_is_null_wherever_it_is_not_sure() {
     bench.rebuild().await;
     assert_eq!((&bench.me("ada").await["rank"], &bench.me("bob").await["rank"]), (&json!(2), &json!(1)));
     let without = bench.get_with(None, "/fetch/self?username=ada").await.json();
-    assert_eq!((&without["rank"], &without["score"]), (&json!(null), &json!(7)), "a process without a board");
+    assert_eq!((&without["rank"], &without["score"]), (&json!(null), &json!(7)), "a process without ranks");
     // A projection that was lost, then one that shows it.
     let (at, _) = bench.reader.standings(0).await.unwrap();
     let lost = Position { sequence: at.sequence + 5, ..at };
-    bench.board.project(0, lost, Position { sequence: at.sequence + 6, ..at }, vec![]);
+    bench.ranks.project(0, lost, Position { sequence: at.sequence + 6, ..at }, vec![]);
     assert_eq!(bench.me("ada").await["rank"], json!(null));
     bench.go_to(NOW_MS + 1_000);
     // What waits behind the gap is dropped, then the next rebuilding succeeds.
@@ -56,20 +57,20 @@ async fn a_rank_is_null_wherever_it_is_not_sure() {
 }
 
 #[tokio::test]
-async fn a_board_that_is_behind_for_too_long_says_nothing() {
+async fn ranks_that_are_behind_for_too_long_are_not_said() {
     let bench = Bench::new().await;
     bench.join("ada", 7).await;
     bench.rebuild().await;
-    // Another handler commits; this board is not told.
-    let unheard = Bench { board: Arc::new(Board::local(PARTITIONS)), ..bench };
-    let told = Arc::new(Board::local(PARTITIONS));
-    told.keep(&unheard.reader, NOW_MS).await.unwrap();
+    // Another handler commits; this process is not told.
+    let unheard = Bench { ranks: Arc::new(Ranks::local(PARTITIONS)), ..bench };
+    let told = Arc::new(Ranks::local(PARTITIONS));
+    told.rebuild_stale(&unheard.reader, NOW_MS).await.unwrap();
     unheard.join("bob", 9).await;
     let rank = async |at_ms| {
         unheard.go_to(at_ms);
         unheard.get_with(Some(Arc::clone(&told)), "/fetch/self?username=ada").await.json()["rank"].clone()
     };
-    told.keep(&unheard.reader, NOW_MS).await.unwrap();
+    told.rebuild_stale(&unheard.reader, NOW_MS).await.unwrap();
     assert_eq!(rank(NOW_MS + 2_000).await, json!(1), "exact for what it has applied");
     assert_eq!(rank(NOW_MS + 2_001).await, json!(null));
 }

@@ -1,10 +1,10 @@
 //! The feed: what the store knows becomes events, to the millisecond.
 
-use fetch::Board;
 use game::{Round, Standing, Username};
+use ranks::Ranks;
 use serde_json::json;
-use server::board::Keeper;
 use server::live::feed::Feed;
+use server::rebuilder::Rebuilder;
 use store::{Commit, Committed, Position, Prefetched, Scheduled, Stage, Writer};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ struct Bench {
     site: Site,
     writer: Writer,
     hub: Arc<Hub>,
-    board: Arc<Board>,
+    ranks: Arc<Ranks>,
     poke: Arc<Notify>,
     stop: CancellationToken,
 }
@@ -35,22 +35,22 @@ impl Bench {
         }
         let stop = CancellationToken::new();
         let hub = Hub::new(site.clock.clone(), 100, stop.clone());
-        let (board, poke) = (Arc::new(Board::local(1)), Arc::new(Notify::new()));
+        let (ranks, poke) = (Arc::new(Ranks::local(1)), Arc::new(Notify::new()));
         let feed = Feed {
             hub: Arc::clone(&hub),
             reader: store.reader().await.unwrap(),
-            board: Some(Arc::clone(&board)),
+            ranks: Some(Arc::clone(&ranks)),
             clock: site.clock.clone(),
             poke: Arc::clone(&poke),
         };
-        let keeper = Keeper {
-            board: Arc::clone(&board),
+        let rebuilder = Rebuilder {
+            ranks: Arc::clone(&ranks),
             reader: store.reader().await.unwrap(),
             clock: site.clock.clone(),
         };
         tokio::spawn(feed.run(stop.clone()));
-        tokio::spawn(keeper.run(stop.clone()));
-        Self { site, writer, hub, board, poke, stop }
+        tokio::spawn(rebuilder.run(stop.clone()));
+        Self { site, writer, hub, ranks, poke, stop }
     }
 
     /// A player joins, as the handler of the same process has it.
@@ -116,16 +116,16 @@ async fn a_round_shows_at_the_very_millisecond_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_board_that_missed_something_is_rebuilt() {
+async fn ranks_that_missed_something_are_rebuilt() {
     let bench = Bench::new(&[]).await;
     let nobody = Standing { score: 0, reached_at_ms: NOW_MS, username: Username::new("nobody").unwrap() };
     let current = || async {
-        while bench.board.rank(&nobody, &[], NOW_MS).await.is_none() {
+        while bench.ranks.rank(&nobody, &[], NOW_MS).await.is_none() {
             tokio::task::yield_now().await;
         }
     };
     in_time(current()).await;
-    // Commits that this board is never told of, as by a handler of another process.
+    // Commits that these ranks are never told of, as by a handler of another process.
     bench.join("ada").await;
     bench.join("bob").await;
     let (_, standings) = {
@@ -142,7 +142,7 @@ async fn a_board_that_missed_something_is_rebuilt() {
             let now_ms = bench.site.clock.now_ms();
             let mut ranks = Vec::new();
             for standing in &standings {
-                ranks.push(bench.board.rank(standing, &positions, now_ms).await);
+                ranks.push(bench.ranks.rank(standing, &positions, now_ms).await);
             }
             if ranks == [Some(1), Some(2)] {
                 break;

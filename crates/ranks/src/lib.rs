@@ -1,9 +1,12 @@
-//! The board of ranks: exact for what it has applied, silent where it is not sure.
+//! Ranks of all players: exact for what was projected, `None` where that is not sure.
 //!
-//! The handler projects every commit into it. Each partition has a position: a projection counts only when it begins
-//! where the last one ended. One that leaves a gap (it was lost, or another handler was at work) makes the partition
-//! stale, and ranks are `None` until it was rebuilt from the store. So the board may be lost at any moment: it is never
-//! wrong, and heals by itself as long as somebody calls [`Board::keep`].
+//! The handler projects every commit into [`Ranks`]. Each partition has a position: a projection counts only when it
+//! begins where the last one ended. One that leaves a gap (it was lost, or another handler was at work) makes the
+//! partition stale, and ranks are `None` until it was rebuilt from the store. So ranks may be lost at any moment: they
+//! are never wrong, and heal by themselves as long as somebody calls [`Ranks::rebuild_stale`].
+//!
+//! What it is not: a list of the best players, which the store keeps. Who uses it: the server's handler and fetch roles,
+//! and the Lambda.
 
 mod lag;
 mod local;
@@ -16,12 +19,12 @@ use store::{Identity, Position, Reader};
 use tokio_util::sync::CancellationToken;
 
 use local::Local;
-pub use redis::BoardError;
+pub use redis::Error;
 use redis::Redis;
 
-/// The board of ranks.
+/// The ranks of all players of a game.
 #[derive(Debug)]
-pub struct Board(Backend);
+pub struct Ranks(Backend);
 
 #[derive(Debug)]
 enum Backend {
@@ -29,7 +32,7 @@ enum Backend {
     Redis(Box<Redis>),
 }
 
-/// What a board is compared with and rebuilt from: the store.
+/// What ranks are compared with and rebuilt from: the store.
 pub trait Source: Sync {
     /// What the game belongs to; `None` before that is settled.
     fn identity(&self) -> impl Future<Output = Result<Option<Identity>, store::Error>> + Send;
@@ -58,48 +61,49 @@ impl Source for Reader {
     }
 }
 
-/// Why the board could not be looked after.
+/// Why ranks could not be compared with the store, or not be rebuilt.
 #[derive(Debug, thiserror::Error)]
-pub enum KeepError {
-    /// The store that it is compared with.
-    #[error("the board cannot be compared with the store")]
+pub enum RebuildError {
+    /// The store does not answer, or is that of another game.
+    #[error("the ranks cannot be compared with the store")]
     Store {
         /// What the store said.
         #[from]
         source: store::Error,
     },
-    /// The board itself.
-    #[error("the board cannot be kept")]
-    Board {
-        /// What it said.
+    /// Where the ranks are, they cannot be read or written.
+    #[error("the ranks cannot be read or written")]
+    Ranks {
+        /// What Redis said.
         #[from]
-        source: BoardError,
+        source: Error,
     },
 }
 
-impl KeepError {
+impl RebuildError {
     /// Whether the same call may succeed later without anybody changing it.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store { source } => source.is_transient(),
-            Self::Board { source } => source.is_transient(),
+            Self::Ranks { source } => source.is_transient(),
         }
     }
 }
 
-impl Board {
-    /// A board in this process, for a process that applies every command itself. It knows nothing until it was kept.
+impl Ranks {
+    /// Ranks in this process, for a process that applies every command itself. There are none before the first
+    /// [`rebuild_stale`](Self::rebuild_stale).
     pub fn local(partitions: u16) -> Self {
         Self(Backend::Local(Local::new(partitions)))
     }
 
-    /// A board in Redis, for any number of processes: `redis://[user:password@]host[:port][/database]`, or `rediss://…`
+    /// Ranks in Redis, for any number of processes: `redis://[user:password@]host[:port][/database]`, or `rediss://…`
     /// with TLS and the system's roots. One that is a cluster is spoken to as one server: all keys have the same hash tag,
     /// so whoever answers at this address must have their slot. Opens nothing yet. A database belongs to one game.
     ///
     /// # Errors
-    /// [`BoardError::Url`].
-    pub fn redis(url: &str, partitions: u16) -> Result<Self, BoardError> {
+    /// [`Error::Url`].
+    pub fn redis(url: &str, partitions: u16) -> Result<Self, Error> {
         Ok(Self(Backend::Redis(Box::new(Redis::new(url, partitions)?))))
     }
 
@@ -107,45 +111,45 @@ impl Board {
     /// shows when [`run`](Self::run) has delivered it, and what is too much is dropped, which heals like any gap.
     pub fn project(&self, partition: u16, from: Position, to: Position, changed: Vec<Standing>) {
         match &self.0 {
-            Backend::Local(board) => board.project(partition, from, to, changed),
-            Backend::Redis(board) => board.project(partition, from, to, changed),
+            Backend::Local(ranks) => ranks.project(partition, from, to, changed),
+            Backend::Redis(ranks) => ranks.project(partition, from, to, changed),
         }
     }
 
     /// Delivers projections to Redis and listens for those of others, until `stop`; then delivers what is left, within
-    /// two seconds. Every process with a board runs this once.
+    /// two seconds. Every process with ranks runs this once.
     pub async fn run(&self, stop: CancellationToken) {
         match &self.0 {
             Backend::Local(_) => stop.cancelled().await,
-            Backend::Redis(board) => board.run(&stop).await,
+            Backend::Redis(ranks) => ranks.run(&stop).await,
         }
     }
 
-    /// One turn of looking after the board: compares it with the store, and rebuilds what is stale, unless another
-    /// process is at it. Every process that shows ranks calls this several times a second, one call after the other:
-    /// without it there are none. Takes as long as rebuilding takes. The source must show every commit at once: a
-    /// replica that lags looks like a store that went back to an older copy, for which the board is made anew.
+    /// Compares the ranks once with the store, and rebuilds what is stale, unless another process is doing so. Every
+    /// process that shows ranks calls this several times a second, one call after the other: without it there are none.
+    /// Takes as long as rebuilding takes. The source must show every commit at once: a replica that lags looks like a
+    /// store that went back to an older copy, for which all ranks are rebuilt.
     ///
     /// # Errors
     /// Those of the store and of Redis; calling again goes on, but after [`store::Error::OtherPartitions`]: the game was
     /// given another number of partitions, and who shows ranks must begin anew.
-    pub async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+    pub async fn rebuild_stale(&self, source: &impl Source, now_ms: i64) -> Result<(), RebuildError> {
         match &self.0 {
-            Backend::Local(board) => Ok(board.keep(source, now_ms).await?),
-            Backend::Redis(board) => Box::pin(board.keep(source, now_ms)).await, // it is large
+            Backend::Local(ranks) => Ok(ranks.rebuild_stale(source, now_ms).await?),
+            Backend::Redis(ranks) => Box::pin(ranks.rebuild_stale(source, now_ms)).await, // it is large
         }
     }
 
-    /// One turn of looking at the board without mending it, for a process that shows ranks, does not last, and leaves
-    /// the rest to the others: it compares the board with the store, and knows from then on whether ranks can be
-    /// trusted. Never longer than one round trip to each of them. The source must show every commit at once.
+    /// Compares the ranks once with the store and rebuilds nothing, for a process that shows ranks, does not last, and
+    /// leaves rebuilding to the others: from then on it knows whether ranks can be trusted. Never longer than one round
+    /// trip to each of them. The source must show every commit at once.
     ///
     /// # Errors
     /// Those of the store and of Redis; calling again goes on.
-    pub async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+    pub async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), RebuildError> {
         match &self.0 {
             Backend::Local(_) => Ok(()),
-            Backend::Redis(board) => board.watch(source, now_ms).await,
+            Backend::Redis(ranks) => ranks.watch(source, now_ms).await,
         }
     }
 
@@ -154,17 +158,17 @@ impl Board {
     /// or Redis does not answer within 100 ms.
     pub async fn rank(&self, standing: &Standing, positions: &[(u16, Position)], now_ms: i64) -> Option<u64> {
         match &self.0 {
-            Backend::Local(board) => board.rank(standing, positions, now_ms),
-            Backend::Redis(board) => board.rank(standing, positions, now_ms).await,
+            Backend::Local(ranks) => ranks.rank(standing, positions, now_ms),
+            Backend::Redis(ranks) => ranks.rank(standing, positions, now_ms).await,
         }
     }
 
     /// Waits until a commit of any process was projected since the last call. A hint for one listener: some may be
-    /// missed. Never, for a board in this process, whose handler can say so itself.
+    /// missed. Never, for ranks in this process, whose handler can say so itself.
     pub async fn changed(&self) {
         match &self.0 {
             Backend::Local(_) => future::pending().await,
-            Backend::Redis(board) => board.changed().await,
+            Backend::Redis(ranks) => ranks.changed().await,
         }
     }
 }

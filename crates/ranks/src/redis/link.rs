@@ -8,7 +8,7 @@ use deadpool_redis::redis::{
 };
 use deadpool_redis::{Connection, Manager, Pool, Runtime};
 
-use super::BoardError;
+use super::Error;
 
 /// Connections of one process at most; each answers one request at a time.
 const CONNECTIONS_MAX: usize = 32;
@@ -68,8 +68,8 @@ impl Scripts {
 }
 
 impl Link {
-    pub(super) fn new(url: &str) -> Result<Self, BoardError> {
-        let wrong = |reason| BoardError::Url { reason };
+    pub(super) fn new(url: &str) -> Result<Self, Error> {
+        let wrong = |reason| Error::Url { reason };
         if !url.starts_with("redis://") && !url.starts_with("rediss://") {
             return Err(wrong("must begin with redis:// or rediss://"));
         }
@@ -103,14 +103,14 @@ impl Link {
     }
 
     /// Runs one script.
-    pub(super) async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, BoardError> {
+    pub(super) async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, Error> {
         let mut connection = self.connection().await?;
         let result = call.invoke_async(&mut *connection).await;
         Ok(given_up_on_failure(connection, result)?)
     }
 
     /// Sends calls of one script in one round trip. When it fails, any of them may have been carried out.
-    pub(super) async fn pipeline(&self, script: &Script, calls: &Pipeline) -> Result<(), BoardError> {
+    pub(super) async fn pipeline(&self, script: &Script, calls: &Pipeline) -> Result<(), Error> {
         let mut connection = self.connection().await?;
         let mut result: RedisResult<()> = calls.query_async(&mut *connection).await;
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
@@ -122,8 +122,8 @@ impl Link {
         Ok(given_up_on_failure(connection, result)?)
     }
 
-    async fn connection(&self) -> Result<Connection, BoardError> {
-        self.pool.get().await.map_err(|source| BoardError::Connect { source })
+    async fn connection(&self) -> Result<Connection, Error> {
+        self.pool.get().await.map_err(|source| Error::Connect { source })
     }
 }
 

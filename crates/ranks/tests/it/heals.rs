@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fetch::{KeepError, Source};
+use ranks::{RebuildError, Source};
 use servers::redis;
 use store::Identity;
 use tokio::sync::Notify;
@@ -11,23 +11,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A game of one partition with these many players, which the board knows.
+/// A game of one partition with these many players, which are ranked.
 async fn known(world: World, players: u64) -> World {
     let all = (0..players).map(|number| standing(&format!("p{number}"), number % 7, NOW_MS)).collect();
     world.commit_standings(0, all);
-    world.keep(0).await;
+    world.rebuild(0).await;
     world
 }
 
 #[tokio::test]
-async fn a_flushed_board_is_silent_and_then_made_anew() {
+async fn flushed_ranks_are_silent_and_then_rebuilt() {
     let world = known(World::new(Kind::Redis, 1), 50).await;
     world.says_all(0).await;
     flush(&world.url).await;
     world.says_nothing(0).await;
     world.tell(0, world.commit(0, &[("p7", 100)])).await;
     world.says_nothing(0).await;
-    world.keep(0).await;
+    world.rebuild(0).await;
     world.says_all(0).await;
 }
 
@@ -39,7 +39,7 @@ async fn a_restarted_redis_is_filled_again() {
     server.restart();
     world.says_nothing(0).await;
     world.tell(0, world.commit(0, &[("p8", 100)])).await; // its scripts are unknown there now
-    world.keep(0).await;
+    world.rebuild(0).await;
     world.tell(0, world.commit(0, &[("p9", 100)])).await;
     world.says_all(0).await;
 }
@@ -52,7 +52,7 @@ async fn a_key_that_was_evicted_is_noticed() {
         world.says_nothing(0).await;
         world.tell(0, world.commit(0, &[("p7", 100)])).await;
         world.says_nothing(0).await;
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
     }
 }
@@ -62,7 +62,7 @@ async fn a_player_that_vanished_from_one_of_the_keys_is_noticed() {
     let world = known(World::new(Kind::Redis, 1), 50).await;
     ask::<()>(&world.url, cmd("HDEL").arg("{buttonparty}:of").arg("p3")).await;
     world.says_nothing(0).await;
-    world.keep(0).await;
+    world.rebuild(0).await;
     world.says_all(0).await;
 }
 
@@ -74,25 +74,25 @@ async fn players_that_a_restored_store_never_had_go() {
     world.tell(0, world.commit(0, &[("p7", 1_000)])).await;
     world.says_all(0).await;
     world.restore(backup.clone());
-    world.boards = vec![world.board()];
+    world.processes = vec![world.process()];
     world.says_nothing(0).await;
-    world.keep(0).await;
+    world.rebuild(0).await;
     world.says_all(0).await;
 
-    // The same when the handler is quicker than whoever looks after the board: it gets as far as the board was.
+    // The same when the handler is quicker than whoever rebuilds: it gets as far as the ranks were.
     world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
     world.tell(0, world.commit(0, &[("p7", 1_000)])).await;
     world.restore(backup);
-    world.boards = vec![world.board()];
+    world.processes = vec![world.process()];
     for score in 0..3 {
         world.tell(0, world.commit(0, &[("p8", score)])).await;
     }
-    world.keep(0).await;
+    world.rebuild(0).await;
     world.says_all(0).await;
 }
 
 #[tokio::test]
-async fn they_go_also_where_the_board_was_stale_when_the_store_was_restored() {
+async fn they_go_also_where_the_ranks_were_stale_when_the_store_was_restored() {
     let mut world = known(World::new(Kind::Redis, 1), 50).await;
     let backup = world.copy();
     world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
@@ -100,20 +100,20 @@ async fn they_go_also_where_the_board_was_stale_when_the_store_was_restored() {
     world.tell(0, world.commit(0, &[("p8", 1_000)])).await;
     world.says_nothing(0).await;
     world.restore(backup);
-    world.boards = vec![world.board()];
-    world.keep(0).await;
+    world.processes = vec![world.process()];
+    world.rebuild(0).await;
     world.says_all(0).await;
 }
 
 #[tokio::test]
-async fn the_board_of_another_game_is_not_shown() {
+async fn the_ranks_of_another_game_are_not_shown() {
     let first = known(World::new(Kind::Redis, 1), 50).await;
     // A game that stands at the same place of another inbox.
     let second = World::at(first.url.clone(), 1);
     second.adopt("another");
     second.commit(0, &[("ada", 1)]);
     second.says_nothing(0).await;
-    second.keep(0).await;
+    second.rebuild(0).await;
     second.says_all(0).await;
     first.says_nothing(0).await;
     first.tell(0, first.commit(0, &[("p7", 9)])).await;
@@ -124,21 +124,21 @@ async fn the_board_of_another_game_is_not_shown() {
 #[tokio::test]
 async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
     let mut world = known(World::new(Kind::Redis, 1), 50).await;
-    world.boards.push(world.board());
-    world.keep(1).await;
+    world.processes.push(world.process());
+    world.rebuild(1).await;
     world.says_all(1).await;
     world.adopt("another");
     world.commit(0, &[("p1", 100)]);
-    // Who was started since then makes the board anew.
-    world.boards.push(world.board());
-    world.keep(2).await;
+    // Who was started since then rebuilds all ranks.
+    world.processes.push(world.process());
+    world.rebuild(2).await;
     world.says_all(2).await;
-    for board in [1, 0] {
-        world.keep(board).await;
-        world.says_all(board).await;
+    for process in [1, 0] {
+        world.rebuild(process).await;
+        world.says_all(process).await;
     }
-    for board in [2, 1, 0, 2] {
-        world.keep(board).await;
+    for process in [2, 1, 0, 2] {
+        world.rebuild(process).await;
         world.says_all(2).await;
         world.says_all(0).await;
     }
@@ -147,12 +147,12 @@ async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
 /// Another number of partitions is a new generation of the same inbox: what Redis has is void as a whole, and nothing
 /// of it is shown by whoever counts with the one number or the other.
 #[tokio::test]
-async fn the_board_of_another_number_of_partitions_is_not_shown() {
+async fn the_ranks_of_another_number_of_partitions_are_not_shown() {
     for (before, after) in [(1, 3), (3, 1)] {
         let first = World::new(Kind::Redis, before);
         let all: Vec<_> = (0..50).map(|number| standing(&format!("p{number}"), number % 7, NOW_MS)).collect();
         first.commit_standings(0, all.clone());
-        first.keep(0).await;
+        first.rebuild(0).await;
         first.says_all(0).await;
 
         let mut second = World::at(first.url.clone(), after);
@@ -161,19 +161,19 @@ async fn the_board_of_another_number_of_partitions_is_not_shown() {
             second.commit_standings(number % after, vec![standing]);
         }
         second.says_nothing(0).await;
-        second.keep(0).await;
+        second.rebuild(0).await;
         second.says_all(0).await;
         first.says_nothing(0).await;
-        // Who was not stopped reads the store as it is now, and does not take the board back for its own.
+        // Who was not stopped reads the store as it is now, and does not rebuild the ranks for its own.
         first.restore(second.copy());
-        let kept = first.try_keep(0).await;
+        let rebuilt = first.try_rebuild(0).await;
         assert!(
-            matches!(&kept, Err(KeepError::Store { source: store::Error::OtherPartitions { .. } })),
-            "{kept:?}"
+            matches!(&rebuilt, Err(RebuildError::Store { source: store::Error::OtherPartitions { .. } })),
+            "{rebuilt:?}"
         );
         first.says_nothing(0).await;
-        second.boards.push(second.board());
-        second.keep(1).await;
+        second.processes.push(second.process());
+        second.rebuild(1).await;
         second.says_all(1).await;
     }
 }
@@ -205,30 +205,30 @@ impl Source for Slow<'_> {
 #[tokio::test]
 async fn while_one_rebuilds_others_wait_and_when_it_dies_another_goes_on() {
     let mut world = World::new(Kind::Redis, 1);
-    world.boards.push(world.board());
+    world.processes.push(world.process());
     world.commit(0, &[("ada", 1), ("bob", 2)]);
     let slow = Slow { world: &world, reading: Notify::new(), go_on: Notify::new() };
     {
-        let keeping = world.boards[0].keep(&slow, NOW_MS);
-        tokio::pin!(keeping);
+        let rebuilding = world.processes[0].rebuild_stale(&slow, NOW_MS);
+        tokio::pin!(rebuilding);
         tokio::select! {
-            ended = &mut keeping => panic!("it ends without the store: {ended:?}"),
+            ended = &mut rebuilding => panic!("it ends without the store: {ended:?}"),
             () = slow.reading.notified() => {}
         }
-        world.keep(1).await;
+        world.rebuild(1).await;
         world.says_nothing(1).await;
         // For longer than the lock lives by itself it is kept.
         let longer = tokio::time::sleep(Duration::from_millis(5_500));
         tokio::select! {
-            ended = &mut keeping => panic!("it ends without the store: {ended:?}"),
+            ended = &mut rebuilding => panic!("it ends without the store: {ended:?}"),
             () = longer => {}
         }
-        world.keep(1).await;
+        world.rebuild(1).await;
         world.says_nothing(1).await;
     } // and here it dies
     in_time(async {
         while !world.is_exact(1).await {
-            world.keep(1).await;
+            world.rebuild(1).await;
             tokio::task::yield_now().await;
         }
     })
@@ -249,20 +249,20 @@ async fn a_rebuilder_whose_ground_is_gone_gives_up() {
             ask::<()>(&world.url, cmd(words.next().unwrap()).arg(words.collect::<Vec<_>>())).await;
             slow.go_on.notify_one();
         };
-        let (kept, ()) = tokio::join!(world.boards[0].keep(&slow, NOW_MS), meanwhile);
-        kept.unwrap();
+        let (rebuilt, ()) = tokio::join!(world.processes[0].rebuild_stale(&slow, NOW_MS), meanwhile);
+        rebuilt.unwrap();
         // Without its lock it may end what it began: nobody else has begun.
         if blow.ends_with("lock") {
             world.says_all(0).await;
         } else {
             world.says_nothing(0).await;
         }
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
     }
 }
 
-/// Takes the keys of the board from one prefix to another, in one step.
+/// Takes the keys of the ranks from one prefix to another, in one step.
 async fn copy_keys(url: &str, from: &str, to: &str) {
     let script = "for i, key in ipairs({'state', 'order', 'of', 'rebuild:0', 'lock'}) do
         redis.call('COPY', ARGV[1] .. key, ARGV[2] .. key, 'REPLACE') end";
@@ -280,19 +280,19 @@ async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
     in_time(async {
         loop {
             flush(url).await;
-            let keeping = tokio::spawn({
+            let rebuilding = tokio::spawn({
                 let world = Arc::clone(&world);
-                async move { world.try_keep(0).await }
+                async move { world.try_rebuild(0).await }
             });
             // When a part was written it is copied; when more was, the copy takes its place.
-            while !keeping.is_finished() && written().await.is_none_or(|chunks| chunks < 2) {}
+            while !rebuilding.is_finished() && written().await.is_none_or(|chunks| chunks < 2) {}
             copy_keys(url, "{buttonparty}:", "{buttonparty}:copy:").await;
             let copied: Option<u64> =
                 ask(url, cmd("HGET").arg("{buttonparty}:copy:rebuild:0").arg("chunks")).await;
-            while !keeping.is_finished() && written().await.is_some_and(|chunks| Some(chunks) == copied) {}
+            while !rebuilding.is_finished() && written().await.is_some_and(|chunks| Some(chunks) == copied) {}
             let older = copied.is_some() && written().await.is_some_and(|chunks| Some(chunks) > copied);
             copy_keys(url, "{buttonparty}:copy:", "{buttonparty}:").await;
-            keeping.await.unwrap().unwrap();
+            rebuilding.await.unwrap().unwrap();
             if older {
                 break;
             }
@@ -303,7 +303,7 @@ async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
     assert_eq!(world.rank(0, &best).await, None);
     in_time(async {
         while world.rank(0, &best).await.is_none() {
-            world.keep(0).await;
+            world.rebuild(0).await;
         }
     })
     .await;
@@ -313,23 +313,23 @@ async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_keepers_and_a_game_that_goes_on_end_exact() {
+async fn two_rebuilders_and_a_game_that_goes_on_end_exact() {
     const PLAYERS: u64 = 10_000;
     let mut world = known(World::new(Kind::Redis, 1), PLAYERS).await;
-    world.boards.push(world.board());
+    world.processes.push(world.process());
     let world = Arc::new(world);
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
-    for board in 0..2 {
+    for process in 0..2 {
         let (world, stop) = (Arc::clone(&world), stop.clone());
-        tasks.spawn(async move { world.boards[board].run(stop).await });
+        tasks.spawn(async move { world.processes[process].run(stop).await });
     }
     let playing = Arc::new(AtomicBool::new(true));
-    for board in 0..2 {
+    for process in 0..2 {
         let (world, playing) = (Arc::clone(&world), Arc::clone(&playing));
         tasks.spawn(async move {
             while playing.load(Ordering::Relaxed) {
-                world.keep(board).await;
+                world.rebuild(process).await;
                 tokio::task::yield_now().await;
             }
         });
@@ -337,10 +337,10 @@ async fn two_keepers_and_a_game_that_goes_on_end_exact() {
     for round in 0..400_u64 {
         let changed = |index: u64| (format!("p{}", (round * 977 + index * 13) % PLAYERS), round + index);
         let told = world.commit(0, &(0..50).map(changed).collect::<Vec<_>>());
-        // Some are lost: each makes the board stale, and others follow while it is rebuilt.
+        // Some are lost: each makes the partition stale, and others follow while it is kept.
         if round % 80 != 40 {
             world.project(0, told);
-            in_time(world.boards[1].changed()).await; // not faster than they are delivered
+            in_time(world.processes[1].changed()).await; // not faster than they are delivered
         }
         if round % 200 == 150 {
             flush(&world.url).await;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A game whose board is behind a proxy, in a process that runs.
+/// A game whose Redis is behind a proxy, in a process that runs.
 struct Remote {
     world: Arc<World>,
     proxy: Proxy,
@@ -27,11 +27,11 @@ impl Remote {
         let url = database.url().replace(&database.address().to_string(), &proxy.address().to_string());
         let world = Arc::new(World::on(database, url, 1));
         world.commit(0, &[("ada", 1), ("bob", 2)]);
-        world.keep(0).await;
+        world.rebuild(0).await;
         let stop = CancellationToken::new();
         let running = tokio::spawn({
             let (world, stop) = (Arc::clone(&world), stop.clone());
-            async move { world.boards[0].run(stop).await }
+            async move { world.processes[0].run(stop).await }
         });
         Self { world, proxy, stop, running }
     }
@@ -52,7 +52,7 @@ impl Remote {
     async fn heals(&self) {
         in_time(async {
             while !self.is_exact().await {
-                self.world.try_keep(0).await.ok();
+                self.world.try_rebuild(0).await.ok();
                 self.world.pass(250);
                 tokio::task::yield_now().await;
             }
@@ -82,7 +82,7 @@ async fn a_cut_line_withholds_ranks_and_heals() {
         remote.world.project(0, remote.world.commit(0, &[("ada", round + 10)]));
         let ada = remote.world.truth()[0].0.clone();
         assert_eq!(remote.world.rank(0, &ada).await, None);
-        let error = remote.world.try_keep(0).await.unwrap_err();
+        let error = remote.world.try_rebuild(0).await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");
         remote.proxy.mend();
         remote.heals().await;
@@ -124,7 +124,7 @@ async fn what_waited_during_a_short_cut_needs_no_rebuilding() {
         remote.world.project(0, remote.world.commit(0, &[("ada", score)]));
     }
     remote.proxy.mend();
-    // Nobody keeps it meanwhile.
+    // Nobody rebuilds meanwhile.
     in_time(async {
         while !remote.is_exact().await {
             tokio::task::yield_now().await;
@@ -157,7 +157,7 @@ async fn stopping_delivers_what_is_left_and_does_not_wait_for_who_does_not_answe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_are_told_that_something_was_projected() {
     let remote = Remote::start().await;
-    let listener = Arc::new(remote.world.board());
+    let listener = Arc::new(remote.world.process());
     let running = tokio::spawn({
         let (listener, stop) = (Arc::clone(&listener), remote.stop.clone());
         async move { listener.run(stop).await }
@@ -199,7 +199,7 @@ async fn the_order_does_not_depend_on_the_servers_language() {
     let names = ["a", "A", "b", "B", "-b", "ä", "Ä", "z", "Z", "_", " c", "é", "e", "日本", "0", "10", "9"];
     let all = |score| names.map(|name| standing(name, score, NOW_MS)).to_vec();
     world.commit_standings(0, all(1));
-    world.keep(0).await;
+    world.rebuild(0).await;
     world.says_all(0).await;
     for score in 2..40 {
         world.tell(0, world.commit_standings(0, all(score))).await;

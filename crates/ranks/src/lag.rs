@@ -1,22 +1,22 @@
-//! How far the board is behind the store.
+//! How far ranks are behind the store.
 
 use store::Position;
 
 /// How far a partition may be behind the store before ranks are withheld, in milliseconds. Source: rules.md.
 const BEHIND_MS_MAX: i64 = 2_000;
 
-/// How one partition of the board keeps up with the store, as far as that was looked at. The clock may be set back
+/// How one partition of the ranks keeps up with the store, as far as that was looked at. The clock may be set back
 /// meanwhile: what was seen at a time that is yet to come proves nothing.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    /// The latest time at which the board is known to have had all that the store had, Unix milliseconds.
+    /// The latest time at which the ranks are known to have had all that the store had, Unix milliseconds.
     exact_ms: i64,
-    /// What the store had and the board had not, and when that was seen, Unix milliseconds.
+    /// What the store had and the ranks had not, and when that was seen, Unix milliseconds.
     wanted: Option<(Position, i64)>,
 }
 
 impl Lag {
-    /// Compares where the board stands with where the store stands.
+    /// Compares the position of the ranks with that of the store.
     pub(super) fn observe(&mut self, held: Position, store: Position, now_ms: i64) {
         if let Some((_, at_ms)) = &mut self.wanted {
             *at_ms = now_ms.min(*at_ms);
@@ -34,8 +34,8 @@ impl Lag {
         }
     }
 
-    /// The board was seen where it stands, at no time in particular.
-    pub(super) fn saw(&mut self, held: Position) {
+    /// Takes in the position of the ranks, which was read at no time in particular.
+    pub(super) fn observe_held(&mut self, held: Position) {
         if let Some((wanted, at_ms)) = self.wanted
             && held >= wanted
         {
@@ -43,7 +43,7 @@ impl Lag {
         }
     }
 
-    /// The board has all that the store had at this time.
+    /// The ranks have all that the store had at this time.
     pub(super) fn was_exact(&mut self, at_ms: i64) {
         self.exact_ms = at_ms;
         self.wanted = None;
@@ -54,8 +54,8 @@ impl Lag {
         self.wanted.is_some_and(|(_, at_ms)| now_ms - at_ms > BEHIND_MS_MAX)
     }
 
-    /// Whether ranks must be withheld while the board, which stands at `held`, lacks something of `store`. Who asks may have
-    /// read the clock a little before the board was last seen exact.
+    /// Whether ranks must be withheld while they, whose position is `held`, lack something of `store`. Who asks may have
+    /// read the clock a little before they were last seen exact.
     pub(super) fn hides(&self, held: Position, store: Position, now_ms: i64) -> bool {
         held < store && (now_ms - self.exact_ms).abs() > BEHIND_MS_MAX
     }

@@ -1,28 +1,28 @@
-//! Looks after the board of ranks: compares it with the store, and rebuilds what is behind or lost.
+//! The loop that compares ranks with the store, and rebuilds what is behind or lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetch::{Board, KeepError};
+use ranks::{Ranks, RebuildError};
 use store::Reader;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::bounds::BOARD_KEEP_MS;
+use crate::bounds::RANKS_COMPARE_MS;
 use crate::clock::Clock;
 
-/// What it takes to look after a board.
-pub struct Keeper {
-    /// The board.
-    pub board: Arc<Board>,
-    /// What it must agree with.
+/// Compares and rebuilds, several times a second.
+pub struct Rebuilder {
+    /// The ranks.
+    pub ranks: Arc<Ranks>,
+    /// The store that they must agree with.
     pub reader: Reader,
     /// What time it is.
     pub clock: Clock,
 }
 
-impl Keeper {
-    /// Looks after it until `stop`. A failure is no more than ranks that are not shown.
+impl Rebuilder {
+    /// Runs until `stop`. A failure is no more than ranks that are not shown.
     ///
     /// # Errors
     /// When the game has another number of partitions by now: nothing that this process shows is right any more.
@@ -30,18 +30,18 @@ impl Keeper {
         let mut failing = false;
         while !stop.is_cancelled() {
             let failed = failing;
-            let keep = Box::pin(self.board.keep(&self.reader, self.clock.now_ms()));
-            let kept = stop.run_until_cancelled(keep).await;
-            failing = matches!(kept, Some(Err(_)));
-            match kept {
-                Some(Err(KeepError::Store { source: source @ store::Error::OtherPartitions { .. } })) => {
+            let rebuilding = Box::pin(self.ranks.rebuild_stale(&self.reader, self.clock.now_ms()));
+            let rebuilt = stop.run_until_cancelled(rebuilding).await;
+            failing = matches!(rebuilt, Some(Err(_)));
+            match rebuilt {
+                Some(Err(RebuildError::Store { source: source @ store::Error::OtherPartitions { .. } })) => {
                     return Err(source);
                 }
                 Some(Err(error)) if failed => debug!(error = fetch::chain(&error), "ranks are still missing"),
                 Some(Err(error)) => warn!(error = fetch::chain(&error), "ranks are missing until this heals"),
                 _ => {}
             }
-            stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(BOARD_KEEP_MS))).await;
+            stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(RANKS_COMPARE_MS))).await;
         }
         Ok(())
     }

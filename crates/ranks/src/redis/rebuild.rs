@@ -1,4 +1,4 @@
-//! Looking after the board: comparing it with the store, and rebuilding what is stale.
+//! Comparing ranks with the store, and rebuilding what is stale.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use store::Position;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use super::super::{KeepError, Source};
 use super::text::{self, LOCK, NOBODY, OF, ORDER, STATE};
-use super::{BoardError, Redis};
+use super::{Error, Redis};
+use crate::{RebuildError, Source};
 
-/// How long the lock outlives a keeper that died, in milliseconds.
+/// How long the lock outlives a process that died while it rebuilt, in milliseconds.
 const LOCK_MS: u64 = 5_000;
 /// Players that one script writes: it holds everybody else up for a few milliseconds.
 const CHUNK_PLAYERS: usize = 1_000;
@@ -31,19 +31,19 @@ enum Verdict {
 }
 
 impl Redis {
-    pub(in super::super) async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+    pub(crate) async fn rebuild_stale(&self, source: &impl Source, now_ms: i64) -> Result<(), RebuildError> {
         let Some((game, verdict)) = self.examine(source, now_ms).await? else { return Ok(()) };
         if matches!(&verdict, Verdict::Stale(stale) if stale.is_empty()) {
             return Ok(());
         }
         let Some(token) = self.lock().await? else { return Ok(()) };
-        let mended = self.mend(source, &game, &token, now_ms).await;
+        let repaired = self.repair(source, &game, &token, now_ms).await;
         let released = self.extend(&token, 0).await;
-        mended?;
+        repaired?;
         Ok(released?)
     }
 
-    pub(in super::super) async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), KeepError> {
+    pub(crate) async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), RebuildError> {
         self.examine(source, now_ms).await.map(drop)
     }
 
@@ -52,7 +52,7 @@ impl Redis {
         &self,
         source: &impl Source,
         now_ms: i64,
-    ) -> Result<Option<(Arc<str>, Verdict)>, KeepError> {
+    ) -> Result<Option<(Arc<str>, Verdict)>, RebuildError> {
         let known = self.game.read().clone();
         if let Some(game) = known {
             let verdict = self.compare(source, &game, now_ms).await?;
@@ -67,7 +67,7 @@ impl Redis {
     }
 
     /// Reads what the store's game is, and keeps it. `None` before that is settled.
-    async fn read_game(&self, source: &impl Source) -> Result<Option<Arc<str>>, KeepError> {
+    async fn read_game(&self, source: &impl Source) -> Result<Option<Arc<str>>, RebuildError> {
         let Some(identity) = source.identity().await? else { return Ok(None) };
         if identity.partitions != self.partitions {
             let (known, found) = (identity.partitions, self.partitions);
@@ -79,7 +79,7 @@ impl Redis {
     }
 
     /// Looks at Redis, then at the store, which must not be behind.
-    async fn compare(&self, source: &impl Source, game: &str, now_ms: i64) -> Result<Verdict, KeepError> {
+    async fn compare(&self, source: &impl Source, game: &str, now_ms: i64) -> Result<Verdict, RebuildError> {
         let look = self.look().await?;
         let positions = source.positions().await?;
         let verdict = self.judge(&look, game, &positions, now_ms);
@@ -118,18 +118,18 @@ impl Redis {
         Verdict::Stale(stale)
     }
 
-    async fn mend(
+    async fn repair(
         &self,
         source: &impl Source,
         game: &str,
         token: &str,
         now_ms: i64,
-    ) -> Result<(), KeepError> {
+    ) -> Result<(), RebuildError> {
         // Before the lock was ours, somebody else may have done it.
         let stale = match self.compare(source, game, now_ms).await? {
             Verdict::Stale(stale) => stale,
             Verdict::Void => {
-                info!("the board in Redis is not of this store: it is made anew");
+                info!("the ranks in Redis are not of this store: they are rebuilt");
                 if !self.adopt(game, token).await? {
                     return Ok(());
                 }
@@ -138,25 +138,25 @@ impl Redis {
             }
         };
         for (partition, seen) in stale {
-            if self.rebuild(source, partition, &seen, token).await? {
+            if self.rebuild_partition(source, partition, &seen, token).await? {
                 if let Some(lag) = self.lags.lock().get_mut(usize::from(partition)) {
                     lag.was_exact(now_ms);
                 }
             } else {
-                debug!(partition, "rebuilding the board was interrupted; it begins again");
+                debug!(partition, "rebuilding ranks was interrupted; it begins again");
             }
         }
         Ok(())
     }
 
     /// Rebuilds a partition; `false` when something came between, and it is to be tried again.
-    async fn rebuild(
+    async fn rebuild_partition(
         &self,
         source: &impl Source,
         partition: u16,
         seen: &str,
         token: &str,
-    ) -> Result<bool, KeepError> {
+    ) -> Result<bool, RebuildError> {
         let scripts = &self.link.scripts;
         let rebuild = text::rebuild_key(partition);
         let mut begin = scripts.begin.prepare_invoke();
@@ -185,14 +185,14 @@ impl Redis {
         Ok(self.link.call(&finish).await?)
     }
 
-    async fn look(&self) -> Result<Look, BoardError> {
+    async fn look(&self) -> Result<Look, Error> {
         let mut call = self.link.scripts.look.prepare_invoke();
         call.key(&[STATE, ORDER, OF]).arg(self.partitions);
         self.link.call(&call).await
     }
 
     /// Begins anew for this game.
-    async fn adopt(&self, game: &str, token: &str) -> Result<bool, BoardError> {
+    async fn adopt(&self, game: &str, token: &str) -> Result<bool, Error> {
         let mut call = self.link.scripts.adopt.prepare_invoke();
         call.key(&[LOCK, STATE, ORDER, OF]);
         for partition in 0..self.partitions {
@@ -203,7 +203,7 @@ impl Redis {
     }
 
     /// Becomes the one who rebuilds; `None` when another is.
-    async fn lock(&self) -> Result<Option<String>, BoardError> {
+    async fn lock(&self) -> Result<Option<String>, Error> {
         let token = format!("{:016x}.{}", self.process, self.turns.fetch_add(1, Ordering::Relaxed));
         let mut call = self.link.scripts.lock.prepare_invoke();
         call.key(LOCK).arg(&token).arg(LOCK_MS);
@@ -211,14 +211,14 @@ impl Redis {
     }
 
     /// Has the lock for so long from now on, if it is still ours.
-    async fn extend(&self, token: &str, ms: u64) -> Result<(), BoardError> {
+    async fn extend(&self, token: &str, ms: u64) -> Result<(), Error> {
         let mut call = self.link.scripts.extend.prepare_invoke();
         call.key(LOCK).arg(token).arg(ms);
         self.link.call(&call).await
     }
 
     /// Keeps the lock while something takes its time.
-    async fn locked<T>(&self, token: &str, work: impl Future<Output = T>) -> Result<T, BoardError> {
+    async fn locked<T>(&self, token: &str, work: impl Future<Output = T>) -> Result<T, Error> {
         tokio::pin!(work);
         loop {
             tokio::select! {

@@ -1,4 +1,4 @@
--- Takes in one commit, where it begins where the board stands.
+-- Takes in one commit, if it begins where the ranks stand.
 -- KEYS: state, order, of, rebuild. ARGV: game (or empty), partition, from, to, first (1: of this process), who changed.
 local state, order, of, rebuild = unpack(KEYS)
 local game, partition, from, to, first, changed = unpack(ARGV)

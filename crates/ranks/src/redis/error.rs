@@ -1,11 +1,13 @@
 //! What can go wrong with Redis, and whether it may go better later.
 
+use std::iter::successors;
+
 use deadpool_redis::PoolError;
 use deadpool_redis::redis::{ErrorKind, RedisError};
 
-/// Why the board in Redis did not do what it was asked.
+/// Why ranks in Redis could not be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum BoardError {
+pub enum Error {
     /// The URL cannot be used. It may hold a password, so it is not repeated.
     #[error("the URL of the board {reason}")]
     Url {
@@ -34,7 +36,7 @@ pub enum BoardError {
     },
 }
 
-impl BoardError {
+impl Error {
     /// Whether the same call may succeed later without anybody changing it.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -45,6 +47,14 @@ impl BoardError {
             }
             Self::Connect { source } => matches!(source, PoolError::Timeout(_)),
         }
+    }
+}
+
+impl Error {
+    /// This error with everything that led to it, for the log.
+    pub(super) fn chain(&self) -> String {
+        let causes = successors(Some(self as &dyn std::error::Error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }
 

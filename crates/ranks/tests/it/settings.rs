@@ -1,6 +1,8 @@
 //! URLs that are refused, and what is never shown of them.
 
-use fetch::{Board, BoardError};
+use std::iter::successors;
+
+use ranks::{Error, Ranks};
 
 const BEGIN: &str = "must begin with redis:// or rediss://";
 const LIKE: &str = "must be like redis[s]://[user:password@]host[:port][/database]";
@@ -20,8 +22,8 @@ fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
         ("rediss://user:secret@host:port", LIKE),
         ("rediss://user:secret@host/#insecure", LIKE),
     ] {
-        let error = Board::redis(url, 1).unwrap_err();
-        assert!(matches!(&error, BoardError::Url { .. }) && !error.is_transient(), "{url}");
+        let error = Ranks::redis(url, 1).unwrap_err();
+        assert!(matches!(&error, Error::Url { .. }) && !error.is_transient(), "{url}");
         assert_eq!(error.to_string(), format!("the URL of the board {reason}"), "{url}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
@@ -29,12 +31,13 @@ fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
 
 #[tokio::test]
 async fn nothing_is_opened_before_it_is_used_and_no_password_is_shown() {
-    let board = Board::redis("redis://user:secret@127.0.0.1:1/3", 1).unwrap();
-    assert!(!format!("{board:?}").contains("secret"), "{board:?}");
+    let ranks = Ranks::redis("redis://user:secret@127.0.0.1:1/3", 1).unwrap();
+    assert!(!format!("{ranks:?}").contains("secret"), "{ranks:?}");
     let world = super::World::new(super::Kind::Local, 1);
-    let error = board.keep(&world, super::NOW_MS).await.unwrap_err();
+    let error = ranks.rebuild_stale(&world, super::NOW_MS).await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
-    let told = format!("{error:?} {}", fetch::chain(&error));
+    let causes = successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    let told = format!("{error:?} {:?}", causes.map(ToString::to_string).collect::<Vec<_>>());
     assert!(!told.contains("secret"), "{told}");
-    assert_eq!(error.to_string(), "the board cannot be kept");
+    assert_eq!(error.to_string(), "the ranks cannot be read or written");
 }

@@ -1,17 +1,17 @@
-//! A store that is only positions and standings, and boards that are told of its commits.
+//! A store that is only positions and standings, and ranks that are told of its commits.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use fetch::{Board, KeepError, Source};
 use game::Standing;
+use ranks::{Ranks, RebuildError, Source};
 use servers::redis;
 use store::{Identity, Position};
 use tokio_util::sync::CancellationToken;
 
 use super::{NOW_MS, at, in_time, sorted, standing};
 
-/// Which board.
+/// Where ranks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Local,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 /// Both of them.
 pub(super) const KINDS: [Kind; 2] = [Kind::Local, Kind::Redis];
 
-/// What one commit tells the board.
+/// What one commit tells a process.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     pub(super) partition: u16,
@@ -36,17 +36,17 @@ struct Partition {
     players: BTreeMap<String, Standing>,
 }
 
-/// The store, as far as a board knows it.
+/// The store, as far as ranks go by it.
 #[derive(Debug, Clone)]
 pub(super) struct Copy {
     inbox_id: String,
     partitions: Vec<Partition>,
 }
 
-/// A store and its boards: one for each process.
+/// A store and its processes: one for each process.
 pub(super) struct World {
-    pub(super) boards: Vec<Board>,
-    /// The URL of the board in Redis.
+    pub(super) processes: Vec<Ranks>,
+    /// The URL of Redis.
     pub(super) url: String,
     /// What is there, unless it is another's.
     _database: Option<redis::Database>,
@@ -72,24 +72,24 @@ impl World {
         Self { _database: Some(database), ..Self::at(url, partitions) }
     }
 
-    /// The same with a board at this URL; in process if it is empty.
+    /// The same with ranks at this URL; in process if it is empty.
     pub(super) fn at(url: String, partitions: u16) -> Self {
         let partition = Partition { position: at(0), players: BTreeMap::new() };
         let partitions = vec![partition; usize::from(partitions)];
         let store = Mutex::new(Copy { inbox_id: "inbox-1".into(), partitions });
         let now_ms = Mutex::new(NOW_MS);
-        let mut world = Self { boards: Vec::new(), url, _database: None, store, now_ms };
-        world.boards.push(world.board());
+        let mut world = Self { processes: Vec::new(), url, _database: None, store, now_ms };
+        world.processes.push(world.process());
         world
     }
 
-    /// The board as another process has it.
-    pub(super) fn board(&self) -> Board {
+    /// The ranks as another process has them.
+    pub(super) fn process(&self) -> Ranks {
         let partitions = u16::try_from(self.store.lock().unwrap().partitions.len()).unwrap();
         if self.url.is_empty() {
-            Board::local(partitions)
+            Ranks::local(partitions)
         } else {
-            Board::redis(&self.url, partitions).unwrap()
+            Ranks::redis(&self.url, partitions).unwrap()
         }
     }
 
@@ -130,30 +130,30 @@ impl World {
         told
     }
 
-    /// Tells a board of a commit.
-    pub(super) fn project(&self, board: usize, Told { partition, from, to, changed }: Told) {
-        self.boards[board].project(partition, from, to, changed);
+    /// Tells a process of a commit.
+    pub(super) fn project(&self, process: usize, Told { partition, from, to, changed }: Told) {
+        self.processes[process].project(partition, from, to, changed);
     }
 
-    /// Tells a board of a commit, and waits until that has arrived.
-    pub(super) async fn tell(&self, board: usize, told: Told) {
-        self.project(board, told);
-        self.deliver(board).await;
+    /// Tells a process of a commit, and waits until that has arrived.
+    pub(super) async fn tell(&self, process: usize, told: Told) {
+        self.project(process, told);
+        self.deliver(process).await;
     }
 
     /// Delivers what was projected.
-    pub(super) async fn deliver(&self, board: usize) {
+    pub(super) async fn deliver(&self, process: usize) {
         let stopped = CancellationToken::new();
         stopped.cancel();
-        self.boards[board].run(stopped).await;
+        self.processes[process].run(stopped).await;
     }
 
-    pub(super) async fn keep(&self, board: usize) {
-        self.try_keep(board).await.unwrap();
+    pub(super) async fn rebuild(&self, process: usize) {
+        self.try_rebuild(process).await.unwrap();
     }
 
-    pub(super) async fn try_keep(&self, board: usize) -> Result<(), KeepError> {
-        self.boards[board].keep(self, self.now_ms()).await
+    pub(super) async fn try_rebuild(&self, process: usize) -> Result<(), RebuildError> {
+        self.processes[process].rebuild_stale(self, self.now_ms()).await
     }
 
     pub(super) fn all_positions(&self) -> Vec<(u16, Position)> {
@@ -166,16 +166,16 @@ impl World {
         sorted(store.partitions.iter().flat_map(|state| state.players.values().cloned()).collect())
     }
 
-    /// What a board says of a standing, as the store has it now.
-    pub(super) async fn rank(&self, board: usize, standing: &Standing) -> Option<u64> {
-        self.boards[board].rank(standing, &self.all_positions(), self.now_ms()).await
+    /// What a process says of a standing, as the store has it now.
+    pub(super) async fn rank(&self, process: usize, standing: &Standing) -> Option<u64> {
+        self.processes[process].rank(standing, &self.all_positions(), self.now_ms()).await
     }
 
-    /// The rank that a board says, once it does.
-    pub(super) async fn says(&self, board: usize, standing: &Standing) -> u64 {
+    /// The rank that a process says, once it does.
+    pub(super) async fn says(&self, process: usize, standing: &Standing) -> u64 {
         in_time(async {
             loop {
-                if let Some(rank) = self.rank(board, standing).await {
+                if let Some(rank) = self.rank(process, standing).await {
                     return rank;
                 }
             }
@@ -183,27 +183,27 @@ impl World {
         .await
     }
 
-    /// Whether a board says the rank of every player. What it says must be right.
-    pub(super) async fn is_exact(&self, board: usize) -> bool {
+    /// Whether a process says the rank of every player. What it says must be right.
+    pub(super) async fn is_exact(&self, process: usize) -> bool {
         let mut exact = true;
         for (standing, rank) in self.truth() {
-            let said = self.rank(board, &standing).await;
+            let said = self.rank(process, &standing).await;
             assert_eq!(said.unwrap_or(rank), rank, "{standing:?} at {:?}", self.url);
             exact &= said.is_some();
         }
         exact
     }
 
-    /// A board says the rank of every player. On a machine that is busy it may need more than one try: what takes more
+    /// A process says the rank of every player. On a machine that is busy it may need more than one try: what takes more
     /// than 100 ms is not said.
-    pub(super) async fn says_all(&self, board: usize) {
-        in_time(async { while !self.is_exact(board).await {} }).await;
+    pub(super) async fn says_all(&self, process: usize) {
+        in_time(async { while !self.is_exact(process).await {} }).await;
     }
 
-    /// A board says nothing.
-    pub(super) async fn says_nothing(&self, board: usize) {
+    /// A process says nothing.
+    pub(super) async fn says_nothing(&self, process: usize) {
         for (standing, _) in self.truth() {
-            assert_eq!(self.rank(board, &standing).await, None, "{standing:?} at {:?}", self.url);
+            assert_eq!(self.rank(process, &standing).await, None, "{standing:?} at {:?}", self.url);
         }
     }
 

@@ -1,4 +1,6 @@
-//! The board says a rank only where it is sure: then it is that of a full sort. In process and in Redis alike.
+//! A rank is said only where it is sure: then it is that of a full sort. In process and in Redis alike.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod checks;
 mod heals;
@@ -44,7 +46,7 @@ async fn in_time<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), what).await.expect("it comes within a minute")
 }
 
-/// Asks Redis behind the board's back.
+/// Asks Redis without the code under test.
 async fn ask<T: FromRedisValue>(url: &str, command: &Cmd) -> T {
     let mut connection = Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     command.query_async(&mut connection).await.unwrap()
@@ -63,7 +65,6 @@ fn all_of_it_in_clusters_over_tls() {
     }
     let certificate = redis::Certificate::make();
     let tests = Command::new(env::current_exe().unwrap())
-        .arg("board::")
         .envs([certificate.trust(), certificate.use_in_clusters()])
         .output()
         .unwrap();

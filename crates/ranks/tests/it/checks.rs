@@ -1,4 +1,4 @@
-//! What both boards must do.
+//! What ranks must do in process and in Redis.
 
 use super::world::KINDS;
 use super::*;
@@ -10,7 +10,7 @@ async fn it_knows_nothing_until_it_was_kept() {
         world.tell(0, world.commit(0, &[("ada", 5)])).await;
         world.tell(0, world.commit(1, &[("bob", 3)])).await;
         world.says_nothing(0).await;
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
         // A player that nobody knows stands somewhere too.
         let cem = standing("cem", 4, NOW_MS);
@@ -22,7 +22,7 @@ async fn it_knows_nothing_until_it_was_kept() {
 async fn projections_that_follow_one_another_keep_it_exact() {
     for kind in KINDS {
         let world = World::new(kind, 1);
-        world.keep(0).await;
+        world.rebuild(0).await;
         let first = world.commit(0, &[("ada", 1), ("bob", 1)]);
         let second = world.commit(0, &[("bob", 3)]);
         let third = world.commit(0, &[("cem", 3)]);
@@ -44,7 +44,7 @@ async fn after_a_gap_it_is_silent_until_it_was_rebuilt() {
     for kind in KINDS {
         let world = World::new(kind, 2);
         world.tell(0, world.commit(0, &[("ada", 1)])).await;
-        world.keep(0).await;
+        world.rebuild(0).await;
         let _lost = world.commit(0, &[("bob", 2)]);
         world.tell(0, world.commit(0, &[("cem", 3)])).await;
         assert_eq!(world.rank(0, &standing("ada", 1, NOW_MS)).await, None, "{kind:?}");
@@ -52,7 +52,7 @@ async fn after_a_gap_it_is_silent_until_it_was_rebuilt() {
         world.tell(0, world.commit(0, &[("dan", 3)])).await;
         world.tell(0, world.commit(1, &[("eve", 3)])).await;
         world.says_nothing(0).await;
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
         world.tell(0, world.commit(0, &[("ada", 9)])).await;
         world.says_all(0).await;
@@ -63,14 +63,14 @@ async fn after_a_gap_it_is_silent_until_it_was_rebuilt() {
 async fn the_order_of_arrival_does_not_matter_after_a_turn() {
     for kind in KINDS {
         let world = World::new(kind, 1);
-        world.keep(0).await;
+        world.rebuild(0).await;
         let early = world.commit(0, &[("ada", 1)]);
         let late = world.commit(0, &[("ada", 2), ("bob", 1)]);
         world.tell(0, late).await;
         world.tell(0, early).await;
         world.says_nothing(0).await;
-        world.keep(0).await;
-        world.keep(0).await;
+        world.rebuild(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
     }
 }
@@ -82,16 +82,16 @@ async fn another_inbox_is_further_on_than_any_place_of_the_one_before() {
         for score in 0..100 {
             world.commit(0, &[("ada", score)]);
         }
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
         world.adopt("inbox-2");
         world.tell(0, world.commit(0, &[("ada", 1_000)])).await;
         world.says_nothing(0).await;
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
         // A process that starts then.
-        world.boards.push(world.board());
-        world.keep(1).await;
+        world.processes.push(world.process());
+        world.rebuild(1).await;
         world.says_all(1).await;
     }
 }
@@ -104,15 +104,15 @@ async fn it_may_be_two_seconds_behind_and_not_longer() {
         for told in [ada, bob] {
             world.tell(0, told).await;
         }
-        world.keep(0).await;
+        world.rebuild(0).await;
         let late = world.commit(1, &[("bob", 2)]);
         let ada =
             standing("ada", 1, world.truth().iter().find(|(one, _)| one.score == 1).unwrap().0.reached_at_ms);
         world.pass(-1); // the commit took none of the two seconds
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.pass(2_000);
         assert_eq!(world.says(0, &ada).await, 1, "{kind:?}: exact for what it has applied");
-        world.keep(0).await;
+        world.rebuild(0).await;
         assert_eq!(world.says(0, &ada).await, 1, "{kind:?}");
         world.pass(1);
         assert_eq!(world.rank(0, &ada).await, None, "{kind:?}: also where nobody has looked since");
@@ -121,10 +121,10 @@ async fn it_may_be_two_seconds_behind_and_not_longer() {
         assert_eq!(world.says(0, &ada).await, 2, "{kind:?}");
         // What never arrives is read from the store.
         let _lost = world.commit(1, &[("bob", 0)]);
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.pass(2_001);
         assert_eq!(world.rank(0, &ada).await, None, "{kind:?}");
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.says_all(0).await;
     }
 }
@@ -133,14 +133,14 @@ async fn it_may_be_two_seconds_behind_and_not_longer() {
 async fn who_is_always_a_little_behind_is_not_too_far_behind() {
     for kind in KINDS {
         let world = World::new(kind, 1);
-        world.keep(0).await;
+        world.rebuild(0).await;
         let mut late = world.commit(0, &[("ada", 0)]);
         // Each look comes between a commit and its projection.
         for score in 1..40 {
             let next = world.commit(0, &[("ada", score)]);
             world.tell(0, late).await;
             late = next;
-            world.keep(0).await;
+            world.rebuild(0).await;
             let ada = world.truth()[0].0.clone();
             assert_eq!(world.says(0, &ada).await, 1, "{kind:?} after {score}");
             world.pass(250);
@@ -154,8 +154,8 @@ async fn nobody_is_ahead_of_himself() {
         let world = World::new(kind, 1);
         let all = [("ada", 100), ("bob", 50), ("cem", 10)];
         world.tell(0, world.commit(0, &all)).await;
-        world.keep(0).await;
-        // The store has seen purchases that the board has not.
+        world.rebuild(0).await;
+        // The store has seen purchases that the ranks have not.
         for (name, score, rank) in [("ada", 40, 2), ("cem", 200, 1), ("dan", 40, 3)] {
             let said = world.says(0, &standing(name, score, NOW_MS + 9)).await;
             assert_eq!(said, rank, "{kind:?}: {name}");
@@ -185,7 +185,7 @@ async fn thousands_with_the_same_score_have_ranks_of_their_own() {
         let mut all = crowd(6_000);
         let told = all.split_off(5_000);
         world.commit_standings(0, all);
-        world.keep(0).await;
+        world.rebuild(0).await;
         for chunk in told.chunks(7) {
             let projection = world.commit_standings(1, chunk.to_vec());
             world.project(0, projection);
@@ -209,7 +209,7 @@ async fn scores_and_times_of_every_size_stand_in_order() {
         let all: Vec<_> = all.collect();
         let (read, told) = all.split_at(all.len() / 2);
         world.commit_standings(0, read.to_vec());
-        world.keep(0).await;
+        world.rebuild(0).await;
         world.tell(0, world.commit_standings(0, told.to_vec())).await;
         world.says_all(0).await;
     }
@@ -219,7 +219,7 @@ async fn scores_and_times_of_every_size_stand_in_order() {
 async fn the_last_word_about_a_player_counts() {
     for kind in KINDS {
         let world = World::new(kind, 1);
-        world.keep(0).await;
+        world.rebuild(0).await;
         let twice = vec![standing("ada", 1, 5), standing("bob", 2, 5), standing("ada", 3, 6)];
         world.tell(0, world.commit_standings(0, twice)).await;
         world.says_all(0).await;

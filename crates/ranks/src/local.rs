@@ -1,4 +1,4 @@
-//! The board in process: for one process that applies every command itself.
+//! Ranks in process: for one process that applies every command itself.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ use super::lag::Lag;
 /// Changes kept while a partition is rebuilt; with more the rebuilding begins anew.
 const WAITING_MAX: usize = 100_000;
 
-/// The board in process.
+/// Ranks in process.
 #[derive(Debug)]
-pub(super) struct Local(RwLock<Ranks>);
+pub(super) struct Local(RwLock<State>);
 
 #[derive(Debug)]
-struct Ranks {
+struct State {
     order: BTreeSet<Standing>,
     /// Score and time of reaching it, by player: where in `order` a player stands.
     of: HashMap<Username, (u64, i64)>,
@@ -37,7 +37,7 @@ struct Partition {
 impl Local {
     pub(super) fn new(partitions: u16) -> Self {
         let partitions = (0..partitions).map(|_| Partition::default()).collect();
-        Self(RwLock::new(Ranks { order: BTreeSet::new(), of: HashMap::new(), partitions }))
+        Self(RwLock::new(State { order: BTreeSet::new(), of: HashMap::new(), partitions }))
     }
 
     pub(super) fn project(&self, partition: u16, from: Position, to: Position, changed: Vec<Standing>) {
@@ -59,7 +59,7 @@ impl Local {
         }
     }
 
-    pub(super) async fn keep(&self, source: &impl Source, now_ms: i64) -> Result<(), store::Error> {
+    pub(super) async fn rebuild_stale(&self, source: &impl Source, now_ms: i64) -> Result<(), store::Error> {
         let positions = source.positions().await?;
         for partition in self.observe(&positions, now_ms) {
             let (at, all) = source.standings(partition).await?;
@@ -127,7 +127,7 @@ impl Local {
             return None;
         }
         let ahead = ranks.order.rank(standing);
-        // The board may know the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
+        // The ranks may have the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
         let himself = ranks.of.get(&standing.username).is_some_and(|(score, reached_at_ms)| {
             Standing { score: *score, reached_at_ms: *reached_at_ms, username: standing.username.clone() }
                 < *standing
@@ -136,7 +136,7 @@ impl Local {
     }
 }
 
-impl Ranks {
+impl State {
     fn set(&mut self, changed: Vec<Standing>) {
         for standing in changed {
             let now = (standing.score, standing.reached_at_ms);

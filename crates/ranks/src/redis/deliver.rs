@@ -15,8 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::text::{self, OF, ORDER, STATE};
-use super::{BoardError, Redis};
-use crate::chain;
+use super::{Error, Redis};
 
 /// Commits that wait for Redis at most.
 const WAITING_COMMITS_MAX: usize = 4_096;
@@ -80,13 +79,7 @@ fn gather(receiver: &mut mpsc::Receiver<Projection>, batch: &mut Vec<Projection>
 }
 
 impl Redis {
-    pub(in super::super) fn project(
-        &self,
-        partition: u16,
-        from: Position,
-        to: Position,
-        changed: Vec<Standing>,
-    ) {
+    pub(crate) fn project(&self, partition: u16, from: Position, to: Position, changed: Vec<Standing>) {
         // One that is larger than all room may have all of it.
         let standings = u32::try_from(changed.len()).unwrap_or(u32::MAX).clamp(1, WAITING_STANDINGS_MAX);
         let queued = Arc::clone(&self.queue.room).try_acquire_many_owned(standings).is_ok_and(|room| {
@@ -97,7 +90,7 @@ impl Redis {
         }
     }
 
-    pub(in super::super) async fn run(&self, stop: &CancellationToken) {
+    pub(crate) async fn run(&self, stop: &CancellationToken) {
         tokio::join!(self.deliver(stop), self.listen(stop));
     }
 
@@ -122,10 +115,10 @@ impl Redis {
                 self.send(&batch, begun).await?;
                 batch.clear();
             }
-            Ok::<_, BoardError>(())
+            Ok::<_, Error>(())
         };
         if let Ok(Err(_)) | Err(_) = timeout(DRAIN_TIMEOUT, rest).await {
-            debug!("some projections were not delivered; the board is rebuilt");
+            debug!("some projections were not delivered; ranks are rebuilt");
         }
     }
 
@@ -144,13 +137,13 @@ impl Redis {
             match sent {
                 Ok(()) if pause == PAUSE_MIN => return true,
                 Ok(()) => {
-                    info!("the board in Redis takes projections again");
+                    info!("Redis takes projections of ranks again");
                     return true;
                 }
                 Err(error) if pause == PAUSE_MIN => {
-                    warn!(error = chain(&error), "the board in Redis takes no projections");
+                    warn!(error = error.chain(), "Redis takes no projections of ranks");
                 }
-                Err(error) => debug!(error = chain(&error), "the board in Redis still takes no projections"),
+                Err(error) => debug!(error = error.chain(), "Redis still takes no projections of ranks"),
             }
             if stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 return false;
@@ -159,7 +152,7 @@ impl Redis {
         }
     }
 
-    async fn send(&self, batch: &[Projection], begun: &mut [bool]) -> Result<(), BoardError> {
+    async fn send(&self, batch: &[Projection], begun: &mut [bool]) -> Result<(), Error> {
         let mut calls = pipe();
         for projection in batch {
             let Some(begun) = begun.get_mut(usize::from(projection.partition)) else { continue };
@@ -192,7 +185,7 @@ impl Redis {
             pause = match listened {
                 Ok(()) => PAUSE_MIN,
                 Err(error) => {
-                    debug!(error = chain(&error), "no word of other processes' projections");
+                    debug!(error = error.chain(), "no word of other processes' projections");
                     (pause * 2).min(PAUSE_MAX)
                 }
             };
@@ -203,14 +196,14 @@ impl Redis {
     }
 
     /// Subscribes, and pokes whenever something was projected, until the subscription ends or is silent for long.
-    async fn listen_once(&self) -> Result<(), BoardError> {
+    async fn listen_once(&self) -> Result<(), Error> {
         let subscribing = async {
             let mut subscription = self.link.client.get_async_pubsub().await?;
             subscription.subscribe(&self.channel).await?;
             RedisResult::Ok(subscription)
         };
         let subscribed = timeout(Duration::from_millis(SUBSCRIBE_MS_MAX), subscribing).await;
-        let mut subscription = subscribed.map_err(|_| BoardError::Timeout { ms: SUBSCRIBE_MS_MAX })??;
+        let mut subscription = subscribed.map_err(|_| Error::Timeout { ms: SUBSCRIBE_MS_MAX })??;
         self.poke.notify_one(); // for what was missed before
         let mut messages = subscription.on_message();
         while let Ok(Some(_)) = timeout(SILENCE_MAX, messages.next()).await {

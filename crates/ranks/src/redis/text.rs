@@ -1,9 +1,9 @@
-//! How things are spelled in Redis: keys, positions, and members whose order by bytes is that of the board.
+//! How things are spelled in Redis: keys, positions, and members whose order by bytes is that of ranks.
 
 use game::Standing;
 use store::{Identity, Position};
 
-/// The keys of the board. All have one hash tag, so that a cluster keeps them together.
+/// The game that the ranks are of, and the position of each partition. All keys have one hash tag, so that a cluster keeps them together.
 pub(super) const STATE: &str = "{buttonparty}:state";
 /// Every player, in order.
 pub(super) const ORDER: &str = "{buttonparty}:order";
@@ -26,13 +26,13 @@ pub(super) fn channel(database: i64) -> String {
     format!("{{buttonparty}}:changed:{database}")
 }
 
-/// The game that the board is of.
+/// The game that the ranks are of.
 pub(super) fn game(identity: &Identity) -> String {
     format!("{} {} {}", identity.partitions, identity.inbox, identity.inbox_id)
 }
 
 /// The member of a standing: the complement of the score, because the highest comes first; the time, its sign turned
-/// because it is compared without one; the username. Big-endian, so that the order of the bytes is the board's.
+/// because it is compared without one; the username. Big-endian, so that the order of the bytes is that of ranks.
 pub(super) fn member(standing: &Standing) -> Vec<u8> {
     let username = standing.username.as_str();
     let mut member = Vec::with_capacity(PLACE_BYTES + username.len());

@@ -4,15 +4,15 @@
 use std::mem;
 use std::sync::Mutex;
 
-use fetch::Source;
 use proptest::prelude::*;
+use ranks::Source;
 use store::Identity;
 use tokio::runtime::Builder;
 
 use super::world::{Copy, KINDS, Told};
 use super::*;
 
-/// Whether, and when, a board is told of a commit.
+/// Whether, and when, a process is told of a commit.
 #[derive(Debug, Clone, Copy)]
 enum Telling {
     AtOnce,
@@ -44,8 +44,8 @@ enum Event {
     Arrive {
         turned: bool,
     },
-    /// A process looks after the board; this happens between reading the store and writing the board.
-    Keep {
+    /// A process rebuilds what is stale; this happens between reading the store and writing the ranks.
+    Rebuild {
         process: usize,
         meanwhile: Vec<Change>,
         blow: Option<Blow>,
@@ -85,7 +85,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         12 => change().prop_map(Event::Commit),
         2 => any::<bool>().prop_map(|turned| Event::Arrive { turned }),
         6 => (0_usize..2, meanwhile, prop::option::weighted(0.2, blow()))
-            .prop_map(|(process, meanwhile, blow)| Event::Keep { process, meanwhile, blow }),
+            .prop_map(|(process, meanwhile, blow)| Event::Rebuild { process, meanwhile, blow }),
         1 => blow().prop_map(Event::Blow),
         2 => (0_i64..3_000).prop_map(|ms| Event::Pass { ms }),
         1 => Just(Event::Backup),
@@ -105,14 +105,14 @@ impl Run {
     fn new(kind: Kind) -> Self {
         let mut world = World::new(kind, 2);
         if kind == Kind::Redis {
-            world.boards.push(world.board());
+            world.processes.push(world.process());
         }
         Self { world, late: Mutex::default(), backup: None }
     }
 
-    /// A board in process has one process.
+    /// Ranks in process have one process.
     fn process(&self, process: usize) -> usize {
-        process % self.world.boards.len()
+        process % self.world.processes.len()
     }
 
     async fn commit(&self, change: &Change) {
@@ -146,31 +146,31 @@ impl Run {
         }
     }
 
-    async fn keep(&self, process: usize, meanwhile: &[Change], blow: Option<Blow>) {
+    async fn rebuild(&self, process: usize, meanwhile: &[Change], blow: Option<Blow>) {
         let now_ms = self.world.now_ms();
         let turn = Turn { run: self, meanwhile: Mutex::new((meanwhile.to_vec(), blow)) };
-        self.world.boards[self.process(process)].keep(&turn, now_ms).await.unwrap();
+        self.world.processes[self.process(process)].rebuild_stale(&turn, now_ms).await.unwrap();
     }
 
     async fn restore(&mut self, copy: Copy) {
         self.world.restore(copy);
         self.late.lock().unwrap().clear();
-        for index in 0..self.world.boards.len() {
-            self.world.boards[index] = self.world.board();
+        for index in 0..self.world.processes.len() {
+            self.world.processes[index] = self.world.process();
         }
-        // A process that starts looks at the board before anything else.
-        self.keep(0, &[], None).await;
+        // A process that starts compares the ranks before anything else.
+        self.rebuild(0, &[], None).await;
     }
 
     async fn happen(&mut self, event: Event) {
         match event {
             Event::Commit(change) => self.commit(&change).await,
             Event::Arrive { turned } => self.arrive(turned).await,
-            Event::Keep { process, meanwhile, blow } => self.keep(process, &meanwhile, blow).await,
+            Event::Rebuild { process, meanwhile, blow } => self.rebuild(process, &meanwhile, blow).await,
             Event::Blow(blow) => self.blow(blow).await,
             Event::Pass { ms } => self.world.pass(ms),
             Event::Backup => self.backup = Some(self.world.copy()),
-            // A store that goes back takes the processes with it, and with them a board in process.
+            // A store that goes back takes the processes with it, and with them ranks in process.
             Event::Restore => {
                 if let Some(copy) = self.backup.clone() {
                     self.restore(copy).await;
@@ -182,13 +182,13 @@ impl Run {
     /// What is said when nothing may be behind any more is right.
     async fn check(&self) {
         self.world.pass(2_001);
-        for board in 0..self.world.boards.len() {
-            self.world.is_exact(board).await;
+        for process in 0..self.world.processes.len() {
+            self.world.is_exact(process).await;
         }
     }
 }
 
-/// The store in one turn of keeping: something happens between its reading and what follows.
+/// The store while somebody rebuilds: something happens between its reading and what follows.
 struct Turn<'a> {
     run: &'a Run,
     meanwhile: Mutex<(Vec<Change>, Option<Blow>)>,
@@ -230,13 +230,13 @@ fn a_history(kind: Kind, events: Vec<Event>) {
         // It heals by itself, whatever it missed; what waited behind a gap takes a turn of its own.
         run.arrive(false).await;
         for _ in 0..3 {
-            for process in 0..run.world.boards.len() {
+            for process in 0..run.world.processes.len() {
                 run.world.pass(2_001);
-                run.keep(process, &[], None).await;
+                run.rebuild(process, &[], None).await;
             }
         }
-        for board in 0..run.world.boards.len() {
-            run.world.says_all(board).await;
+        for process in 0..run.world.processes.len() {
+            run.world.says_all(process).await;
         }
     });
 }

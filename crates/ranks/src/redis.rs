@@ -1,8 +1,8 @@
-//! The board in Redis: for any number of processes. All state is there, and changes in scripts, each of which is one
+//! Ranks in Redis: for any number of processes. All state is there, and changes in scripts, each of which is one
 //! step; so it does not matter which process asks, or dies when.
 //!
 //! `order` is a sorted set of all players in which every score is 0, so that members stand in the order of their bytes:
-//! [`text::member`] makes that the board's order, and `ZLEXCOUNT` is the exact rank of any standing. `of` says where in
+//! [`text::member`] makes that the order of ranks, and `ZLEXCOUNT` is the exact rank of any standing. `of` says where in
 //! it each player stands. `state` has the game, each partition's position (a partition without one is stale), and the
 //! furthest position of which anything was ever written.
 //!
@@ -13,8 +13,8 @@
 
 mod deliver;
 mod error;
-mod keep;
 mod link;
+mod rebuild;
 mod text;
 
 use std::fmt;
@@ -31,9 +31,8 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::lag::Lag;
-use crate::chain;
 use deliver::Queue;
-pub use error::BoardError;
+pub use error::Error;
 use link::Link;
 use text::{OF, ORDER, PLACE_BYTES, STATE};
 
@@ -42,7 +41,7 @@ const RANK_MS_MAX: u64 = 100;
 /// Troubles that follow one another within this time are one outage, in milliseconds: there is one warning for it.
 const OUTAGE_PAUSE_MS_MAX: i64 = 10_000;
 
-/// The board in Redis.
+/// Ranks in Redis.
 pub(super) struct Redis {
     link: Link,
     channel: String,
@@ -73,7 +72,7 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    pub(super) fn new(url: &str, partitions: u16) -> Result<Self, BoardError> {
+    pub(super) fn new(url: &str, partitions: u16) -> Result<Self, Error> {
         let link = Link::new(url)?;
         Ok(Self {
             channel: text::channel(link.database()),
@@ -101,19 +100,19 @@ impl Redis {
         now_ms: i64,
     ) -> Option<u64> {
         let asked = timeout(Duration::from_millis(RANK_MS_MAX), self.ask(standing)).await;
-        match asked.unwrap_or(Err(BoardError::Timeout { ms: RANK_MS_MAX })) {
+        match asked.unwrap_or(Err(Error::Timeout { ms: RANK_MS_MAX })) {
             Ok(ranked) => self.judged(standing, positions, now_ms, ranked?),
             Err(error) => {
                 let before_ms = self.trouble_ms.swap(now_ms, Ordering::Relaxed);
                 if now_ms - before_ms > OUTAGE_PAUSE_MS_MAX {
-                    warn!(error = chain(&error), "ranks are withheld: Redis is in trouble");
+                    warn!(error = error.chain(), "ranks are withheld: Redis is in trouble");
                 }
                 None
             }
         }
     }
 
-    async fn ask(&self, standing: &Standing) -> Result<Option<Ranked>, BoardError> {
+    async fn ask(&self, standing: &Standing) -> Result<Option<Ranked>, Error> {
         let Some(game) = self.shown.read().clone() else { return Ok(None) };
         let mut call = self.link.scripts.rank.prepare_invoke();
         call.key(&[STATE, ORDER, OF]).arg(&*game).arg(self.partitions);
@@ -133,12 +132,12 @@ impl Redis {
         for (partition, position) in positions {
             let index = usize::from(*partition);
             let (lag, held) = (lags.get_mut(index)?, *held.get(index)?);
-            lag.saw(held);
+            lag.observe_held(held);
             if lag.hides(held, *position, now_ms) {
                 return None;
             }
         }
-        // The board may know the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
+        // The ranks may have the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
         let place = &text::member(standing)[..PLACE_BYTES];
         let himself = own.is_some_and(|own| own.get(..PLACE_BYTES).is_some_and(|own| own < place));
         Some(1 + ahead.saturating_sub(u64::from(himself)))
