@@ -16,12 +16,12 @@ use std::time::Duration;
 use axum::http::{Method, Uri};
 use axum::response::Response;
 use lambda_http::{RequestExt as _, service_fn};
+use serve::{Cause, chain, not_stored, problem};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::warn;
 use wire::{Problem, ProblemKind};
 
-use crate::reply::{Cause, chain, not_stored, problem};
 use game::{Game, OpenError};
 use secret::{Login, Secret, Version};
 pub use settings::{SETTINGS, Settings, SettingsError};

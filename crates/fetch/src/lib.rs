@@ -4,8 +4,7 @@
 //! the server's fetch role, and the Lambda, which is the binary of this package.
 
 pub mod lambda;
-mod reply;
+mod problem;
 mod routes;
 
-pub use reply::{Cause, chain, json, not_stored, problem, store_problem};
-pub use routes::{FetchState, board_rows, routes, with_fallbacks};
+pub use routes::{FetchState, board_rows, routes};

@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::registry().with(settings.log.clone()).with(lines).init();
     match lambda::run(settings, Arc::new(now_ms)).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&fetch::chain(error.as_ref())),
+        Err(error) => failed(&serve::chain(error.as_ref())),
     }
 }
 

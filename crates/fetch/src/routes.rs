@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use game::{LastPress, LastPurchase, Player, PowerupKind, partition_of};
 use ranks::Ranks;
+use serve::{json, problem};
 use store::{PlayerView, Reader};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,7 +16,7 @@ use wire::{
     SelfView,
 };
 
-use crate::reply::{json, problem, store_problem};
+use crate::problem::store_problem;
 
 /// Everybody sees the same board, which changes all the time while a round is lit: a cache in front may answer those
 /// who ask within the same second.
@@ -38,13 +38,6 @@ pub struct FetchState {
 /// The read routes, with their documentation.
 pub fn routes() -> OpenApiRouter<FetchState> {
     OpenApiRouter::new().routes(routes!(fetch_self)).routes(routes!(fetch_lb))
-}
-
-/// These routes, and the problems that answer what none of them serves.
-pub fn with_fallbacks(router: Router) -> Router {
-    let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
-    let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
-    router.fallback(not_found).method_not_allowed_fallback(wrong_method)
 }
 
 /// Everything about one player.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fetch::{Cause, problem};
+use serve::{Cause, problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{OpenRoundBody, Problem, ProblemKind, RoundView};

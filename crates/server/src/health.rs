@@ -99,7 +99,7 @@ async fn healthz() -> &'static str {
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
     let (ready, body) = health.kept(&health.ready, async || health.readiness().await).await;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    fetch::json(status, body.into_bytes())
+    serve::json(status, body.into_bytes())
 }
 
 async fn within<E: std::fmt::Display>(check: impl Future<Output = Result<(), E>>) -> Result<(), String> {

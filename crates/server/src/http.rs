@@ -14,18 +14,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use self::serve::{Limits, connections_max, serve};
+use ::serve::{Cause, json, not_stored, problem, with_fallbacks};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 use axum::{BoxError, Router};
 pub use bearer::{bearer_token, same_secret};
 pub use connection::LongLived;
-use fetch::{Cause, problem};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use metrics::{Counter, Histogram, counter, histogram};
 use parking_lot::Mutex;
-pub use serve::{Limits, connections_max, serve};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument, debug_span, warn};
@@ -148,7 +148,7 @@ impl App {
                 seconds.record(watch.seconds());
             }
         }
-        fetch::not_stored(response.headers_mut());
+        not_stored(response.headers_mut());
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }
@@ -213,7 +213,7 @@ impl Routes {
         let reasons = ProblemKind::ALL.map(ProblemKind::slug);
         let rejected = |reason| (reason, counter!("buttonparty_requests_rejected_total", "reason" => reason));
         Self {
-            router: fetch::with_fallbacks(router),
+            router: with_fallbacks(router),
             seconds: shown.map(seconds).collect(),
             rejected: reasons.into_iter().map(rejected).collect(),
         }
@@ -257,7 +257,7 @@ fn cors(origins: &[String]) -> CorsLayer {
 
 /// An answer of 202 with this JSON text.
 pub fn accepted(body: Vec<u8>) -> Response {
-    fetch::json(StatusCode::ACCEPTED, body)
+    json(StatusCode::ACCEPTED, body)
 }
 
 /// The one `Idempotency-Key` of a request, if there is one.

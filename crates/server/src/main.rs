@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            server::telemetry::say(&format!("buttonparty: {}", fetch::chain(&error)));
+            server::telemetry::say(&format!("buttonparty: {}", serve::chain(&error)));
             ExitCode::FAILURE
         }
     };

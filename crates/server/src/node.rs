@@ -341,7 +341,7 @@ async fn open_patiently(
     loop {
         match Parts::open(config, metrics.clone(), clock.clone(), stop).await {
             Err(error) if error.may_pass(config) => {
-                let reason = fetch::chain(&error);
+                let reason = serve::chain(&error);
                 warn!(reason, tries, "waiting to start");
                 app.waits_for(&reason);
                 tokio::time::sleep(backoff(tries)).await;

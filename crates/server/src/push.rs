@@ -112,7 +112,7 @@ impl Pusher {
                 }
                 Ok(false) => Duration::from_millis(PUSH_POLL_MS),
                 Err(error) => {
-                    warn!(error = fetch::chain(&error), failures, "the push worker tries again");
+                    warn!(error = serve::chain(&error), failures, "the push worker tries again");
                     failures += 1;
                     backoff(failures)
                 }

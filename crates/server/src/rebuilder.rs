@@ -37,8 +37,8 @@ impl Rebuilder {
                 Some(Err(RebuildError::Store { source: source @ store::Error::OtherPartitions { .. } })) => {
                     return Err(source);
                 }
-                Some(Err(error)) if failed => debug!(error = fetch::chain(&error), "ranks are still missing"),
-                Some(Err(error)) => warn!(error = fetch::chain(&error), "ranks are missing until this heals"),
+                Some(Err(error)) if failed => debug!(error = serve::chain(&error), "ranks are still missing"),
+                Some(Err(error)) => warn!(error = serve::chain(&error), "ranks are missing until this heals"),
                 _ => {}
             }
             stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(RANKS_COMPARE_MS))).await;

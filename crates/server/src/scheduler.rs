@@ -104,7 +104,7 @@ impl Scheduler {
                     (wake_ms, Duration::from_millis(SCHEDULE_POLL_MS))
                 }
                 Err(error) => {
-                    warn!(error = fetch::chain(&error), failures, "the scheduler tries again");
+                    warn!(error = serve::chain(&error), failures, "the scheduler tries again");
                     failures += 1;
                     (i64::MAX, backoff(failures))
                 }

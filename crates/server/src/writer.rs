@@ -214,7 +214,7 @@ impl<C: Crowd> Writer<C> {
                 Ok(_) => failures = 0,
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
-                    warn!(error = fetch::chain(&error), failures, "the writer tries again");
+                    warn!(error = serve::chain(&error), failures, "the writer tries again");
                     let leases = self.leases();
                     let pause = stop.run_until_cancelled(tokio::time::sleep(backoff(failures)));
                     let (_, lost) = self.keeper.beside(&leases, pause).await;

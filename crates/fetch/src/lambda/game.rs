@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, Uri};
 use axum::response::Response;
 use ranks::Ranks;
+use serve::{chain, with_fallbacks};
 use store::{Identity, Options, Reader, Store};
 use tokio::time::timeout;
 use tower::ServiceExt as _;
@@ -17,8 +18,8 @@ use wire::ProblemKind;
 use super::secret::{Login, SecretError};
 use super::settings::Settings;
 use super::{CONNECT_MS_MAX, Clock, STATEMENT_MS_MAX, unavailable};
-use crate::reply::{chain, store_problem};
-use crate::{FetchState, routes, with_fallbacks};
+use crate::problem::store_problem;
+use crate::{FetchState, routes};
 
 /// How often game and ranks are looked at while requests come, milliseconds.
 const LOOK_MS: i64 = 500;

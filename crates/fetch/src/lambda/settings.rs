@@ -2,12 +2,12 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ranks::Ranks;
+use serve::chain;
 use store::{Options, Store};
 use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use super::secret::Login;
-use crate::chain;
 
 const STORE_URL: &str = "BUTTONPARTY_STORE_URL";
 const STORE_SECRET: &str = "BUTTONPARTY_STORE_SECRET";

@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use fetch::problem;
 use serde_json::json;
+use serve::problem;
 use wire::{Problem, ProblemKind};
 
 use crate::bounds::RETRY_AFTER_MS;
@@ -14,7 +14,7 @@ pub(super) fn answer(path: &str, reason: &str) -> Response {
         "/healthz" => "ok\n".into_response(),
         "/readyz" => {
             let body = json!({ "ready": false, "checks": { "start": reason } }).to_string();
-            fetch::json(StatusCode::SERVICE_UNAVAILABLE, body.into_bytes())
+            serve::json(StatusCode::SERVICE_UNAVAILABLE, body.into_bytes())
         }
         _ => problem(&Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS)),
     }

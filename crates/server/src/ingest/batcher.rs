@@ -203,7 +203,7 @@ impl Batcher {
                     warn!(envelope = outgoing.id, %error, tries = in_flight.tries, "sending an envelope again");
                     in_flight.envelopes.push(Closed { outgoing, waiters, since_ms });
                 }
-                Err(error) => self.give_up(&outgoing, waiters, &fetch::chain(&error)),
+                Err(error) => self.give_up(&outgoing, waiters, &serve::chain(&error)),
             }
         }
         in_flight.tries += 1;

@@ -40,7 +40,7 @@ impl Place {
         let Self { name, in_place } = self;
         match &found {
             Err(error) if *in_place => error!(
-                reason = fetch::chain(error),
+                reason = serve::chain(error),
                 "the files of the {name} were taken away: nothing is taken or applied until the same files are back"
             ),
             Ok(()) if !*in_place => info!("the files of the {name} are back"),

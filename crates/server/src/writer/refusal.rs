@@ -51,7 +51,7 @@ impl<C: Crowd> Settler<C> {
                 let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
                 let journal = batch::journal(works, &buried);
                 match self.crowd.rehearse(partition, &batch, from, to, &journal).await {
-                    Err(error @ store::Error::Refused { .. }) => Ok(Some(fetch::chain(&error))),
+                    Err(error @ store::Error::Refused { .. }) => Ok(Some(serve::chain(&error))),
                     Err(error) => Err(error.into()),
                     Ok(_) => Ok(None),
                 }

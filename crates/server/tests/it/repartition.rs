@@ -189,7 +189,7 @@ async fn what_is_not_drained_is_refused() {
     bench.drain().await;
 
     let same = bench.repartition(2).await.unwrap_err();
-    let text = fetch::chain(&same);
+    let text = serve::chain(&same);
     assert!(text.contains("the game has 2 partitions already"), "{text}");
     bench.repartition(3).await.unwrap();
     bench.check().await;

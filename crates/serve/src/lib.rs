@@ -1,5 +1,9 @@
-//! How bodies and problems become HTTP answers.
+//! What the server and the fetch Lambda share of HTTP: how bodies and problems become responses, and how a cause gets
+//! into the log.
+//!
+//! What it is not: no route is here, and no status code (those are `wire`'s).
 
+use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::to_vec;
@@ -33,19 +37,6 @@ pub fn problem(problem: &Problem) -> Response {
     response
 }
 
-/// The answer to a failure of the store: 503 when trying again may help, with this process or with the one that takes its
-/// place when its login was refused, else 500; the cause goes to the log only.
-pub fn store_problem(error: &store::Error) -> Response {
-    let told = if error.is_transient() || error.is_login_refused() {
-        Problem::new(ProblemKind::Unavailable).with_retry_after_ms(1_000)
-    } else {
-        Problem::new(ProblemKind::Internal)
-    };
-    let mut response = problem(&told);
-    response.extensions_mut().insert(Cause(chain(error)));
-    response
-}
-
 /// An error with everything that led to it, for logs and for people at a terminal.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -61,4 +52,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// An answer with this JSON text.
 pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+/// These routes, and the problems that answer what none of them serves.
+pub fn with_fallbacks(router: Router) -> Router {
+    let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
+    let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
+    router.fallback(not_found).method_not_allowed_fallback(wrong_method)
 }
