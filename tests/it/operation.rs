@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
-use crate::support::{BY_HAND, Game, beside_others, eventually, now_ms, with_auth};
+use crate::support::{BY_HAND, Game, beside_others, eventually, now_ms, run, with_auth};
 
 #[rstest]
 #[tokio::test]
@@ -315,4 +315,37 @@ async fn only_configured_origins_may_call(#[values(Embedded, Services)] stack: S
         let answer = preflight(&open, origin).await.unwrap();
         assert!(answer.headers().get("access-control-allow-origin").is_none(), "{origin}: {answer:?}");
     }
+}
+
+/// `verify` is not only silent about stores that are right.
+#[rstest]
+#[tokio::test]
+async fn verify_shows_each_row_that_differs(#[values(Embedded, Services)] stack: Stack) {
+    let (place, game) = Game::by_hand(stack).await;
+    game.add("ada").await;
+    game.press_and_see("ada").await;
+    assert!(game.stop().await.success());
+    place.change_store("UPDATE players SET score = 77 WHERE username = 'ada'").await;
+
+    let output = run(&place, &["verify"], &BY_HAND).await;
+    let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{text}{told}");
+    assert!(told.ends_with("the store is not what its journal says\n"), "{told}");
+    let lines: Vec<_> = text.lines().collect();
+    let [players, _, _, _, _, board, difference, last] = lines[..] else { panic!("{text}") };
+    assert!(players.starts_with("players: 1 rows, hash ") && players.ends_with(", DIFFERENT"), "{text}");
+    assert!(board.starts_with("board: 1 rows, hash ") && board.ends_with(", equal"), "{text}");
+    let (stored, replayed) = difference.split_once(", replayed ").unwrap_or_else(|| panic!("{text}"));
+    let stored = stored.strip_prefix("players (0, \"ada\"): stored ").unwrap_or_else(|| panic!("{text}"));
+    assert!(stored.contains("score: 77,") && replayed.contains("score: 0,"), "{text}");
+    assert!(last.ends_with(" messages replayed: DIFFERENT"), "{text}");
+
+    // The same as a value.
+    let reader = place.store().reader().await.unwrap();
+    let report = server::verify::verify(&reader).await.unwrap();
+    reader.close().await;
+    let different: Vec<_> = report.tables.iter().filter(|table| !table.is_equal).collect();
+    assert!(matches!(different[..], [table] if table.stored.table == "players"), "{report:?}");
+    assert!(matches!(&report.differences[..], [row] if row.this.as_deref() == Some(stored)), "{report:?}");
+    assert_eq!(last, format!("{} messages replayed: DIFFERENT", report.messages));
 }

@@ -1,8 +1,13 @@
 //! The command line: roles and tools as subcommands, settings as flags.
 
+mod show;
+
 use std::io::Write;
+use std::pin::pin;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use futures_util::TryStreamExt as _;
+use queue::Queue;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -173,8 +178,7 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
         ("migrate", _) => migrate(config, &clock, sub.get_flag("adopt-inbox")).await,
         ("dlq", Some(("list", _))) => {
             let queue = open_existing_queue(config, &clock).await?;
-            let total = dlq::list(&queue, &mut Output::new()).await?;
-            telemetry::say(&format!("{total} dead letter(s)"));
+            list_dead_letters(&queue).await?;
             queue.close().await;
             Ok(())
         }
@@ -192,14 +196,26 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
         ("repartition", _) => change_partitions(config, &clock).await,
         ("verify", _) => {
             let reader = open_existing_reader(config).await?;
-            let equal = verify::verify(&reader, &mut Output::new()).await?;
-            if equal { Ok(()) } else { Err(CliError::Different) }
+            let report = verify::verify(&reader).await?;
+            print(&show::report(&report))?;
+            if report.is_equal() { Ok(()) } else { Err(CliError::Different) }
         }
         ("openapi", _) => {
             print(&crate::openapi::text().map_err(|error| CliError::Process(error.to_string()))?)
         }
         _ => Err(CliError::Process(format!("no such command: {name}"))),
     }
+}
+
+async fn list_dead_letters(queue: &Queue) -> Result<(), CliError> {
+    let mut letters = pin!(dlq::list(queue));
+    let mut total = 0;
+    while let Some(letter) = letters.try_next().await.map_err(dlq::DlqError::from)? {
+        print(&show::dead_letter(&letter))?;
+        total += 1;
+    }
+    telemetry::say(&format!("{total} dead letter(s)"));
+    Ok(())
 }
 
 /// The number of partitions that the game was begun with: a message that counts with another would stop the handler.

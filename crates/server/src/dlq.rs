@@ -1,48 +1,31 @@
 //! Dead letters: listing them, and sending them again.
 
-use std::io::Write;
-
+use futures_util::{Stream, TryStreamExt as _, stream};
 use game::partition_of;
 use queue::{DeadLetter, Outgoing, Queue};
-use serde_json::json;
 use wire::{Entry, EnvelopeBuilder};
 
 use crate::bounds::DEAD_PAGE;
 
-/// Why dead letters cannot be shown or sent again.
+/// Why dead letters cannot be sent again.
 #[derive(Debug, thiserror::Error)]
 pub enum DlqError {
     /// The inbox.
     #[error("the inbox failed")]
     Queue(#[from] queue::Error),
-    /// Nowhere to write to.
-    #[error("cannot write the list")]
-    Write(#[from] std::io::Error),
     /// No dead letter has this id.
     #[error("there is no dead letter {0}")]
     Unknown(String),
 }
 
-/// Writes every dead letter as a line of JSON; returns how many there are.
-///
-/// # Errors
-/// [`DlqError`].
-pub async fn list(queue: &Queue, out: &mut impl Write) -> Result<usize, DlqError> {
-    let mut total = 0;
-    let mut after: Option<String> = None;
-    loop {
+/// Every dead letter, in the order of the inbox. No more than a page of them is held at a time.
+pub fn list(queue: &Queue) -> impl Stream<Item = Result<DeadLetter, queue::Error>> {
+    let pages = stream::try_unfold(None, move |after: Option<String>| async move {
         let page = queue.dead_letters(after.as_deref(), DEAD_PAGE).await?;
-        let Some(last) = page.last() else { return Ok(total) };
-        after = Some(last.id.clone());
-        total += page.len();
-        for letter in &page {
-            let DeadLetter { id, partition, body, reason, buried_at_ms } = letter;
-            let line = json!({
-                "id": id, "partition": partition, "buried_at": buried_at_ms, "reason": reason, "body": body,
-            });
-            writeln!(out, "{line}")?;
-        }
-    }
+        let last = page.last().map(|last| last.id.clone());
+        Ok::<_, queue::Error>(last.map(|last| (page, Some(last))))
+    });
+    pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten()
 }
 
 /// Sends dead letters again, those with these ids or all of them, and takes them off the list. A command keeps its id
@@ -51,19 +34,16 @@ pub async fn list(queue: &Queue, out: &mut impl Write) -> Result<usize, DlqError
 /// # Errors
 /// [`DlqError`]; what was sent again by then stays so.
 pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<usize, DlqError> {
-    let mut letters = Vec::new();
-    for id in ids {
-        letters.push(queue.dead_letter(id).await?.ok_or_else(|| DlqError::Unknown(id.clone()))?);
-    }
-    // What is buried again meanwhile has a new id; only what was there at the start is sent again.
-    while ids.is_empty() {
-        let after = letters.last().map(|letter: &DeadLetter| letter.id.clone());
-        let page = queue.dead_letters(after.as_deref(), DEAD_PAGE).await?;
-        if page.is_empty() {
-            break;
+    let letters: Vec<DeadLetter> = if ids.is_empty() {
+        // What is buried again meanwhile has a new id; only what was there at the start is sent again.
+        list(queue).try_collect().await?
+    } else {
+        let mut named = Vec::with_capacity(ids.len());
+        for id in ids {
+            named.push(queue.dead_letter(id).await?.ok_or_else(|| DlqError::Unknown(id.clone()))?);
         }
-        letters.extend(page);
-    }
+        named
+    };
     for page in letters.chunks(DEAD_PAGE) {
         let mut sent = Vec::with_capacity(page.len());
         let mut result = Ok(());
@@ -104,21 +84,21 @@ fn whole(inbox_id: &str, partitions: u16, letter: &DeadLetter, id: String) -> Ve
             envelope.raw_entries().enumerate().map(single).collect()
         }
         _ => {
-            vec![Outgoing { partition: within(letter.partition, partitions), id, body: letter.body.clone() }]
+            vec![Outgoing { partition: wrapped(letter.partition, partitions), id, body: letter.body.clone() }]
         }
     }
 }
 
 /// A message with one entry: in the partition that its player has now, or else where it was.
 fn single(inbox_id: &str, partitions: u16, partition: u16, id: String, entry: &str) -> Outgoing {
-    let partition = player_partition(entry, partitions).unwrap_or(within(partition, partitions));
+    let partition = player_partition(entry, partitions).unwrap_or(wrapped(partition, partitions));
     let mut builder = EnvelopeBuilder::new(inbox_id, partitions, &id, wire::ENVELOPE_BYTES_MAX);
     builder.push_text(entry);
     Outgoing { partition, id, body: builder.finish() }
 }
 
 /// The partition with this number, or another one when the game has no such partition any more.
-fn within(partition: u16, partitions: u16) -> u16 {
+fn wrapped(partition: u16, partitions: u16) -> u16 {
     partition.checked_rem(partitions).unwrap_or_default()
 }
 

@@ -2,17 +2,15 @@
 //! store holds, row by row. It reads one moment of the store, so that the game can go on meanwhile. Generation by
 //! generation: where the number of partitions changed, the worlds are dealt anew as the store was.
 
-use std::io::Write;
-
 use game::World;
-use store::{Audit, Identity, JournalEntry, Position, Reader, State};
+use store::{Audit, Difference, Identity, JournalEntry, Position, Reader, State, TableDigest};
 
 use crate::button::decode_command;
 use crate::writer::WHOLE;
 
 /// Messages of the journal that are read at a time.
 const PAGE_ROWS: u32 = 256;
-/// Differences that are shown of each table.
+/// Differences that are reported of each table.
 const DIFFERENCES_MAX: usize = 10;
 
 /// Why the comparison could not be made.
@@ -24,9 +22,6 @@ pub enum VerifyError {
     /// No game has begun in this store.
     #[error("no game has begun here")]
     NoGame,
-    /// Nowhere to write to.
-    #[error("cannot write the result")]
-    Write(#[from] std::io::Error),
     /// The journal holds something that was never applied.
     #[error("the journal of partition {partition} cannot be replayed at {sequence}: {reason}")]
     Journal {
@@ -39,11 +34,39 @@ pub enum VerifyError {
     },
 }
 
-/// Replays and compares; writes what it finds, and returns whether everything is equal.
+/// What the comparison found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Each table that follows from the journal.
+    pub tables: Vec<TableReport>,
+    /// Rows in which store and journal differ, at most ten of each table: `this` is what is stored, `other` what the
+    /// journal leads to.
+    pub differences: Vec<Difference>,
+    /// Messages that were replayed.
+    pub messages: usize,
+}
+
+/// One table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableReport {
+    /// The rows that are stored: their number and their hash.
+    pub stored: TableDigest,
+    /// Whether the journal leads to the same rows.
+    pub is_equal: bool,
+}
+
+impl VerifyReport {
+    /// Whether the store holds what its journal leads to.
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// Replays and compares.
 ///
 /// # Errors
 /// [`VerifyError`] when the comparison could not be made.
-pub async fn verify(reader: &Reader, out: &mut impl Write) -> Result<bool, VerifyError> {
+pub async fn verify(reader: &Reader) -> Result<VerifyReport, VerifyError> {
     let mut audit = reader.audit().await?;
     let generations = audit.generations().await?;
     if generations.is_empty() {
@@ -64,23 +87,13 @@ pub async fn verify(reader: &Reader, out: &mut impl Write) -> Result<bool, Verif
         replayed.add_world(partition, &world);
     }
     let stored = audit.state().await?;
-    for (stored, replayed) in stored.digests().iter().zip(&replayed.digests()) {
-        let verdict = if stored == replayed { "equal" } else { "DIFFERENT" };
-        let (table, rows, digest) = (stored.table, stored.rows, stored.digest);
-        writeln!(out, "{table}: {rows} rows, hash {digest:016x}, {verdict}")?;
-    }
-    let differences = stored.differences(&replayed, DIFFERENCES_MAX);
-    for difference in &differences {
-        let show = |row: &Option<String>| row.clone().unwrap_or_else(|| "nothing".to_owned());
-        let (this, other) = (show(&difference.this), show(&difference.other));
-        writeln!(out, "{} {}: stored {this}, replayed {other}", difference.table, difference.key)?;
-    }
-    writeln!(
-        out,
-        "{messages} messages replayed: {}",
-        if differences.is_empty() { "equal" } else { "DIFFERENT" }
-    )?;
-    Ok(differences.is_empty())
+    let digests = stored.digests().into_iter().zip(replayed.digests());
+    let tables = digests.map(|(stored, replayed)| TableReport { stored, is_equal: stored == replayed });
+    Ok(VerifyReport {
+        tables: tables.collect(),
+        differences: stored.differences(&replayed, DIFFERENCES_MAX),
+        messages,
+    })
 }
 
 /// Applies what a partition was told in one generation, and returns how many messages that were.

@@ -95,9 +95,8 @@ impl Bench {
     /// The journal says what the store holds, and the players are those of the model.
     async fn check(&self) {
         let reader = self.store.reader().await.unwrap();
-        let mut told = Vec::new();
-        let equal = verify(&reader, &mut told).await.unwrap();
-        assert!(equal, "{}", String::from_utf8_lossy(&told));
+        let report = verify(&reader).await.unwrap();
+        assert!(report.is_equal() && report.tables.iter().all(|table| table.is_equal), "{report:?}");
         let state = reader.audit().await.unwrap().state().await.unwrap();
         assert_eq!(state.applied_through_ms.len(), usize::from(self.identity.partitions));
         let mut model = store::State::default();

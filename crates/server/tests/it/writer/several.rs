@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use server::clock::Clock;
 use server::writer::{Step, StepError};
 use tokio_util::sync::CancellationToken;
@@ -216,6 +217,7 @@ async fn a_letter_that_was_sent_again_and_buried_anew_is_a_new_one() {
         // Burying is repeated when the commit after it fails.
         bench.queue.bury(&first).await.unwrap();
         assert_eq!(bench.dead().await, first);
+        assert_eq!(server::dlq::list(&bench.queue).try_collect::<Vec<_>>().await.unwrap(), first);
 
         let one = std::slice::from_ref(&first[0].id);
         assert_eq!(server::dlq::redrive(&bench.queue, 2, one).await.unwrap(), 1);
