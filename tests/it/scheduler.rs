@@ -80,7 +80,7 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     let third = drawn(&schedule, 3).await;
     scheduler.kill().await;
     let fixed = Scheduled { round: third, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
-    assert!(schedule.redraw(&third, &fixed).await.unwrap());
+    assert!(schedule.replace_drawn(&third, &fixed).await.unwrap());
     let scheduler = start(&place).await;
     assert_eq!(announced(&schedule, 3).await, third);
 

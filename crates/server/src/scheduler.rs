@@ -166,7 +166,7 @@ impl Scheduler {
             } else {
                 row.stage = Stage::Announcing;
             }
-            if !self.schedule.redraw(&drawn, &row).await? || row.stage == Stage::Drawn {
+            if !self.schedule.replace_drawn(&drawn, &row).await? || row.stage == Stage::Drawn {
                 return Ok(now_ms); // another scheduler was faster, or it has another time: look again
             }
         }
@@ -263,7 +263,7 @@ impl Scheduler {
             let free_ms = before.map_or(0, |row| row.round.opens_at_ms + self.options.cadence.gap_ms);
             let soon = self.round(drawn.round.id, free_ms.max(now_ms + first_ms))?;
             if soon.opens_at_ms < drawn.round.opens_at_ms {
-                self.schedule.redraw(&drawn.round, &Scheduled { round: soon, ..drawn }).await?;
+                self.schedule.replace_drawn(&drawn.round, &Scheduled { round: soon, ..drawn }).await?;
             }
         }
         Ok(now_ms)

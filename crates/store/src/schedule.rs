@@ -64,11 +64,11 @@ impl Schedule {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn redraw(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
+    pub async fn replace_drawn(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
         match &self.0 {
             _ if drawn.id != new.round.id => Ok(false),
-            Backend::Postgres(schedule) => schedule.redraw(drawn, new).await,
-            Backend::Sqlite(schedule) => schedule.redraw(drawn, new).await,
+            Backend::Postgres(schedule) => schedule.replace_drawn(drawn, new).await,
+            Backend::Sqlite(schedule) => schedule.replace_drawn(drawn, new).await,
         }
     }
 

@@ -78,7 +78,7 @@ impl Scheduler {
         let round = self.round(id, opens_at_ms)?;
         // One step for its time and for its being fixed: another scheduler cannot get in between.
         let fixed = Scheduled { round, by_operator: true, stage: Stage::Announcing, ticks_sent: 0 };
-        Ok(self.schedule.redraw(&drawn.round, &fixed).await?.then_some(round))
+        Ok(self.schedule.replace_drawn(&drawn.round, &fixed).await?.then_some(round))
     }
 
     async fn append(&self, latest: Option<Round>, opens_at_ms: i64) -> Result<Option<Round>, OpenError> {

@@ -61,11 +61,11 @@ impl Schedule {
         Ok(self.pool.execute(insert).await? == 1)
     }
 
-    pub(crate) async fn redraw(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
-        let redraw = "UPDATE schedule SET opens_at_ms = $3, window_ms = $4, grace_ms = $5, by_operator = $6,
+    pub(crate) async fn replace_drawn(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
+        let replace = "UPDATE schedule SET opens_at_ms = $3, window_ms = $4, grace_ms = $5, by_operator = $6,
             stage = $7 WHERE id = $1 AND opens_at_ms = $2 AND stage = 0";
         let Scheduled { round, by_operator, stage, ticks_sent: _ } = *new;
-        let redraw = sqlx::query(redraw)
+        let replace = sqlx::query(replace)
             .bind(drawn.id.cast_signed())
             .bind(drawn.opens_at_ms)
             .bind(round.opens_at_ms)
@@ -73,7 +73,7 @@ impl Schedule {
             .bind(round.grace_ms)
             .bind(by_operator)
             .bind(stage_number(stage));
-        Ok(self.pool.execute(redraw).await? == 1)
+        Ok(self.pool.execute(replace).await? == 1)
     }
 
     pub(crate) async fn announced(&self, id: u64) -> Result<bool, Error> {

@@ -57,5 +57,5 @@ on_every_backend! { sqlite Sqlite postgres Postgres; {
         the_journal_stays, a_game_that_is_not_drained_is_refused, who_counts_with_the_old_number_is_fenced_off,
         a_dropped_repartition_leaves_all_or_nothing, a_failed_repartition_changes_nothing,
         a_game_of_the_first_schema_goes_on;
-    schedule: the_first_insert_wins, redraw_compares, stages_and_ticks_only_move_on, two_schedulers_race;
+    schedule: the_first_insert_wins, replace_drawn_compares, stages_and_ticks_only_move_on, two_schedulers_race;
 }}

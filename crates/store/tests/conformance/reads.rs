@@ -54,7 +54,9 @@ pub(crate) async fn a_round_is_secret_until_it_opens(fresh: &Fresh) {
     assert_eq!(lit(far_ms).await, None, "drawn is secret, however late");
     let fix = async |n: u64| {
         let row = schedule.get(n).await.unwrap().unwrap();
-        assert!(schedule.redraw(&row.round, &Scheduled { stage: Stage::Announcing, ..row }).await.unwrap());
+        assert!(
+            schedule.replace_drawn(&row.round, &Scheduled { stage: Stage::Announcing, ..row }).await.unwrap()
+        );
     };
     fix(1).await;
     assert_eq!(lit(far_ms).await, None, "not every partition has it");

@@ -31,23 +31,23 @@ pub(crate) async fn the_first_insert_wins(fresh: &Fresh) {
     assert_eq!(schedule.unfinished().await.unwrap(), [first]);
 }
 
-pub(crate) async fn redraw_compares(fresh: &Fresh) {
+pub(crate) async fn replace_drawn_compares(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let schedule = fresh.store.schedule().await.unwrap();
     let (old, new) = (round(1), Round::new(1, round(1).opens_at_ms + 60_000, 8_000, 2_000).unwrap());
-    let redrawn = Scheduled { by_operator: true, ..drawn(new) };
-    assert!(!schedule.redraw(&old, &redrawn).await.unwrap(), "there is none");
+    let replaced = Scheduled { by_operator: true, ..drawn(new) };
+    assert!(!schedule.replace_drawn(&old, &replaced).await.unwrap(), "there is none");
     schedule.insert_if_absent(&drawn(old)).await.unwrap();
-    assert!(!schedule.redraw(&later(old, 1), &redrawn).await.unwrap(), "it opens at another time");
-    assert!(!schedule.redraw(&old, &drawn(round(2))).await.unwrap(), "another id");
+    assert!(!schedule.replace_drawn(&later(old, 1), &replaced).await.unwrap(), "it opens at another time");
+    assert!(!schedule.replace_drawn(&old, &drawn(round(2))).await.unwrap(), "another id");
     assert_eq!(schedule.get(1).await.unwrap(), Some(drawn(old)));
-    assert!(schedule.redraw(&old, &redrawn).await.unwrap());
-    assert_eq!(schedule.get(1).await.unwrap(), Some(redrawn));
-    let fixed = Scheduled { round: later(new, 1), stage: Stage::Announcing, ..redrawn };
-    assert!(!schedule.redraw(&old, &fixed).await.unwrap(), "it opens at another time by now");
-    assert!(schedule.redraw(&new, &fixed).await.unwrap(), "replaced and fixed in one step");
-    assert!(!schedule.redraw(&fixed.round, &drawn(old)).await.unwrap(), "fixed for ever");
-    assert!(!schedule.redraw(&fixed.round, &fixed).await.unwrap(), "once");
+    assert!(schedule.replace_drawn(&old, &replaced).await.unwrap());
+    assert_eq!(schedule.get(1).await.unwrap(), Some(replaced));
+    let fixed = Scheduled { round: later(new, 1), stage: Stage::Announcing, ..replaced };
+    assert!(!schedule.replace_drawn(&old, &fixed).await.unwrap(), "it opens at another time by now");
+    assert!(schedule.replace_drawn(&new, &fixed).await.unwrap(), "replaced and fixed in one step");
+    assert!(!schedule.replace_drawn(&fixed.round, &drawn(old)).await.unwrap(), "fixed for ever");
+    assert!(!schedule.replace_drawn(&fixed.round, &fixed).await.unwrap(), "once");
     assert_eq!(schedule.get(1).await.unwrap(), Some(fixed));
 }
 
@@ -61,13 +61,13 @@ pub(crate) async fn stages_and_ticks_only_move_on(fresh: &Fresh) {
     assert_eq!(schedule.unfinished().await.unwrap(), [drawn(round(1)), drawn(round(2))]);
     assert!(!schedule.announced(1).await.unwrap(), "not fixed");
     let fixed = Scheduled { stage: Stage::Announcing, ..drawn(round(1)) };
-    assert!(schedule.redraw(&round(1), &fixed).await.unwrap());
+    assert!(schedule.replace_drawn(&round(1), &fixed).await.unwrap());
     assert_eq!(schedule.unfinished().await.unwrap(), [fixed, drawn(round(2))]);
     for _ in 0..2 {
         assert!(schedule.announced(1).await.unwrap());
     }
     let announced = Scheduled { stage: Stage::Announced, ..fixed };
-    assert!(!schedule.redraw(&round(1), &fixed).await.unwrap(), "it does not go back");
+    assert!(!schedule.replace_drawn(&round(1), &fixed).await.unwrap(), "it does not go back");
     for (ticks, stand) in [(3, 3), (1, 3), (4, 4), (4, 4)] {
         schedule.ticked(1, ticks).await.unwrap();
         let ticked = Scheduled { ticks_sent: stand, ..announced };
@@ -92,14 +92,14 @@ pub(crate) async fn two_schedulers_race(fresh: &Fresh) {
         }
         let before = won.round;
         let (ours, theirs) = (drawn(later(round(n), 10)), drawn(later(round(n), 20)));
-        let (a, b) = tokio::join!(one.redraw(&before, &ours), two.redraw(&before, &theirs));
+        let (a, b) = tokio::join!(one.replace_drawn(&before, &ours), two.replace_drawn(&before, &theirs));
         assert!(a.unwrap() ^ b.unwrap(), "exactly one swaps");
         let before = one.get(n).await.unwrap().unwrap().round;
-        let redrawn = drawn(later(before, 5));
+        let replaced = drawn(later(before, 5));
         let fixed = Scheduled { stage: Stage::Announcing, ..drawn(before) };
-        let (a, b) = tokio::join!(one.redraw(&before, &redrawn), two.redraw(&before, &fixed));
+        let (a, b) = tokio::join!(one.replace_drawn(&before, &replaced), two.replace_drawn(&before, &fixed));
         let (a, b) = (a.unwrap(), b.unwrap());
         assert!(a ^ b, "what was fixed stays");
-        assert_eq!(two.get(n).await.unwrap(), Some(if a { redrawn } else { fixed }));
+        assert_eq!(two.get(n).await.unwrap(), Some(if a { replaced } else { fixed }));
     }
 }

@@ -224,8 +224,9 @@ async fn every_role_does_its_work() {
     let schedule = scheduler.schedule().await.unwrap();
     let drawn = Scheduled { round: round(1), by_operator: false, stage: Stage::Drawn, ticks_sent: 0 };
     assert!(schedule.insert_if_absent(&drawn).await.unwrap());
-    assert!(schedule.redraw(&round(1), &Scheduled { by_operator: true, ..drawn }).await.unwrap());
-    assert!(schedule.redraw(&round(1), &Scheduled { stage: Stage::Announcing, ..drawn }).await.unwrap());
+    assert!(schedule.replace_drawn(&round(1), &Scheduled { by_operator: true, ..drawn }).await.unwrap());
+    let fixed = Scheduled { stage: Stage::Announcing, ..drawn };
+    assert!(schedule.replace_drawn(&round(1), &fixed).await.unwrap());
     assert!(schedule.announced(1).await.unwrap());
     schedule.ticked(1, 5).await.unwrap();
     assert_eq!(schedule.unfinished().await.unwrap(), []);
