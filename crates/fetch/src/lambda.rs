@@ -41,13 +41,13 @@ const SECRET_PAUSE_MS: i64 = 1_000;
 const RETRY_AFTER_MS: i64 = 1_000;
 
 /// What time it is, in Unix milliseconds.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Answers requests until the process is ended.
 ///
 /// # Errors
 /// When Lambda's runtime interface fails.
-pub async fn run(settings: Settings, now_ms: Clock) -> Result<(), lambda_http::Error> {
+pub async fn run(settings: Settings, now_ms: NowMs) -> Result<(), lambda_http::Error> {
     let lambda = Arc::new(Lambda::new(settings, now_ms));
     lambda.prepare().await;
     lambda_http::run(service_fn(move |request: lambda_http::Request| {
@@ -71,7 +71,7 @@ fn target(request: &lambda_http::Request) -> Uri {
 struct Lambda {
     settings: Settings,
     secret: Secret,
-    now_ms: Clock,
+    now_ms: NowMs,
     state: Mutex<State>,
 }
 
@@ -86,7 +86,7 @@ struct State {
 }
 
 impl Lambda {
-    fn new(settings: Settings, now_ms: Clock) -> Self {
+    fn new(settings: Settings, now_ms: NowMs) -> Self {
         let secret = Secret::new(&settings.aws, &settings.secret_id);
         let state = Mutex::new(State { game: None, login: None, asked_ms: None });
         Self { settings, secret, now_ms, state }

@@ -102,8 +102,8 @@ async fn fetch_lb(State(state): State<FetchState>, RawQuery(query): RawQuery) ->
 /// # Errors
 /// Those of the store.
 pub async fn board_rows(reader: &Reader, limit: usize) -> Result<Vec<BoardRow>, store::Error> {
-    let rows = reader.board(limit).await?;
-    let row = |row: store::BoardRow| BoardRow {
+    let rows = reader.top(limit).await?;
+    let row = |row: store::TopRow| BoardRow {
         rank: row.rank,
         username: row.username.as_str().to_owned(),
         name: row.name.map(|name| name.as_str().to_owned()),

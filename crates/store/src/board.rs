@@ -8,7 +8,7 @@ use game::{DisplayName, Standing, Top, Username, World, merge_tops};
 
 use crate::columns::valid;
 use crate::json::Rows;
-use crate::{BoardEntry, BoardRow, Error};
+use crate::{Error, TopEntry, TopRow};
 
 /// The names that players are shown by, as far as they have one.
 pub(crate) type Names = HashMap<Username, Option<DisplayName>>;
@@ -17,7 +17,7 @@ pub(crate) type Names = HashMap<Username, Option<DisplayName>>;
 #[derive(Debug)]
 pub(crate) struct Board {
     top: Top,
-    stored: Vec<BoardEntry>,
+    stored: Vec<TopEntry>,
 }
 
 impl Board {
@@ -66,9 +66,9 @@ impl Board {
                 Some(player) => player.name.clone(),
                 None => read.get(&standing.username).cloned().flatten(),
             };
-            BoardEntry { standing: standing.clone(), name }
+            TopEntry { standing: standing.clone(), name }
         };
-        let stored: Vec<BoardEntry> = self.top.stored().map(entry).collect();
+        let stored: Vec<TopEntry> = self.top.stored().map(entry).collect();
         if stored == self.stored {
             return None;
         }
@@ -78,19 +78,19 @@ impl Board {
 }
 
 /// The first `limit` places of all partitions together, from the texts of their snapshots.
-pub(crate) fn merge(snapshots: &[impl AsRef<str>], limit: usize) -> Result<Vec<BoardRow>, Error> {
+pub(crate) fn merge(snapshots: &[impl AsRef<str>], limit: usize) -> Result<Vec<TopRow>, Error> {
     let mut all = Vec::new();
     for snapshot in snapshots {
         all.extend(parse(snapshot.as_ref())?.into_iter().map(|entry| (entry.standing, entry.name)));
     }
     let merged = merge_tops(all, limit.min(TOP_STORED_MAX)).into_iter();
-    let row = |(rank, Standing { username, score, .. }, name)| BoardRow { rank, username, name, score };
+    let row = |(rank, Standing { username, score, .. }, name)| TopRow { rank, username, name, score };
     Ok(merged.map(row).collect())
 }
 
-fn text(entries: &[BoardEntry]) -> String {
+fn text(entries: &[TopEntry]) -> String {
     let mut rows = Rows::new();
-    for BoardEntry { standing, name } in entries {
+    for TopEntry { standing, name } in entries {
         rows.row()
             .int(standing.score.cast_signed())
             .int(standing.reached_at_ms)
@@ -102,12 +102,12 @@ fn text(entries: &[BoardEntry]) -> String {
 }
 
 /// A snapshot from its text.
-pub(crate) fn parse(text: &str) -> Result<Vec<BoardEntry>, Error> {
+pub(crate) fn parse(text: &str) -> Result<Vec<TopEntry>, Error> {
     let rows: Vec<(u64, i64, String, Option<String>)> = valid(serde_json::from_str(text))?;
     let entries = rows.into_iter().map(|(score, reached_at_ms, username, name)| {
         let username = valid(Username::new(&username))?;
         let name = valid(name.as_deref().map(DisplayName::new).transpose())?;
-        Ok(BoardEntry { standing: Standing { score, reached_at_ms, username }, name })
+        Ok(TopEntry { standing: Standing { score, reached_at_ms, username }, name })
     });
     entries.collect()
 }

@@ -38,7 +38,7 @@ pub use schedule::Schedule;
 pub use state::{Difference, State, TableDigest};
 pub use store::Store;
 pub use types::{
-    BoardEntry, BoardRow, Commit, Committed, Counts, DeviceRow, Identity, Job, JournalEntry, JournalRow,
-    Migrated, Options, OutboxRow, PlayerView, Position, Prefetched, Scheduled, Stage,
+    Commit, Committed, Counts, DeviceRow, Identity, Job, JournalEntry, JournalRow, Migrated, Options,
+    OutboxRow, PlayerView, Position, Prefetched, Scheduled, Stage, TopEntry, TopRow,
 };
 pub use writer::Writer;

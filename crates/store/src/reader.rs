@@ -2,7 +2,7 @@
 
 use game::{Round, Standing, Username};
 
-use crate::{BoardRow, Counts, Error, Identity, JournalEntry, PlayerView, Position, State, postgres, sqlite};
+use crate::{Counts, Error, Identity, JournalEntry, PlayerView, Position, State, TopRow, postgres, sqlite};
 
 /// Reads. Its connections are opened read-only. Cloning is cheap; clones share the connections.
 #[derive(Debug, Clone)]
@@ -39,14 +39,14 @@ impl Reader {
         }
     }
 
-    /// The first `limit` places of the board, at most [`game::bounds::TOP_STORED_MAX`], best first.
+    /// The best `limit` players, at most [`game::bounds::TOP_STORED_MAX`], best first.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
+    pub async fn top(&self, limit: usize) -> Result<Vec<TopRow>, Error> {
         match &self.0 {
-            Backend::Postgres(reader) => reader.board(limit).await,
-            Backend::Sqlite(reader) => reader.board(limit).await,
+            Backend::Postgres(reader) => reader.top(limit).await,
+            Backend::Sqlite(reader) => reader.top(limit).await,
         }
     }
 

@@ -8,7 +8,7 @@ use game::bounds::TOP_STORED_MAX;
 use game::{Device, Player, PurchaseId, PurchaseOutcome, Round, Standing, Token, Username, World};
 
 use crate::columns::Columns;
-use crate::{BoardEntry, Error, board};
+use crate::{Error, TopEntry, board};
 
 /// The tables that follow from the journal, each in the order of its key. The number in a key is the partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct State {
     /// Up to when each partition has applied everything that arrived, Unix milliseconds.
     pub applied_through_ms: BTreeMap<u16, i64>,
     /// The stored top of each partition that has players.
-    pub boards: BTreeMap<u16, Vec<BoardEntry>>,
+    pub boards: BTreeMap<u16, Vec<TopEntry>>,
 }
 
 /// A table of [`State`] whose rows both backends select alike; the players' are not among them.
@@ -99,10 +99,10 @@ impl State {
             self.rounds.insert((partition, round.id), *round);
         }
         self.applied_through_ms.insert(partition, world.applied_through_ms);
-        let mut board: Vec<BoardEntry> = world
+        let mut board: Vec<TopEntry> = world
             .players
             .iter()
-            .map(|(username, player)| BoardEntry {
+            .map(|(username, player)| TopEntry {
                 standing: Standing::of(username, player),
                 name: player.name.clone(),
             })

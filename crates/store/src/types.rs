@@ -182,21 +182,21 @@ pub struct PlayerView {
 
 /// One place of a partition's stored top.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoardEntry {
+pub struct TopEntry {
     /// Who stands there, and with what.
     pub standing: Standing,
-    /// What the board calls them, if not by their username.
+    /// The name to show, if not the username.
     pub name: Option<DisplayName>,
 }
 
-/// One place of the board.
+/// One of the best players of all partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoardRow {
+pub struct TopRow {
     /// 1 + the number of players strictly ahead.
     pub rank: u64,
     /// Who.
     pub username: Username,
-    /// What the board calls them, if not by their username.
+    /// The name to show, if not the username.
     pub name: Option<DisplayName>,
     /// Points.
     pub score: u64,

@@ -17,7 +17,7 @@ use wire::ProblemKind;
 
 use super::secret::{Login, SecretError};
 use super::settings::Settings;
-use super::{CONNECT_MS_MAX, Clock, STATEMENT_MS_MAX, unavailable};
+use super::{CONNECT_MS_MAX, NowMs, STATEMENT_MS_MAX, unavailable};
 use crate::problem::store_problem;
 use crate::{FetchState, routes};
 
@@ -74,7 +74,7 @@ pub(super) struct Game {
 
 impl Game {
     /// Opens it with this login.
-    pub(super) async fn open(settings: &Settings, login: &Login, now_ms: &Clock) -> Result<Self, OpenError> {
+    pub(super) async fn open(settings: &Settings, login: &Login, now_ms: &NowMs) -> Result<Self, OpenError> {
         let options = Options {
             readers: 1,
             statement_ms_max: STATEMENT_MS_MAX,

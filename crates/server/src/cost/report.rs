@@ -10,7 +10,7 @@ use super::metrics::Counters;
 use super::packing::Packing;
 use super::presses::{self, Line, PRESSES_PER_VCPU_S};
 use super::prices::Prices;
-use super::standing::{self, Standing};
+use super::standing::{self, StandingCost};
 
 /// Requests a second that API Gateway takes unless more are asked for
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>).
@@ -42,7 +42,7 @@ pub struct Report {
     /// A million reads of `/fetch/self`.
     pub per_million_reads: f64,
     /// A month in which nobody presses, by line.
-    pub standing: Vec<Standing>,
+    pub standing: Vec<StandingCost>,
     /// Together.
     pub standing_total: Both,
     /// A month as assumed.
@@ -149,7 +149,7 @@ impl Report {
         let (packed, each) = both(self.per_million_presses_total);
         row("  together", &packed, &each)?;
         row("dollars a month, whatever happens", "", "")?;
-        for Standing { name, usd: each, packed_only } in &self.standing {
+        for StandingCost { name, usd: each, packed_only } in &self.standing {
             row(&format!("  {name}"), &usd(*each), &if *packed_only { "-".to_owned() } else { usd(*each) })?;
         }
         let (packed, each) = both(self.standing_total);

@@ -22,9 +22,9 @@ const SCHEDULERS: f64 = 2.0;
 /// Images that are kept, of 0.03 GB each.
 const IMAGES_GB: f64 = 0.3;
 
-/// One line of what stands there.
+/// One line of what is paid for whether anybody presses or not.
 #[derive(Debug, Clone, Serialize)]
-pub struct Standing {
+pub struct StandingCost {
     /// What is paid for.
     pub name: &'static str,
     /// Dollars a month.
@@ -34,9 +34,9 @@ pub struct Standing {
 }
 
 /// What stands there, in dollars a month.
-pub fn lines(inputs: &Inputs, prices: &Prices) -> Vec<Standing> {
-    let packed = |name, usd| Standing { name, usd, packed_only: true };
-    let both = |name, usd| Standing { name, usd, packed_only: false };
+pub fn lines(inputs: &Inputs, prices: &Prices) -> Vec<StandingCost> {
+    let packed = |name, usd| StandingCost { name, usd, packed_only: true };
+    let both = |name, usd| StandingCost { name, usd, packed_only: false };
     vec![
         packed(
             "interface endpoints",
@@ -62,7 +62,7 @@ pub fn lines(inputs: &Inputs, prices: &Prices) -> Vec<Standing> {
 }
 
 /// Dollars a month of all, and of what only the packed way needs.
-pub fn totals(lines: &[Standing]) -> (f64, f64) {
+pub fn totals(lines: &[StandingCost]) -> (f64, f64) {
     let only = lines.iter().filter(|line| line.packed_only).map(|line| line.usd);
     (lines.iter().map(|line| line.usd).sum(), only.sum())
 }

@@ -10,7 +10,7 @@ use super::pool::{Pool, give_back};
 use super::writer::BEGIN_READ;
 use super::{Database, identity};
 use crate::columns::Columns;
-use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position, board, view};
+use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, board, view};
 
 /// A few connections that do not write.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Reader {
         Ok(Some(view::read(&username, &player, partition, &mut columns)?))
     }
 
-    pub(crate) async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
+    pub(crate) async fn top(&self, limit: usize) -> Result<Vec<TopRow>, Error> {
         let rows = self.pool.fetch_all(sqlx::query("SELECT snapshot FROM board")).await?;
         let snapshots: Result<Vec<&str>, Error> = rows.iter().map(|row| Columns::from(row).text()).collect();
         board::merge(&snapshots?, limit)

@@ -8,7 +8,7 @@ use super::player::{self, player_json};
 use super::pool::Pool;
 use super::{Database, identity};
 use crate::columns::Columns;
-use crate::{BoardRow, Counts, Error, Identity, PlayerView, Position, board, view};
+use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, board, view};
 
 /// A few connections that cannot write.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Reader {
         Ok(Some(view::read(&username, &player, partition, &mut columns)?))
     }
 
-    pub(crate) async fn board(&self, limit: usize) -> Result<Vec<BoardRow>, Error> {
+    pub(crate) async fn top(&self, limit: usize) -> Result<Vec<TopRow>, Error> {
         let snapshots: Vec<String> =
             sqlx::query_scalar("SELECT snapshot FROM board").fetch_all(&*self.pool).await?;
         board::merge(&snapshots, limit)

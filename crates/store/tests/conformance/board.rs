@@ -2,7 +2,7 @@
 
 use game::bounds::TOP_KEPT_MAX;
 use game::{Action, Level, Player, PowerupKind, Standing, Username};
-use store::{BoardEntry, BoardRow, Writer};
+use store::{TopEntry, TopRow, Writer};
 
 use crate::harness::{Fresh, NOW_MS, add, add_named, buy, player, press, round, run, seed, user};
 
@@ -12,8 +12,8 @@ async fn check(fresh: &Fresh) {
     let mut all = Vec::new();
     for (partition, board) in &state.boards {
         let players = state.players.iter().filter(|((of, _), _)| of == partition);
-        let mut sorted: Vec<BoardEntry> = players
-            .map(|((_, username), player)| BoardEntry {
+        let mut sorted: Vec<TopEntry> = players
+            .map(|((_, username), player)| TopEntry {
                 standing: Standing::of(username, player),
                 name: player.name.clone(),
             })
@@ -25,17 +25,17 @@ async fn check(fresh: &Fresh) {
     }
     assert_eq!(all.len(), state.players.len(), "every partition with players has a board");
     all.sort_by(|a, b| a.standing.cmp(&b.standing));
-    let all = (1..).zip(all).map(|(rank, BoardEntry { standing, name })| BoardRow {
+    let all = (1..).zip(all).map(|(rank, TopEntry { standing, name })| TopRow {
         rank,
         username: standing.username,
         name,
         score: standing.score,
     });
-    let all: Vec<BoardRow> = all.take(100).collect();
+    let all: Vec<TopRow> = all.take(100).collect();
     let reader = fresh.store.reader().await.unwrap();
-    assert_eq!(reader.board(100).await.unwrap(), all);
-    assert_eq!(reader.board(usize::MAX).await.unwrap(), all, "never more than is stored");
-    assert_eq!(reader.board(10).await.unwrap(), all[..all.len().min(10)]);
+    assert_eq!(reader.top(100).await.unwrap(), all);
+    assert_eq!(reader.top(usize::MAX).await.unwrap(), all, "never more than is stored");
+    assert_eq!(reader.top(10).await.unwrap(), all[..all.len().min(10)]);
     reader.close().await;
 }
 

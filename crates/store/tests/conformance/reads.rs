@@ -75,7 +75,7 @@ pub(crate) async fn a_round_is_secret_until_it_opens(fresh: &Fresh) {
     run(&writer, 0, &[(NOW_MS, Action::Announce(round(4)))]).await;
     let view = reader.player(&user("ada"), 0, NOW_MS).await.unwrap().unwrap();
     assert_eq!((view.lit, view.player.settled_round), (None, 0));
-    assert_eq!(reader.board(100).await.unwrap().len(), 1);
+    assert_eq!(reader.top(100).await.unwrap().len(), 1);
 
     // The last one that has opened, and all that every partition knows to follow.
     let both = [round(1), round(2)];
@@ -100,7 +100,7 @@ pub(crate) async fn standings_come_with_their_position(fresh: &Fresh) {
 pub(crate) async fn an_unknown_player_is_none(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     let reader = fresh.store.reader().await.unwrap();
-    assert_eq!(reader.board(100).await.unwrap(), []);
+    assert_eq!(reader.top(100).await.unwrap(), []);
     run(&writer, 0, &[(NOW_MS, add("ada"))]).await;
     assert!(reader.player(&user("ada"), 0, NOW_MS).await.unwrap().is_some());
     assert_eq!(reader.player(&user("ADA"), 0, NOW_MS).await.unwrap(), None);

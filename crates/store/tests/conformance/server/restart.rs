@@ -63,7 +63,7 @@ impl Open {
         if let Some(job) = self.outbox.take("pusher", NOW_MS, 1000).await? {
             self.outbox.done(&job, NOW_MS).await?;
         }
-        self.reader.board(10).await?;
+        self.reader.top(10).await?;
         self.reader.check().await
     }
 

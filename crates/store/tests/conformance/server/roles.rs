@@ -237,7 +237,7 @@ async fn every_role_does_its_work() {
     let ada = commands[1].1.username().unwrap();
     let view = reader.player(ada, 0, opens_at_ms).await.unwrap().unwrap();
     assert_eq!((view.player.score, view.lit, view.positions.len()), (1, Some(round(1)), 2));
-    assert_eq!(reader.board(10).await.unwrap().len(), 1);
+    assert_eq!(reader.top(10).await.unwrap().len(), 1);
     assert_eq!(reader.live_rounds(opens_at_ms).await.unwrap(), [round(1)]);
     assert_eq!(reader.standings(0).await.unwrap().1.len(), 1);
     assert_eq!(reader.positions().await.unwrap().len(), 2);
