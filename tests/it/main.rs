@@ -8,6 +8,7 @@ mod chaos;
 mod clock;
 mod cost;
 mod crash;
+mod crates;
 mod crowd;
 mod dead_letters;
 mod disk;

@@ -1,0 +1,172 @@
+//! What each crate may depend on, and that no two of them give one name to two things.
+//!
+//! A dependency is direct unless a row says otherwise. Dev-dependencies are free, and so are small helpers (serde,
+//! thiserror, tracing, rand): a row names only our own crates and what must not be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// How far the dependencies of a crate are looked through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Those that its manifest names.
+    Direct,
+    /// All that is linked with it.
+    Transitive,
+}
+use Reach::{Direct, Transitive};
+
+/// A crate, which of ours it may use, and what it must never use; `*` at the end of a name stands for any rest.
+type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
+
+/// Every crate of `crates/`.
+const ROWS: [Row; 8] = [
+    ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
+    ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
+    ("queue", Direct, &[], &["axum"]),
+    ("store", Direct, &["game"], &["axum"]),
+    ("ranks", Direct, &["game", "store"], &["sqlx", "axum"]),
+    ("serve", Direct, &["wire"], &["sqlx"]),
+    ("fetch", Direct, &["game", "wire", "store", "ranks", "serve"], &["sqlx"]),
+    (
+        "server",
+        Direct,
+        &["game", "wire", "queue", "store", "ranks", "serve", "fetch"],
+        &["sqlx", "aws-sdk-*"],
+    ),
+];
+
+/// Names that say enough with the crate before them, and may recur.
+const MAY_RECUR: [&str; 8] = ["Error", "Options", "Command", "Outcome", "Event", "Effect", "Reply", "Rules"];
+/// To be renamed with the handler's loop, which is `server::writer`.
+const STILL_RECUR: [&str; 2] = ["Identity", "Writer"];
+
+/// The folder of the workspace.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The packages of the workspace and everything that they are built from on this machine.
+struct Workspace {
+    /// The names of our crates.
+    ours: BTreeSet<String>,
+    names: BTreeMap<String, String>,
+    /// By package id: the ids of its dependencies, without dev-dependencies.
+    uses: BTreeMap<String, Vec<String>>,
+}
+
+impl Workspace {
+    fn read() -> Self {
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+            // What other platforms need need not have been downloaded.
+            .args(["--filter-platform", "host-tuple"])
+            .current_dir(ROOT)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let list = |value: &Value| value.as_array().unwrap().clone();
+        let packages = list(&metadata["packages"]);
+        let ours = packages.iter().filter(|package| text(&package["manifest_path"]).contains("/crates/"));
+        let ours = ours.filter(|package| package["source"].is_null()).map(|package| text(&package["name"]));
+        let is_built =
+            |dependency: &Value| list(&dependency["dep_kinds"]).iter().any(|it| it["kind"] != "dev");
+        let uses = list(&metadata["resolve"]["nodes"]).into_iter().map(|node| {
+            let built = list(&node["deps"]).into_iter().filter(is_built);
+            (text(&node["id"]), built.map(|dependency| text(&dependency["pkg"])).collect())
+        });
+        let names = packages.iter().map(|package| (text(&package["id"]), text(&package["name"])));
+        Self { ours: ours.collect(), names: names.collect(), uses: uses.collect() }
+    }
+
+    /// The names of what a crate of ours is built from.
+    fn dependencies(&self, name: &str, reach: Reach) -> BTreeSet<&str> {
+        let (crate_id, _) = self
+            .names
+            .iter()
+            .find(|(_, it)| *it == name)
+            .unwrap_or_else(|| panic!("there is no crate {name}"));
+        let mut found = BTreeSet::new();
+        let mut next = vec![crate_id];
+        while let Some(id) = next.pop() {
+            for dependency in &self.uses[id] {
+                if found.insert(dependency) && reach == Transitive {
+                    next.push(dependency);
+                }
+            }
+        }
+        found.into_iter().map(|id| self.names[id].as_str()).collect()
+    }
+
+    /// What breaks a row.
+    fn breaks(&self, (name, reach, may, never): Row) -> Vec<String> {
+        let is = |dependency: &str, rule: &str| match rule.strip_suffix('*') {
+            Some(start) => dependency.starts_with(start),
+            None => dependency == rule,
+        };
+        let wrong = |dependency: &&str| {
+            let foreign = self.ours.contains(*dependency) && !may.contains(dependency);
+            foreign || never.iter().any(|rule| is(dependency, rule))
+        };
+        let wrong = self.dependencies(name, reach).into_iter().filter(wrong);
+        wrong.map(|dependency| format!("{name} uses {dependency}")).collect()
+    }
+}
+
+#[test]
+fn crates_use_only_what_they_may() {
+    let workspace = Workspace::read();
+    let known: BTreeSet<_> = ROWS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    assert_eq!(workspace.ours, known, "each crate has a row");
+    let broken: Vec<_> = ROWS.into_iter().flat_map(|row| workspace.breaks(row)).collect();
+    assert_eq!(broken, [""; 0]);
+
+    // A row that does not hold is found: of ours, by name, by the beginning of a name, through others.
+    assert_eq!(workspace.breaks(("wire", Direct, &[], &[])), ["wire uses game"]);
+    assert_eq!(workspace.breaks(("game", Direct, &[], &["thiserror"])), ["game uses thiserror"]);
+    assert_eq!(workspace.breaks(("queue", Direct, &[], &["aws-sdk-*"])), ["queue uses aws-sdk-sqs"]);
+    assert_eq!(workspace.breaks(("game", Direct, &[], &["thiserror-impl"])), [""; 0]);
+    assert_eq!(
+        workspace.breaks(("game", Transitive, &[], &["thiserror-impl"])),
+        ["game uses thiserror-impl"]
+    );
+}
+
+/// The names of the public types and traits in a folder of sources, each with its file.
+fn public_names(folder: &Path, names: &mut BTreeMap<String, Vec<String>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            public_names(&path, names);
+            continue;
+        }
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let mut words = line.split_whitespace();
+            if words.next() == Some("pub") && matches!(words.next(), Some("struct" | "enum" | "trait")) {
+                let name = words.next().unwrap_or_default();
+                let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+                names.entry(name.to_owned()).or_default().push(path.display().to_string());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_two_public_types_have_one_name() {
+    let mut names = BTreeMap::new();
+    for row in ROWS {
+        public_names(&Path::new(ROOT).join("crates").join(row.0).join("src"), &mut names);
+    }
+    assert!(names.contains_key("Ranks") && names["Error"].len() > 1, "{names:?}");
+    names.retain(|name, files| {
+        files.len() > 1 && !MAY_RECUR.contains(&name.as_str()) && !STILL_RECUR.contains(&name.as_str())
+    });
+    assert!(names.is_empty(), "{names:#?}");
+}
