@@ -2,8 +2,7 @@
 
 use store::Position;
 
-/// How far a partition may be behind the store before ranks are withheld, in milliseconds. Source: rules.md.
-const BEHIND_MS_MAX: i64 = 2_000;
+use crate::bounds::BEHIND_MS_MAX;
 
 /// How one partition of the ranks keeps up with the store, as far as that was looked at. The clock may be set back
 /// meanwhile: what was seen at a time that is yet to come proves nothing.

@@ -8,6 +8,7 @@
 //! What it is not: a list of the best players, which the store keeps. Who uses it: the server's handler and fetch roles,
 //! and the Lambda.
 
+mod bounds;
 mod lag;
 mod local;
 mod redis;

@@ -9,9 +9,7 @@ use store::Position;
 
 use super::Source;
 use super::lag::Lag;
-
-/// Changes kept while a partition is rebuilt; with more the rebuilding begins anew.
-const WAITING_MAX: usize = 100_000;
+use crate::bounds::WAITING_MAX;
 
 /// Ranks in process.
 #[derive(Debug)]

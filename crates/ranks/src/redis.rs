@@ -31,15 +31,11 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::lag::Lag;
+use crate::bounds::{OUTAGE_PAUSE_MS_MAX, RANK_MS_MAX};
 use deliver::Queue;
 pub use error::Error;
 use link::Link;
 use text::{OF, ORDER, PLACE_BYTES, STATE};
-
-/// How long a rank may take, in milliseconds: the rest of the answer does not wait longer for it.
-const RANK_MS_MAX: u64 = 100;
-/// Troubles that follow one another within this time are one outage, in milliseconds: there is one warning for it.
-const OUTAGE_PAUSE_MS_MAX: i64 = 10_000;
 
 /// Ranks in Redis.
 pub(super) struct Redis {

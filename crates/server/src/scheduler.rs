@@ -151,7 +151,7 @@ impl Scheduler {
             if now_ms < announce_from_ms {
                 let before = self.latest_fixed(Some(&row)).await?.map(|row| row.round);
                 let Some(round) = self.drawn_anew(&row.round, before)? else { return Ok(announce_from_ms) };
-                if self.schedule.redraw(&row.round, &Scheduled { round, ..row }).await? {
+                if self.schedule.replace_drawn(&row.round, &Scheduled { round, ..row }).await? {
                     warn!("the next round was drawn by a clock that was ahead; it is drawn anew");
                 }
                 return Ok(now_ms);

@@ -16,25 +16,10 @@ use tracing::{debug, info, warn};
 
 use super::text::{self, OF, ORDER, STATE};
 use super::{Error, Redis};
-
-/// Commits that wait for Redis at most.
-const WAITING_COMMITS_MAX: usize = 4_096;
-/// Standings that wait for Redis at most, about 100 bytes each.
-const WAITING_STANDINGS_MAX: u32 = 200_000;
-/// Commits in one round trip at most.
-const COMMITS_AT_ONCE_MAX: usize = 64;
-/// Standings in one round trip, unless one commit has more: a round trip must not take as long as an answer may.
-const STANDINGS_AT_ONCE_MAX: usize = 20_000;
-/// The pause after a failure; it doubles up to the longest.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
-/// The longest pause between two tries.
-const PAUSE_MAX: Duration = Duration::from_millis(1_000);
-/// How long delivering what is left may take when the process stops.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(1_000);
-/// How long subscribing may take, in milliseconds.
-const SUBSCRIBE_MS_MAX: u64 = 2_000;
-/// How long a subscription is trusted that says nothing: its connection may be dead without a word.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+use crate::bounds::{
+    COMMITS_AT_ONCE_MAX, DRAIN_TIMEOUT, PAUSE_MAX, PAUSE_MIN, SILENCE_MAX, STANDINGS_AT_ONCE_MAX,
+    SUBSCRIBE_MS_MAX, WAITING_COMMITS_MAX, WAITING_STANDINGS_MAX,
+};
 
 /// What one commit changed.
 struct Projection {

@@ -1,7 +1,5 @@
 //! The connections to Redis, and the scripts that run there.
 
-use std::time::Duration;
-
 use deadpool_redis::redis::{
     AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script,
     ScriptInvocation, ServerErrorKind,
@@ -9,13 +7,7 @@ use deadpool_redis::redis::{
 use deadpool_redis::{Connection, Manager, Pool, Runtime};
 
 use super::Error;
-
-/// Connections of one process at most; each answers one request at a time.
-const CONNECTIONS_MAX: usize = 32;
-/// How long making a connection, or checking one that was used before, may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
-/// How long Redis may take for one round trip.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(5_000);
+use crate::bounds::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, CONNECTIONS_MAX};
 
 /// The connections to Redis, opened when they are needed.
 pub(super) struct Link {

@@ -11,12 +11,8 @@ use tracing::{debug, info};
 
 use super::text::{self, LOCK, NOBODY, OF, ORDER, STATE};
 use super::{Error, Redis};
+use crate::bounds::{CHUNK_PLAYERS, LOCK_MS};
 use crate::{RebuildError, Source};
-
-/// How long the lock outlives a process that died while it rebuilt, in milliseconds.
-const LOCK_MS: u64 = 5_000;
-/// Players that one script writes: it holds everybody else up for a few milliseconds.
-const CHUNK_PLAYERS: usize = 1_000;
 
 /// What Redis holds: the game, whether its keys are whole, each partition's position, and the furthest of what was ever
 /// written of it.
