@@ -46,12 +46,19 @@ async fn settle(
     now_ms: i64,
 ) -> Result<Identity, Error> {
     let mut transaction = connection.begin().await?;
-    migrate::lock(&mut transaction).await?;
     if let Some(known) = identity(&mut transaction).await? {
         return known.matching(inbox_id, partitions);
     }
-    let partitions_fixed = "INSERT INTO meta (key, value) VALUES ('partitions', $1)";
-    sqlx::query(partitions_fixed).bind(partitions.to_string()).execute(&mut *transaction).await?;
+    // Of several at once, one inserts this row; the others wait here for its commit. Not by an advisory lock, which the
+    // handler's login may not take.
+    let partitions_fixed =
+        "INSERT INTO meta (key, value) VALUES ('partitions', $1) ON CONFLICT (key) DO NOTHING";
+    let fixed = sqlx::query(partitions_fixed).bind(partitions.to_string()).execute(&mut *transaction).await?;
+    if fixed.rows_affected() == 0
+        && let Some(known) = identity(&mut transaction).await?
+    {
+        return known.matching(inbox_id, partitions);
+    }
     add_inbox(&mut transaction, 1, inbox_id, now_ms).await?;
     let settled = Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions };
     add_partitions(&mut transaction, &settled, 0, 0).await?;

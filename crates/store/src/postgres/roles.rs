@@ -35,6 +35,28 @@ const RIGHTS: [(&str, &[(&str, &str)]); 4] = [
     ),
 ];
 
+/// What PostgreSQL lets everybody do and no role needs: advisory locks, one of which keeps two from migrating at once,
+/// and large objects, which would fill the disk. Only who owns the functions can forbid them, and that is a superuser:
+/// where the owner of the database is none, as in managed services, they stay allowed. Whoever owns the tables goes on
+/// to migrate, also if this was once done by a superuser.
+const REVOKE_FROM_ALL: &str = "DO $$
+    DECLARE
+        built_in regprocedure;
+    BEGIN
+        FOR built_in IN
+            SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+                AND (proname ~ '^(pg_(try_)?advisory_|lo_)' OR proname IN ('loread', 'lowrite'))
+                AND has_function_privilege('public', oid, 'EXECUTE') AND pg_has_role(proowner, 'USAGE')
+        LOOP
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', built_in);
+            IF built_in = 'pg_advisory_xact_lock(bigint)'::regprocedure THEN
+                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', built_in, (
+                    SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.meta'::regclass
+                ));
+            END IF;
+        END LOOP;
+    END $$;";
+
 /// Roles belong to all databases of a server: who grants in another one at the same moment may be in the way, without
 /// anything to wait for. So often, and after such a pause in milliseconds, it is tried again.
 const TRIES_MAX: u32 = 50;
@@ -77,6 +99,7 @@ async fn try_grant(connection: &mut PgConnection, passwords: &RolePasswords) -> 
         DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
         REVOKE ALL ON SCHEMA public FROM PUBLIC;",
     );
+    statements += REVOKE_FROM_ALL;
     for (role, rights) in RIGHTS {
         statements += &format!(
             "GRANT USAGE ON SCHEMA public TO {role}; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role};"

@@ -21,6 +21,28 @@ pub(crate) async fn the_first_start_decides(fresh: &Fresh) {
     assert_eq!(writer.highest_position().await.unwrap(), 0);
 }
 
+pub(crate) async fn one_of_many_starts_decides(fresh: &Fresh) {
+    fresh.store.migrate().await.unwrap();
+    let several = (1..=8).map(|partitions| {
+        let store = fresh.store.clone();
+        tokio::spawn(async move {
+            let writer = store.writer().await.unwrap();
+            writer.settle_identity(INBOX, partitions, NOW_MS).await
+        })
+    });
+    let (mut settled, mut refused) = (Vec::new(), Vec::new());
+    for one in Vec::from_iter(several) {
+        match one.await.unwrap() {
+            Ok(identity) => settled.push(identity.partitions),
+            Err(Error::OtherPartitions { known, .. }) => refused.push(known),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let [partitions] = settled[..] else { panic!("{settled:?}") };
+    assert_eq!(refused, [partitions; 7]);
+    assert_eq!(fresh.store.reader().await.unwrap().positions().await.unwrap().len(), usize::from(partitions));
+}
+
 pub(crate) async fn another_inbox_is_adopted(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let writer = fresh.store.writer().await.unwrap();

@@ -45,8 +45,8 @@ on_every_backend! { sqlite Sqlite postgres Postgres; {
         a_dropped_commit_leaves_all_or_nothing, journal_keeps_bodies_as_they_were,
         a_topic_enters_the_outbox_once, an_unknown_partition_is_an_error;
     devices: a_device_belongs_to_the_greatest_claim, devices_come_in_token_order;
-    identity: the_first_start_decides, another_inbox_is_adopted, migrating_twice_changes_nothing,
-        many_may_migrate_at_once, a_newer_schema_that_only_adds_is_served,
+    identity: the_first_start_decides, one_of_many_starts_decides, another_inbox_is_adopted,
+        migrating_twice_changes_nothing, many_may_migrate_at_once, a_newer_schema_that_only_adds_is_served,
         a_newer_schema_that_breaks_is_refused, an_older_schema_is_refused;
     outbox: two_pushers_share_the_rows, a_lease_that_ran_out_is_taken_over, a_lease_can_be_prolonged,
         a_lease_from_the_future_is_over, a_row_waits_until_it_is_due, a_row_says_when_it_expires;

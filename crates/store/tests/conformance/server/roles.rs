@@ -114,6 +114,13 @@ async fn allowed(fresh: &Fresh, role: &str, refusals: &[&str]) -> BTreeSet<Strin
         "CREATE DATABASE mine",
         "COPY (SELECT 1) TO PROGRAM 'true'",
         "SET ROLE buttonparty_writer",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT pg_advisory_xact_lock(1)",
+        "SELECT pg_try_advisory_xact_lock_shared(1, 2)",
+        "SELECT lo_create(0)",
+        "SELECT lo_creat(-1)",
+        "SELECT lo_from_bytea(0, 'x')",
+        "SELECT lowrite(0, 'x')",
     ];
     for statement in beyond.iter().filter(|one| role != "buttonparty_writer" || !one.starts_with("SET ROLE"))
     {
@@ -261,6 +268,36 @@ async fn every_role_does_its_work() {
         let told = format!("{error:?}");
         assert!(told.contains(DENIED) && matches!(error, Error::Denied { .. }), "{n}: {told}");
     }
+}
+
+/// In a managed service nobody is a superuser: what cannot be forbidden there is no reason to fail. And whoever owns the
+/// tables goes on to migrate where a superuser has forbidden it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_who_is_no_superuser_grants_and_goes_on() {
+    let server = servers::postgres::Server::start().await;
+    let database = server.database().await;
+    let name = database.name();
+    let owner = format!(
+        "CREATE ROLE owner LOGIN CREATEROLE PASSWORD 'owner'; ALTER DATABASE {name} OWNER TO owner;
+        ALTER SCHEMA public OWNER TO owner"
+    );
+    database.execute(&owner).await;
+    let store = Store::postgres(&database.url_as("owner", "owner"), Options::default()).unwrap();
+    store.migrate().await.unwrap();
+    store.grant_roles(&passwords()).await.unwrap();
+    let writer: PgConnectOptions =
+        database.url_as("buttonparty_writer", &passwords().writer.unwrap()).parse().unwrap();
+    let mut writer = writer.disable_statement_logging().connect().await.unwrap();
+    assert_eq!(refusal(&mut writer, "SELECT pg_advisory_lock(1), lo_create(0)").await, None);
+
+    let superuser = Store::postgres(&database.url(), Options::default()).unwrap();
+    superuser.grant_roles(&passwords()).await.unwrap();
+    for statement in ["SELECT pg_advisory_lock(1)", "SELECT lo_create(0)"] {
+        assert_eq!(refusal(&mut writer, statement).await.as_deref(), Some(DENIED), "{statement}");
+    }
+    store.migrate().await.unwrap();
+    store.grant_roles(&passwords()).await.unwrap();
+    store.writer().await.unwrap().settle_identity(INBOX, 2, NOW_MS).await.unwrap();
 }
 
 /// Roles belong to the whole server: they may be there already, and be made in many databases at once.
