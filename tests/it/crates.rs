@@ -24,18 +24,19 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
-    ("queue", Direct, &[], &["axum"]),
-    ("store", Direct, &["game"], &["axum"]),
+    ("files", Direct, &[], &["tokio", "sqlx", "axum"]),
+    ("queue", Direct, &["files"], &["axum"]),
+    ("store", Direct, &["game", "files"], &["axum"]),
     ("ranks", Direct, &["game", "store"], &["sqlx", "axum"]),
     ("serve", Direct, &["wire"], &["sqlx"]),
     ("fetch", Direct, &["game", "wire", "store", "ranks", "serve"], &["sqlx"]),
     (
         "server",
         Direct,
-        &["game", "wire", "queue", "store", "ranks", "serve", "fetch"],
+        &["files", "game", "wire", "queue", "store", "ranks", "serve", "fetch"],
         &["sqlx", "aws-sdk-*"],
     ),
 ];
