@@ -47,6 +47,7 @@ pub fn routes() -> OpenApiRouter<Arc<Admin>> {
 async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request: Request) -> Response {
     let is_operator = |token| http::same_secret(token, admin.token.as_bytes());
     if !http::bearer_token(&headers).is_some_and(is_operator) {
+        http::discard(request.into_body()).await;
         return problem(&Problem::new(ProblemKind::Unauthorized));
     }
     let body = match http::body(request.into_body()).await {

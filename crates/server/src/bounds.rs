@@ -7,6 +7,9 @@ pub const PENDING_BYTES_MAX: usize = 64 << 20;
 /// How long after an envelope was begun its senders are told 503 at the latest, in milliseconds; until then it is sent
 /// again and again under the same id.
 pub const RESEND_MS_MAX: i64 = 60_000;
+/// How long a try of a send may take at the least, in milliseconds: an envelope with less time left is given up rather
+/// than cut off the try of younger ones.
+pub const TRY_MS_MIN: u64 = 1_000;
 /// Shortest and longest wait before the same thing is tried again, in milliseconds.
 pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
 /// What a phone is told to wait when it is turned away, in milliseconds.
@@ -19,6 +22,8 @@ pub const SILENCE_MS_MAX: u64 = 10_000;
 pub const UNACKED_MS_MAX: u64 = 20_000;
 /// How long the body of a request may take to arrive, in milliseconds.
 pub const BODY_MS_MAX: u64 = 10_000;
+/// How long the rest of a body that nobody needs is waited for, in milliseconds.
+pub const DISCARD_MS_MAX: u64 = 1_000;
 /// Bytes of an over-long body that are read and thrown away, so that the phone gets to read its answer.
 pub const BODY_DISCARD_BYTES_MAX: usize = 2 << 20;
 /// Open connections of one process, at most; fewer where the system allows fewer open files.
@@ -76,8 +81,8 @@ pub const SCHEDULE_POLL_MS: u64 = 250;
 pub const ANNOUNCE_MARGIN_MS: i64 = 300;
 /// Shortest lead with an embedded inbox, in milliseconds.
 pub const LEAD_MS_MIN: i64 = 100;
-/// A round that is drawn to open later than so many times the mean wait was drawn by a clock that was ahead: the chance
-/// of an honest one is e to the power of minus so much.
+/// A drawn round that opens later than this many times the mean wait was drawn by a clock that was ahead: a correct clock
+/// draws such a round with probability e^-40.
 pub const DRAW_MEANS_MAX: i64 = 40;
 /// How far the clocks of the processes of a game may differ without anybody being warned of it, in milliseconds.
 pub const CLOCKS_DIFFER_MS_MAX: i64 = 5_000;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use self::serve::{Limits, connections_max, serve};
-use ::serve::{Cause, json, not_stored, problem, with_fallbacks};
+use ::serve::{Cause, json, not_stored, problem};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
@@ -31,7 +31,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument, debug_span, warn};
 use wire::{BODY_BYTES_MAX, Problem, ProblemKind};
 
-use crate::bounds::{BODY_DISCARD_BYTES_MAX, BODY_MS_MAX};
+use crate::bounds::{BODY_DISCARD_BYTES_MAX, BODY_MS_MAX, DISCARD_MS_MAX};
 use crate::clock::Stopwatch;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,12 +45,22 @@ const NO_ROUTE: &str = "none";
 /// # Errors
 /// The problem to answer with: 413, 408, or 400 when the connection broke off.
 pub async fn body(body: Body) -> Result<Bytes, Problem> {
+    read_within(BODY_MS_MAX, body).await
+}
+
+/// Reads a body that nobody needs, within bounds, and throws it away: a connection that is closed before its body was
+/// read takes the answer back.
+pub async fn discard(body: Body) {
+    let _ = read_within(DISCARD_MS_MAX, body).await;
+}
+
+async fn read_within(ms: u64, body: Body) -> Result<Bytes, Problem> {
     let mut reading = std::pin::pin!(read(body));
     // A small body has mostly come with the head: then no timer is needed.
     if let Some(whole) = reading.as_mut().now_or_never() {
         return whole;
     }
-    let whole = tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), reading).await;
+    let whole = tokio::time::timeout(Duration::from_millis(ms), reading).await;
     whole.unwrap_or_else(|_| Err(Problem::new(ProblemKind::RequestTimeout)))
 }
 
@@ -179,10 +189,13 @@ impl App {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         if let Some(wrong) = wrong {
+            discard(Body::new(request.into_body())).await;
             return problem(&wrong.into());
         }
         let Some(routes) = self.routes.get() else {
-            return starting::answer(request.uri().path(), &self.waits_for.lock());
+            let response = starting::answer(request.uri().path(), &self.waits_for.lock());
+            discard(Body::new(request.into_body())).await;
+            return response;
         };
         match AssertUnwindSafe(routes.router.clone().oneshot(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
@@ -213,7 +226,9 @@ impl Routes {
         let reasons = ProblemKind::ALL.map(ProblemKind::slug);
         let rejected = |reason| (reason, counter!("buttonparty_requests_rejected_total", "reason" => reason));
         Self {
-            router: with_fallbacks(router),
+            router: router
+                .fallback(|request| unserved(ProblemKind::NotFound, request))
+                .method_not_allowed_fallback(|request| unserved(ProblemKind::MethodNotAllowed, request)),
             seconds: shown.map(seconds).collect(),
             rejected: reasons.into_iter().map(rejected).collect(),
         }
@@ -236,6 +251,12 @@ impl Routes {
             warn!(request_id = id, route, status = response.status().as_u16(), cause, "request failed");
         }
     }
+}
+
+/// The answer to what no route serves.
+async fn unserved(kind: ProblemKind, request: Request<Body>) -> Response {
+    discard(request.into_body()).await;
+    problem(&Problem::new(kind))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {

@@ -168,7 +168,13 @@ async fn parsed<T>(
     parse: impl FnOnce(&[u8]) -> Result<T, FieldErrors>,
 ) -> Result<(T, Option<PurchaseId>), Problem> {
     let (parts, body) = request.into_parts();
-    let key = http::idempotency_key(&parts.headers)?;
+    let key = match http::idempotency_key(&parts.headers) {
+        Ok(key) => key,
+        Err(wrong) => {
+            http::discard(body).await;
+            return Err(wrong.into());
+        }
+    };
     drop(parts); // the head's memory is free while the body is waited for
     let body = http::body(body).await?;
     let parsed = parse(&body).map_err(Problem::invalid)?;

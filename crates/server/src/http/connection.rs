@@ -4,7 +4,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -42,12 +42,19 @@ struct Activity {
     answered: AtomicU64,
     /// Set at most once: a stream ends with its connection, or with the process.
     stream: OnceLock<LongLived>,
+    /// An answer has been in the making for so long that the client may have given up.
+    overdue: AtomicBool,
 }
 
 impl Activity {
     /// Whether a long-lived answer is being sent.
     fn is_streaming(&self) -> bool {
         self.stream.get().is_some_and(|stream| stream.0.strong_count() > 0)
+    }
+
+    /// Whether a client that has closed its side is taken for gone.
+    fn may_be_abandoned(&self) -> bool {
+        self.is_streaming() || self.overdue.load(Ordering::Relaxed)
     }
 }
 
@@ -63,7 +70,7 @@ pub(super) fn serve(
     }
     let (activity, silence) = (Arc::new(Activity::default()), limits.silence);
     let watched = Arc::clone(&activity);
-    let socket = Socket { stream, activity: Arc::clone(&activity) };
+    let socket = Socket { stream, read_ahead: Vec::new(), activity: Arc::clone(&activity) };
     let service = service_fn(move |request| {
         let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
         async move {
@@ -80,15 +87,16 @@ pub(super) fn serve(
         }
     });
     let mut builder = http1::Builder::new();
-    // Both: what is read ahead is more than the buffer's bound when the buffer has grown.
+    // Both are needed: a buffer that has grown may read ahead more than `max_buf_size`.
     builder.max_buf_size(HEAD_BYTES_MAX).max_header_size(HEAD_BYTES_MAX).half_close(true);
     let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
     async move {
         tokio::select! {
+            biased; // the socket looks at once when the watch has found an answer overdue
+            () = watch(&watched, silence) => debug!("connection closed: silent for too long"),
             ended = connection => if let Err(error) = ended {
                 debug!(%error, "connection ended");
             },
-            () = watch(&watched, silence) => debug!("connection closed: silent for too long"),
         }
     }
 }
@@ -108,30 +116,41 @@ async fn watch(activity: &Activity, silence: Duration) {
     while quiet < 2 {
         tokio::time::sleep(silence / 2).await;
         let begun = activity.begun.load(Ordering::Relaxed);
-        if begun != activity.answered.load(Ordering::Relaxed) || activity.is_streaming() {
-            continue;
-        }
-        quiet = if begun == seen { quiet + 1 } else { 0 };
+        let is_answered = begun == activity.answered.load(Ordering::Relaxed);
+        quiet = if begun == seen && !activity.is_streaming() { quiet + 1 } else { 0 };
         seen = begun;
+        activity.overdue.store(!is_answered && quiet >= 2, Ordering::Relaxed);
+        if !is_answered {
+            quiet = quiet.min(1);
+        }
     }
 }
 
-/// The connection's socket. While a stream is being sent, it ends as soon as the other side has closed its own: HTTP
-/// allows half-closed connections, so hyper would only notice when it next has something to send.
+/// The connection's socket. HTTP allows half-closed connections, so hyper notices that the other side is gone only when
+/// it has something to send. While a stream is being sent, or an answer is overdue, this one looks itself.
 struct Socket {
     stream: TcpStream,
+    /// What the client sent behind its request, found when looking whether it is gone. At most [`HEAD_BYTES_MAX`].
+    read_ahead: Vec<u8>,
     activity: Arc<Activity>,
 }
 
 impl Socket {
-    /// Looks whether the other side is gone, and has the task woken when that may have changed.
-    fn poll_gone(&self, cx: &mut Context<'_>) -> io::Result<()> {
-        let mut byte = [0];
-        match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+    /// Fails if the other side has closed its own, and has the task woken when that may have changed.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut bytes = [0; 512];
+        while self.read_ahead.len() < HEAD_BYTES_MAX {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(()) if buffer.filled().is_empty() => {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                Poll::Ready(()) => self.read_ahead.extend_from_slice(buffer.filled()),
+            }
         }
+        // Behind so much of it the end of a stream's client could not be seen.
+        if self.activity.is_streaming() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
     }
 }
 
@@ -141,6 +160,12 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read_ahead.is_empty() {
+            let bytes = self.read_ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.read_ahead[..bytes]);
+            self.read_ahead.drain(..bytes);
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
@@ -163,7 +188,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.activity.is_streaming() {
+        if self.activity.may_be_abandoned() {
             self.poll_gone(cx)?;
         }
         Pin::new(&mut self.stream).poll_flush(cx)

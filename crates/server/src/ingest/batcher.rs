@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use wire::EnvelopeBuilder;
 
-use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX};
+use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, TRY_MS_MIN};
 use crate::clock::{Clock, Stopwatch, backoff};
 
 /// How a batcher works.
@@ -177,9 +177,13 @@ impl Batcher {
                 self.envelope_bytes.increment(envelope.outgoing.body.len() as u64);
             }
         }
-        let (timely, late): (Vec<_>, Vec<_>) = std::mem::take(&mut in_flight.envelopes)
-            .into_iter()
-            .partition(|closed| !self.left(closed.since_ms).is_zero());
+        let envelopes = std::mem::take(&mut in_flight.envelopes);
+        // One try has one bound. An envelope whose time is nearly up must not cut off the try of the others.
+        let longest = envelopes.iter().map(|closed| self.left(closed.since_ms)).max().unwrap_or_default();
+        let try_min = Duration::from_millis(TRY_MS_MIN);
+        let least = if longest >= try_min { try_min } else { Duration::from_millis(1) };
+        let (timely, late): (Vec<_>, Vec<_>) =
+            envelopes.into_iter().partition(|closed| self.left(closed.since_ms) >= least);
         for closed in late {
             self.give_up(&closed.outgoing, closed.waiters, "it has waited for too long");
         }

@@ -138,3 +138,40 @@ async fn a_request_names_its_host_once() {
         }
     }
 }
+
+#[tokio::test]
+async fn hosts_are_told_from_other_values() {
+    let good = [
+        "",
+        "x",
+        "game.example",
+        "game.example:8080",
+        "game.example:",
+        "127.0.0.1:1",
+        "[::1]",
+        "[2001:db8::7]:443",
+    ];
+    let good = good.into_iter().chain(["xn--mnchen-3ya.example", "a_b-c~d", "a%20b", ":80"]);
+    let bad = [
+        "two words",
+        "tab\there",
+        "a/b",
+        "a?b",
+        "a#b",
+        "a@b",
+        "http://a",
+        "a:b",
+        "a:8o",
+        "a:80:80",
+        "[::1",
+        "[::1]80",
+    ];
+    let bad = bad
+        .into_iter()
+        .chain(["[::1]:x", "[]", "[x]", "[", "::1", "]", "a%2", "a%zz", "a\\b", "a\"b", "a<b", "\u{e4}"]);
+    let app = begun();
+    for (host, status) in good.map(|host| (host, 200)).chain(bad.map(|host| (host, 400))) {
+        let (answered, ..) = ask(&app, Method::GET, "/works", &[("host", host.as_bytes())]).await;
+        assert_eq!(answered, status, "{host}");
+    }
+}
