@@ -13,7 +13,7 @@ use crate::place::{GAME, INBOX, Place, carry};
 use crate::support::{BY_HAND, DEADLINE, Game, beside_others, command, eventually, now_ms, run, with_auth};
 
 /// How soon the process must notice, in milliseconds, with some room for a busy machine.
-const NOTICED_MS: i64 = 2_000;
+const NOTICED_MS: i64 = 5_000;
 
 /// A game whose data has a folder of its own, with the log beside it.
 struct Home {

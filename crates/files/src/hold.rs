@@ -23,10 +23,10 @@ impl Hold {
         // Whoever comes along another path meets the same lock.
         let mut path = OsString::from(database.canonicalize()?);
         path.push(format!("-{role}.lock"));
-        // A lock needs no right to write, and a file that is there may be read-only.
+        // A lock needs no right to write, so another user's file that is left here is in nobody's way.
         let lock = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?
+                OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(&path)?
             }
             opened => opened?,
         };

@@ -141,7 +141,7 @@ impl Sqlite {
         (self.0.now_ms)()
     }
 
-    /// Now, after which a lease that is not over ends, and the latest time at which it does. A process with less than half
+    /// Returns (now, latest believable end): a lease is held only if it ends between the two. A process with less than half
     /// of the holder's visibility takes the holder for dead; that costs time and nothing else.
     fn lease_ends(&self) -> (i64, i64) {
         let now_ms = self.now_ms();

@@ -17,6 +17,7 @@ pub(super) struct Lag {
 impl Lag {
     /// Compares the position of the ranks with that of the store.
     pub(super) fn observe(&mut self, held: Position, store: Position, now_ms: i64) {
+        self.exact_ms = now_ms.min(self.exact_ms);
         if let Some((_, at_ms)) = &mut self.wanted {
             *at_ms = now_ms.min(*at_ms);
         }

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use wire::Problem;
 use wire::Readiness;
 
 use crate::bounds::{HEALTH_CACHE_MS, READY_MS_MAX};
@@ -67,7 +68,7 @@ impl Health {
             ready &= note(&mut checks, "store", within(reader.check()).await);
         }
         if let Some(waiting) = self.scheduler.as_ref().and_then(|scheduler| scheduler.waiting()) {
-            // It is told, but sending requests elsewhere would change nothing.
+            // Shown only. It does not make the process unready, because another process would wait too.
             note(&mut checks, "schedule", Err(waiting));
         }
         (ready, json!({ "ready": ready, "checks": checks }).to_string())
@@ -122,7 +123,13 @@ fn note(
 /// Metrics as Prometheus reads them.
 #[utoipa::path(
     get, path = "/metrics", tag = "operation",
-    responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "Prometheus text", body = String, content_type = "text/plain"),
+        (
+            status = 503, description = "The process is starting", body = Problem,
+            content_type = "application/problem+json",
+        ),
+    )
 )]
 async fn show_metrics(State(health): State<Arc<Health>>) -> Response {
     let render = async || health.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default();

@@ -160,8 +160,7 @@ async fn live(State(hub): State<Arc<Hub>>) -> Response {
         let _alive = &connected; // lives as long as the stream
         Ok::<_, Infallible>(renderer.render(&event))
     });
-    // So that the head and something of the body leave at once, also where there is no event yet: a proxy or a page may
-    // wait for it.
+    // Sends a comment at once, so that proxies and pages see the stream open before the first event.
     let opened = stream::once(async { Ok(SseEvent::default().comment("open")) });
     let events = opened.chain(events).take_until(hub.stop.clone().cancelled_owned());
     let keep_alive = KeepAlive::new().interval(Duration::from_millis(LIVE_KEEP_ALIVE_MS));

@@ -18,7 +18,9 @@ pub fn api() -> OpenApi {
          are not described are ignored, whatever they hold; the Content-Type of a request is ignored too. The first \
          client's {\"RequestBody\":{...}} is taken for what is in it. Numbers of a body are judged by their value: \
          200.0 is an integer. A request that is no HTTP is answered 400, or 431 where its head is too long, without a \
-         body. A fault of the server is 500, as a Problem."
+         body. A request without exactly one valid Host is 400, one with a method that its path does not have is 405, \
+         and a fault of the server is 500, each as a Problem. While a process starts, all but /healthz and /readyz is \
+         503, as a Problem."
             .to_owned(),
     );
     api.info = info;

@@ -128,7 +128,7 @@ impl Write for Line<'_> {
     }
 }
 
-/// A panic is a line of the log like any other; without this it would go past the queue, and wait for who does not read.
+/// Logs a panic like any other line. The default hook writes to standard error directly and could block on a full pipe.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("it says nothing");
     let at = panic.location().map(ToString::to_string).unwrap_or_default();

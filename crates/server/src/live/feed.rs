@@ -85,8 +85,8 @@ impl Feed {
         }
     }
 
-    /// Publishes the latest round's state; returns when a round opens or closes next, in Unix milliseconds. What was shown
-    /// before opens later still when the clock has been set back since: it is taken back.
+    /// Publishes the latest round's state; returns when a round opens or closes next, in Unix milliseconds. If the clock
+    /// was set back and a shown round is in the future again, it is withdrawn.
     async fn rounds(&self, shown: &mut Option<Round>) -> Result<Option<i64>, store::Error> {
         let now_ms = self.clock.now_ms();
         let rounds = self.reader.live_rounds(now_ms).await?;

@@ -17,10 +17,10 @@ pub(super) async fn watch(queue: Option<Queue>, reader: Option<Reader>, stop: Ca
     let pause = || tokio::time::sleep(Duration::from_millis(FILES_WATCH_MS));
     while stop.run_until_cancelled(pause()).await.is_some() {
         if let Some(queue) = &queue {
-            inbox.note(queue.in_place());
+            inbox.note(&queue.in_place());
         }
         if let Some(reader) = &reader {
-            store.note(reader.in_place());
+            store.note(&reader.in_place());
         }
     }
 }
@@ -36,9 +36,9 @@ impl Place {
         Self { name, in_place: true }
     }
 
-    fn note<E: std::error::Error>(&mut self, found: Result<(), E>) {
+    fn note<E: std::error::Error>(&mut self, found: &Result<(), E>) {
         let Self { name, in_place } = self;
-        match &found {
+        match found {
             Err(error) if *in_place => error!(
                 reason = serve::chain(error),
                 "the files of the {name} were taken away: nothing is taken or applied until the same files are back"

@@ -56,8 +56,10 @@ impl Scheduler {
         let ahead = fixed.filter(is_ahead).map(|row| row.round);
         let before = std::mem::replace(&mut *self.ahead.lock(), ahead);
         match (before, ahead, self.waiting()) {
-            (before, Some(round), Some(waiting)) if before != Some(round) => warn!(waiting, "rounds wait"),
-            (Some(_), None, _) => info!("rounds wait no longer"),
+            (before, Some(round), Some(waiting)) if before != Some(round) => {
+                warn!(waiting, "no round opens until an earlier announced one has")
+            }
+            (Some(_), None, _) => info!("rounds open again"),
             _ => {}
         }
     }
