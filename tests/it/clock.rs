@@ -105,7 +105,7 @@ async fn a_clock_that_was_ahead_holds_nothing_up_and_operators_are_told_what_wai
     assert_eq!(status, 409, "{refused}");
     assert!(refused["retry_after_ms"].as_i64().unwrap() > AHEAD_MS / 2, "{refused}");
     let log = std::fs::read_to_string(&game.log).unwrap();
-    assert_eq!(log.matches("rounds wait").count(), 1, "{log}");
+    assert_eq!(log.matches("no round opens until").count(), 1, "{log}");
     eventually("the log says that the clock was set", || async {
         std::fs::read_to_string(&game.log).unwrap().contains("clock was set").then_some(())
     })

@@ -155,6 +155,15 @@ async fn add_devices(place: &Place) {
     place.drained().await;
 }
 
+/// Rounds that only operators open, and that are open for longer than a dead worker's lease.
+const LONG: [(&str, &str); 5] = [
+    ("ROUND_ODDS", "0"),
+    ("WINDOW_MS", "90000"),
+    ("GRACE_MS", "1000"),
+    ("ROUND_GAP_MS", "460000"),
+    ("OPERATOR_TOKEN", "secret-of-operators"),
+];
+
 /// A process that is killed while it hands devices over: the next one goes on where the cursor stands. What it writes
 /// to is a pipe that holds 64 KiB, less than the rest of a page, so it is in the middle of one for sure.
 #[rstest]
@@ -165,8 +174,8 @@ async fn a_push_that_is_killed_in_the_middle_is_resumed(#[values(Embedded, Servi
     let pipe = place.folder().join("pushes.jsonl");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let pusher = Game::start(&place, "push", &recording()).await;
-    let handler = Game::start(&place, "handler", &BY_HAND).await;
-    let ingest = Game::start(&place, "ingest", &with_auth(&BY_HAND)).await;
+    let handler = Game::start(&place, "handler", &LONG).await;
+    let ingest = Game::start(&place, "ingest", &with_auth(&LONG)).await;
     add_devices(&place).await;
 
     let opened = pipe.clone();

@@ -32,9 +32,9 @@ pub const CONNECTIONS_MAX: usize = 16_000;
 pub const FILES_RESERVED: usize = 128;
 /// Bytes of the head of a request, at most; a longer one is answered with 431. Nor is more than that read ahead.
 pub const HEAD_BYTES_MAX: usize = 8 << 10;
-/// Memory that a connection takes while its request has not come whole, at most, in bytes: mostly 25 KiB while it is
+/// Memory that a connection takes while its request has not come whole, at most, in bytes: mostly 30 KiB while it is
 /// in the head, and more while it is in the body. What the kernel holds is not counted.
-pub const CONNECTION_BYTES_MAX: usize = 56 << 10;
+pub const CONNECTION_BYTES_MAX: usize = 72 << 10;
 /// How long requests in progress may take to end after a stop was asked for, in milliseconds.
 pub const HTTP_STOP_MS_MAX: u64 = 5_000;
 /// For how long an answer of `/readyz` or `/metrics` is given again, in milliseconds.

@@ -164,6 +164,9 @@ impl AsyncRead for Socket {
             let bytes = self.read_ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.read_ahead[..bytes]);
             self.read_ahead.drain(..bytes);
+            if self.read_ahead.is_empty() {
+                self.read_ahead = Vec::new(); // so that its memory is free
+            }
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
