@@ -23,7 +23,7 @@ pub(crate) async fn compare() -> Outcome<()> {
         "   ours: writer::Writer stepped over an inbox of {PLAYERS} presses in envelopes of 64 KiB, until it is empty:"
     );
     println!(
-        "         receive, decode, prefetch, rules, commit with journal and board, ack; one loop, role handler"
+        "         receive, decode, load, rules, save with journal and board, ack; one loop, role handler"
     );
     println!(
         "   one:  a loop with sqlx over the same schema and players: read the player, update, position, commit;"

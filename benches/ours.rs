@@ -103,14 +103,13 @@ impl Ours {
         let queue = Queue::open_sqlite(&inbox, options, clock.as_fn()).await?;
         let packer = Packer::new(queue.inbox_id(), partitions);
         store.migrate().await?;
-        let writer = store.writer().await?;
-        let identity = writer.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
+        let ledger = store.ledger().await?;
+        let identity = ledger.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
         let identity = Identity { inbox_id: identity.inbox_id, generation: identity.inbox, partitions };
-        let notify = Arc::new(Notify::new());
-        let button = Arc::new(Button::new(writer, partitions, clock.clone(), ranks.clone(), notify));
+        let button = Arc::new(Button::new(clock.clone(), ranks.clone(), Arc::new(Notify::new())));
         let make = |_| {
-            let (queue, button, identity) = (queue.clone(), Arc::clone(&button), identity.clone());
-            Writer::new(queue, button, clock.clone(), identity, VISIBILITY_MS)
+            let (queue, ledger, button) = (queue.clone(), ledger.clone(), Arc::clone(&button));
+            Writer::new(queue, ledger, button, clock.clone(), identity.clone(), VISIBILITY_MS)
         };
         let loops = (0..partitions.min(HANDLER_LOOPS_MAX)).map(make).collect();
         Ok(Self { queue, packer, partitions, loops, store, ranks })

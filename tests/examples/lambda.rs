@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use game::{Action, Add, Username, partition_of};
+use ledger::Span;
 use ranks::Ranks;
 use serde_json::json;
 use server::clock::Clock;
 use servers::lambda::{Function, Secrets, answer, http_event};
 use servers::{postgres, redis};
-use store::{Commit, Committed, Options, Position, RolePasswords, Store};
+use store::{Memory, Options, Position, RolePasswords, Store};
 
 /// Starts that are measured.
 const STARTS: usize = 20;
@@ -84,17 +85,22 @@ async fn play(store: &Store, board_url: &str) {
     store.migrate().await.unwrap();
     let passwords = RolePasswords { reader: Some("secret".to_owned()), ..RolePasswords::default() };
     store.grant_roles(&passwords).await.unwrap();
-    let writer = store.writer().await.unwrap();
-    writer.settle_identity("inbox", PARTITIONS, now_ms).await.unwrap();
+    let ledger = store.ledger().await.unwrap();
+    ledger.settle_identity("inbox", PARTITIONS, now_ms).await.unwrap();
     let username = Username::new("ada").unwrap();
     let partition = partition_of("ada", PARTITIONS);
-    let mut prefetched = writer.prefetch(partition, std::slice::from_ref(&username), &[]).await.unwrap();
+    let mut connection = ledger.acquire().await.unwrap();
+    let mut read = connection.read(partition).await.unwrap();
+    let from = read.position();
+    let names = std::slice::from_ref(&username);
+    let mut batch = Memory::default().load(&mut read, names, &[]).await.unwrap();
+    read.end().await.unwrap();
     let add = Action::Add(Add { username, name: None, platform: None, token: None });
-    prefetched.world.apply(now_ms, &add).unwrap();
-    let (from, world) = (prefetched.from, &prefetched.world);
-    let to = Position { sequence: from.sequence + 1, ..from };
-    let committed = writer.commit(Commit { partition, from, to, world, journal: &[], outbox: &[] }).await;
-    assert_eq!(committed.unwrap(), Committed::Done);
+    batch.world.apply(now_ms, &add).unwrap();
+    let span = Span { partition, from, to: Position { sequence: from.sequence + 1, ..from } };
+    let mut write = connection.write(span, batch.world.applied_through_ms).await.unwrap().unwrap();
+    store::save(&mut write, &mut batch, &[]).await.unwrap();
+    write.commit(&[]).await.unwrap();
     let reader = store.reader().await.unwrap();
     Ranks::redis(board_url, PARTITIONS).unwrap().rebuild_stale(&reader, now_ms).await.unwrap();
 }

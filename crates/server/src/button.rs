@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use game::{Action, Outcome, PressOutcome, PurchaseOutcome, Standing, World, partition_of};
+use game::{Action, Outcome, PressOutcome, PurchaseOutcome, Round, Standing, Username};
+use ledger::{Read, Span, Write};
 use metrics::{Counter, counter};
 use ranks::Ranks;
 use serde::Serialize;
-use store::{Commit, Committed, JournalRow, OutboxRow, Position, Prefetched};
+use store::{Memory, OutboxRow};
 use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::clock::Clock;
-use crate::writer::{Arrived, Crowd};
+use crate::writer::{Arrived, Crowd, Entry, Refusal};
 
 /// The game's side of the writer loop.
 pub struct Button {
-    store: store::Writer,
-    partitions: u16,
+    memory: Memory,
     clock: Clock,
     ranks: Option<Arc<Ranks>>,
     live: Arc<Notify>,
@@ -35,7 +35,7 @@ struct RoundPush {
 
 /// What a batch works on: the players, and what became of the commands.
 pub struct ButtonBatch {
-    world: World,
+    rows: store::Batch,
     outcomes: Vec<Outcome>,
 }
 
@@ -54,18 +54,11 @@ const OUTCOMES: [&str; 11] = [
 ];
 
 impl Button {
-    /// The game over this store. `live` is poked after each commit.
-    pub fn new(
-        store: store::Writer,
-        partitions: u16,
-        clock: Clock,
-        ranks: Option<Arc<Ranks>>,
-        live: Arc<Notify>,
-    ) -> Self {
+    /// The game. `ranks` and `live` are told after each commit.
+    pub fn new(clock: Clock, ranks: Option<Arc<Ranks>>, live: Arc<Notify>) -> Self {
         let outcome = |name| (name, counter!("buttonparty_outcomes_total", "outcome" => name));
         Self {
-            store,
-            partitions,
+            memory: Memory::default(),
             clock,
             ranks,
             live,
@@ -74,38 +67,9 @@ impl Button {
         }
     }
 
-    /// Closes its side of the store.
-    pub async fn close(&self) {
-        self.store.close().await;
-    }
-
-    async fn write(
-        &self,
-        partition: u16,
-        batch: &ButtonBatch,
-        (from, to): (Position, Position),
-        journal: &[JournalRow<'_>],
-        rehearse: bool,
-    ) -> Result<Committed, store::Error> {
-        let outbox = batch.world.changes.rounds.iter().map(|round| {
-            let closes_at_ms = round.closes_at_ms(game::Round::BASE_HALVES);
-            let push = RoundPush {
-                message: "PRESS BUTTON",
-                round: round.id.to_string(),
-                opens_at: round.opens_at_ms.to_string(),
-                closes_at: closes_at_ms.to_string(),
-            };
-            let payload = serde_json::to_string(&push).unwrap_or_default(); // cannot fail: strings only
-            OutboxRow {
-                topic: format!("round/{}", round.id),
-                payload,
-                due_at_ms: round.opens_at_ms,
-                expires_at_ms: closes_at_ms,
-            }
-        });
-        let outbox: Vec<_> = outbox.collect();
-        let commit = Commit { partition, from, to, world: &batch.world, journal, outbox: &outbox };
-        if rehearse { self.store.rehearse(commit).await } else { self.store.commit(commit).await }
+    /// The game for a tool, which only reads commands.
+    pub fn offline() -> Self {
+        Self::new(Clock::System, None, Arc::default())
     }
 
     fn count(&self, outcomes: &[Outcome]) {
@@ -127,38 +91,44 @@ impl Button {
     }
 }
 
-/// Reads a command of the game; a player's command must stand in the player's own partition.
-///
-/// # Errors
-/// The reason to bury it.
-pub fn decode_command(
-    partition: u16,
-    partitions: u16,
-    payload: &str,
-    id: &dyn Fn() -> String,
-) -> Result<Action, String> {
-    let action = wire::decode_action(payload, id).map_err(|error| error.to_string())?;
-    match action.username().map(|username| partition_of(username.as_str(), partitions)) {
-        Some(own) if own != partition => {
-            Err(format!("belongs to partition {own}, stands in partition {partition}"))
+/// What is pushed because of these rounds.
+fn outbox(rounds: &[Round]) -> Vec<OutboxRow> {
+    let row = |round: &Round| {
+        let closes_at_ms = round.closes_at_ms(Round::BASE_HALVES);
+        let push = RoundPush {
+            message: "PRESS BUTTON",
+            round: round.id.to_string(),
+            opens_at: round.opens_at_ms.to_string(),
+            closes_at: closes_at_ms.to_string(),
+        };
+        let payload = serde_json::to_string(&push).unwrap_or_default(); // cannot fail: strings only
+        OutboxRow {
+            topic: format!("round/{}", round.id),
+            payload,
+            due_at_ms: round.opens_at_ms,
+            expires_at_ms: closes_at_ms,
         }
-        _ => Ok(action),
-    }
+    };
+    rounds.iter().map(row).collect()
 }
 
 impl Crowd for Button {
     type Command = Action;
     type Batch = ButtonBatch;
 
-    fn decode(&self, partition: u16, payload: &str, id: &dyn Fn() -> String) -> Result<Action, String> {
-        decode_command(partition, self.partitions, payload, id)
+    fn decode(&self, entry: &Entry<'_>) -> Result<Action, Refusal> {
+        wire::decode_action(entry.payload, || entry.id()).map_err(Refusal::new)
     }
 
-    async fn prefetch(
+    fn route<'c>(&self, action: &'c Action) -> Option<&'c str> {
+        action.username().map(Username::as_str)
+    }
+
+    async fn load(
         &self,
-        partition: u16,
+        read: &mut Read<'_>,
         commands: &[&Arrived<Action>],
-    ) -> Result<(Position, ButtonBatch), store::Error> {
+    ) -> Result<ButtonBatch, ledger::Error> {
         let mut usernames: Vec<_> =
             commands.iter().filter_map(|arrived| arrived.command.username()).cloned().collect();
         usernames.sort_unstable();
@@ -170,37 +140,24 @@ impl Crowd for Button {
         let mut purchases: Vec<_> = purchases.collect();
         purchases.sort_unstable();
         purchases.dedup();
-        let Prefetched { from, world } = self.store.prefetch(partition, &usernames, &purchases).await?;
-        Ok((from, ButtonBatch { world, outcomes: Vec::with_capacity(commands.len()) }))
+        let rows = self.memory.load(read, &usernames, &purchases).await?;
+        Ok(ButtonBatch { rows, outcomes: Vec::with_capacity(commands.len()) })
     }
 
-    fn apply(&self, batch: &mut ButtonBatch, arrived: &Arrived<Action>) -> Result<(), String> {
-        let outcome =
-            batch.world.apply(arrived.at_ms, &arrived.command).map_err(|fault| fault.to_string())?;
-        batch.outcomes.push(outcome);
+    fn apply(&self, batch: &mut ButtonBatch, arrived: &Arrived<Action>) -> Result<(), Refusal> {
+        let world = &mut batch.rows.world;
+        batch.outcomes.push(world.apply(arrived.at_ms, &arrived.command).map_err(Refusal::new)?);
         Ok(())
     }
 
-    async fn commit(
-        &self,
-        partition: u16,
-        batch: &ButtonBatch,
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> Result<Committed, store::Error> {
-        self.write(partition, batch, (from, to), journal, false).await
+    /// Up to when it has applied everything that arrived, Unix milliseconds.
+    fn mark(&self, batch: &ButtonBatch) -> i64 {
+        batch.rows.world.applied_through_ms
     }
 
-    async fn rehearse(
-        &self,
-        partition: u16,
-        batch: &ButtonBatch,
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> Result<Committed, store::Error> {
-        self.write(partition, batch, (from, to), journal, true).await
+    async fn save(&self, write: &mut Write<'_>, batch: &mut ButtonBatch) -> Result<(), ledger::Error> {
+        let outbox = outbox(&batch.rows.world.changes.rounds);
+        store::save(write, &mut batch.rows, &outbox).await
     }
 
     /// A round is secret until it opens; a tick would tell that one is over for players with an extender.
@@ -208,9 +165,12 @@ impl Crowd for Button {
         matches!(command, Action::Announce(_) | Action::Tick { .. })
     }
 
-    fn committed(&self, partition: u16, batch: ButtonBatch, from: Position, to: Position) {
+    fn committed(&self, batch: ButtonBatch, span: Span) {
+        let Span { partition, from, to } = span;
+        let ButtonBatch { rows, outcomes } = batch;
+        let world = &rows.world;
         let now_ms = self.clock.now_ms();
-        for round in batch.world.changes.rounds.iter().filter(|round| round.opens_at_ms < now_ms) {
+        for round in world.changes.rounds.iter().filter(|round| round.opens_at_ms < now_ms) {
             warn!(
                 round = round.id,
                 partition,
@@ -219,12 +179,12 @@ impl Crowd for Button {
             );
             self.late_announcements.increment(1);
         }
-        self.count(&batch.outcomes);
+        self.count(&outcomes);
         if let Some(ranks) = &self.ranks {
-            let changed =
-                batch.world.changed().map(|(username, player)| Standing::of(username, player)).collect();
+            let changed = world.changed().map(|(username, player)| Standing::of(username, player)).collect();
             ranks.project(partition, from, to, changed);
         }
+        self.memory.keep(span, rows);
         self.live.notify_one();
     }
 }

@@ -11,11 +11,12 @@ use queue::Queue;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::button::Button;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Role, SETTINGS, Setting, environment, unknown_variables};
 use crate::node::{
-    Node, NodeError, Parts, check_age, migrated_store, open_existing_queue, open_existing_reader,
-    open_existing_writer, open_queue,
+    Node, NodeError, Parts, check_age, migrated_store, open_existing_ledger, open_existing_queue,
+    open_existing_reader, open_queue,
 };
 use crate::repartition::{RepartitionError, repartition};
 use crate::scheduler::OpenError;
@@ -186,7 +187,7 @@ async fn tool(name: &str, sub: &ArgMatches, config: &Config) -> Result<(), CliEr
             let queue = open_existing_queue(config, &clock).await?;
             let ids: Vec<_> = sub.get_many::<String>("ids").into_iter().flatten().cloned().collect();
             let partitions = partitions_of_game(config).await?;
-            let total = dlq::redrive(&queue, partitions, &ids).await?;
+            let total = dlq::redrive(&queue, &Button::offline(), partitions, &ids).await?;
             queue.close().await;
             print(&format!("{total} dead letter(s) sent again\n"))
         }
@@ -235,17 +236,17 @@ async fn migrate(config: &Config, clock: &Clock, adopt: bool) -> Result<(), CliE
     }
     if adopt || !config.queue.is_embedded() {
         let queue = open_queue(config, clock).await?;
-        let writer = store.writer().await.map_err(NodeError::from)?;
+        let ledger = store.ledger().await.map_err(NodeError::from)?;
         let (inbox_id, now_ms) = (queue.inbox_id(), clock.now_ms());
         let identity = if adopt {
-            writer.adopt_inbox(inbox_id, now_ms).await
+            ledger.adopt_inbox(inbox_id, now_ms).await
         } else {
-            writer.settle_identity(inbox_id, config.partitions, now_ms).await
+            ledger.settle_identity(inbox_id, config.partitions, now_ms).await
         };
         let store::Identity { inbox, inbox_id, partitions } = identity.map_err(NodeError::from)?;
         // One that the store knows is not adopted anew: an older copy of it stays refused.
         check_age(&store.reader().await.map_err(NodeError::from)?, &queue).await?;
-        writer.close().await;
+        ledger.close().await;
         queue.close().await;
         print(&format!("inbox {inbox_id} is number {inbox} of this game, with {partitions} partitions\n"))?;
     }
@@ -258,9 +259,9 @@ async fn change_partitions(config: &Config, clock: &Clock) -> Result<(), CliErro
     let queue = open_existing_queue(config, clock).await?;
     check_age(&reader, &queue).await?;
     reader.close().await;
-    let writer = open_existing_writer(config).await?;
-    let changed = repartition(&queue, &writer, config.partitions, clock.now_ms()).await?;
-    writer.close().await;
+    let ledger = open_existing_ledger(config).await?;
+    let changed = repartition(&queue, &ledger, config.partitions, clock.now_ms()).await?;
+    ledger.close().await;
     queue.close().await;
     print(&format!("the game has {} partitions now, it had {}\n", changed.partitions, known.partitions))
 }

@@ -1,11 +1,11 @@
 //! Dead letters: listing them, and sending them again.
 
 use futures_util::{Stream, TryStreamExt as _, stream};
-use game::partition_of;
 use queue::{DeadLetter, Outgoing, Queue};
-use wire::{Entry, EnvelopeBuilder};
+use wire::EnvelopeBuilder;
 
 use crate::bounds::DEAD_PAGE;
+use crate::writer::{Crowd, is_whole, partition_of_entry};
 
 /// Why dead letters cannot be sent again.
 #[derive(Debug, thiserror::Error)]
@@ -29,11 +29,17 @@ pub fn list(queue: &Queue) -> impl Stream<Item = Result<DeadLetter, queue::Error
 }
 
 /// Sends dead letters again, those with these ids or all of them, and takes them off the list. A command keeps its id
-/// and its time of arrival; it gets a new place in the inbox and is judged by the rules as it comes. Returns how many.
+/// and its time of arrival; it gets a new place in the inbox, in the partition where it belongs now, and is judged by
+/// the rules as it comes. Returns how many.
 ///
 /// # Errors
 /// [`DlqError`]; what was sent again by then stays so.
-pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<usize, DlqError> {
+pub async fn redrive<C: Crowd>(
+    queue: &Queue,
+    crowd: &C,
+    partitions: u16,
+    ids: &[String],
+) -> Result<usize, DlqError> {
     let letters: Vec<DeadLetter> = if ids.is_empty() {
         // What is buried again meanwhile has a new id; only what was there at the start is sent again.
         list(queue).try_collect().await?
@@ -48,7 +54,7 @@ pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<u
         let mut sent = Vec::with_capacity(page.len());
         let mut result = Ok(());
         for letter in page {
-            result = resend(queue, partitions, letter).await;
+            result = resend(queue, crowd, partitions, letter).await;
             if result.is_err() {
                 break;
             }
@@ -61,25 +67,35 @@ pub async fn redrive(queue: &Queue, partitions: u16, ids: &[String]) -> Result<u
     Ok(letters.len())
 }
 
-async fn resend(queue: &Queue, partitions: u16, letter: &DeadLetter) -> Result<(), DlqError> {
+async fn resend<C: Crowd>(
+    queue: &Queue,
+    crowd: &C,
+    partitions: u16,
+    letter: &DeadLetter,
+) -> Result<(), DlqError> {
     // The same id each time: a redrive that is repeated after a crash is one message while the inbox remembers it.
     let id = format!("redrive-{}", letter.id.replace('/', "-"));
-    let messages = if crate::writer::is_whole(&letter.id) {
-        whole(queue.inbox_id(), partitions, letter, id)
+    let messages = if is_whole(&letter.id) {
+        whole(crowd, (queue.inbox_id(), partitions), letter, id)
     } else {
-        vec![single(queue.inbox_id(), partitions, letter.partition, id, &letter.body)]
+        vec![single(crowd, (queue.inbox_id(), partitions), letter.partition, id, &letter.body)]
     };
     Ok(queue.send(&messages).await.into_iter().collect::<Result<(), _>>()?)
 }
 
 /// A message as it was; or, when the game had another inbox or number of partitions then, each command of it on its
 /// own.
-fn whole(inbox_id: &str, partitions: u16, letter: &DeadLetter, id: String) -> Vec<Outgoing> {
+fn whole<C: Crowd>(
+    crowd: &C,
+    (inbox_id, partitions): (&str, u16),
+    letter: &DeadLetter,
+    id: String,
+) -> Vec<Outgoing> {
     match wire::decode(&letter.body) {
         Ok(envelope) if envelope.inbox != inbox_id || envelope.partitions != partitions => {
             let single = |(index, entry)| {
                 let entry = wire::with_id(entry, &wire::entry_id(&envelope.id, index));
-                single(inbox_id, partitions, letter.partition, format!("{id}-{index}"), &entry)
+                single(crowd, (inbox_id, partitions), letter.partition, format!("{id}-{index}"), &entry)
             };
             envelope.raw_entries().enumerate().map(single).collect()
         }
@@ -89,9 +105,15 @@ fn whole(inbox_id: &str, partitions: u16, letter: &DeadLetter, id: String) -> Ve
     }
 }
 
-/// A message with one entry: in the partition that its player has now, or else where it was.
-fn single(inbox_id: &str, partitions: u16, partition: u16, id: String, entry: &str) -> Outgoing {
-    let partition = player_partition(entry, partitions).unwrap_or(wrapped(partition, partitions));
+/// A message with one entry: in the partition where it belongs now, or else where it was.
+fn single<C: Crowd>(
+    crowd: &C,
+    (inbox_id, partitions): (&str, u16),
+    partition: u16,
+    id: String,
+    entry: &str,
+) -> Outgoing {
+    let partition = partition_of_entry(crowd, partitions, entry).unwrap_or(wrapped(partition, partitions));
     let mut builder = EnvelopeBuilder::new(inbox_id, partitions, &id, wire::ENVELOPE_BYTES_MAX);
     builder.push_text(entry);
     Outgoing { partition, id, body: builder.finish() }
@@ -100,11 +122,4 @@ fn single(inbox_id: &str, partitions: u16, partition: u16, id: String, entry: &s
 /// The partition with this number, or another one when the game has no such partition any more.
 fn wrapped(partition: u16, partitions: u16) -> u16 {
     partition.checked_rem(partitions).unwrap_or_default()
-}
-
-/// The partition of the player whose command an entry is; `None` for one that is nobody's, or cannot be read.
-fn player_partition(entry: &str, partitions: u16) -> Option<u16> {
-    let entry = Entry::decode(entry).ok()?;
-    let action = wire::decode_action(entry.payload, || entry.id("", 0)).ok()?;
-    Some(partition_of(action.username()?.as_str(), partitions))
 }

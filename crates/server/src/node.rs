@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) use open::check_age;
-pub use open::{migrated_store, open_existing_queue, open_existing_reader, open_existing_writer, open_queue};
+pub use open::{migrated_store, open_existing_ledger, open_existing_queue, open_existing_reader, open_queue};
 pub use parts::Parts;
 use rand::RngExt;
 use tokio::net::TcpListener;
@@ -206,22 +206,10 @@ impl Node {
     }
 
     fn spawn(&mut self, config: &Config, clock: Clock) {
+        self.spawn_handler(config, &clock);
         let stop = &self.stop;
         if let Some(batcher) = &self.parts.batcher {
             self.flushers.spawn(Arc::clone(batcher).run(self.stop_flushers.clone()));
-        }
-        if let (Some(queue), Some(button)) = (&self.parts.queue, &self.parts.button) {
-            let identity = Identity {
-                inbox_id: queue.inbox_id().to_owned(),
-                generation: self.parts.generation,
-                partitions: config.partitions,
-            };
-            for _ in 0..config.partitions.min(HANDLER_LOOPS_MAX) {
-                let (queue, button, identity) = (queue.clone(), Arc::clone(button), identity.clone());
-                let writer = Writer::new(queue, button, clock.clone(), identity, config.visibility_ms);
-                let run = writer.run(open::receive_wait(config), stop.clone());
-                self.tasks.spawn(async move { run.await.map_err(NodeError::Handler) });
-            }
         }
         if let Some(scheduler) = self.parts.scheduler.as_ref().filter(|_| config.role.has(Role::Scheduler)) {
             let run = Arc::clone(scheduler).run(stop.clone());
@@ -277,6 +265,24 @@ impl Node {
             }
             Ok(())
         });
+    }
+
+    /// The handler's loops, if this process has that role.
+    fn spawn_handler(&mut self, config: &Config, clock: &Clock) {
+        if let (Some(queue), Some((ledger, button))) = (&self.parts.queue, &self.parts.handler) {
+            let identity = Identity {
+                inbox_id: queue.inbox_id().to_owned(),
+                generation: self.parts.generation,
+                partitions: config.partitions,
+            };
+            for _ in 0..config.partitions.min(HANDLER_LOOPS_MAX) {
+                let (queue, ledger, button) = (queue.clone(), ledger.clone(), Arc::clone(button));
+                let (clock, identity) = (clock.clone(), identity.clone());
+                let writer = Writer::new(queue, ledger, button, clock, identity, config.visibility_ms);
+                let run = Box::pin(writer.run(open::receive_wait(config), self.stop.clone())); // it is large
+                self.tasks.spawn(async move { run.await.map_err(NodeError::Handler) });
+            }
+        }
     }
 
     /// Runs until `asked` to stop, or until a part must not go on; then stops accepting, flushes what was taken, lets

@@ -1,7 +1,8 @@
 //! `repartition`: another number of partitions, for a game that stands still and has nothing left to do.
 
+use ledger::Ledger;
 use queue::Queue;
-use store::{Identity, Writer};
+use store::Identity;
 
 /// Why the number of partitions was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub enum RepartitionError {
 /// [`RepartitionError`]; nothing has changed then.
 pub async fn repartition(
     queue: &Queue,
-    writer: &Writer,
+    ledger: &Ledger,
     partitions: u16,
     now_ms: i64,
 ) -> Result<Identity, RepartitionError> {
@@ -38,5 +39,5 @@ pub async fn repartition(
         return Err(RepartitionError::NotEmpty);
     }
     let sequence = given.map_or(0, |sequence| sequence.0);
-    Ok(writer.repartition(queue.inbox_id(), partitions, sequence, now_ms).await?)
+    Ok(store::repartition(ledger, queue.inbox_id(), partitions, sequence, now_ms).await?)
 }

@@ -5,8 +5,8 @@
 use game::World;
 use store::{Audit, Difference, Identity, JournalEntry, Position, Reader, State, TableDigest};
 
-use crate::button::decode_command;
-use crate::writer::WHOLE;
+use crate::button::Button;
+use crate::writer::{WHOLE, decode};
 
 /// Messages of the journal that are read at a time.
 const PAGE_ROWS: u32 = 256;
@@ -72,6 +72,7 @@ pub async fn verify(reader: &Reader) -> Result<VerifyReport, VerifyError> {
     if generations.is_empty() {
         return Err(VerifyError::NoGame);
     }
+    let button = Button::offline();
     let mut worlds = Vec::new();
     let mut messages = 0;
     for generation in &generations {
@@ -79,7 +80,7 @@ pub async fn verify(reader: &Reader) -> Result<VerifyReport, VerifyError> {
             worlds = World::repartition(worlds, generation.partitions);
         }
         for (partition, world) in (0..).zip(&mut worlds) {
-            messages += replay(&mut audit, partition, generation, world).await?;
+            messages += replay(&button, &mut audit, partition, generation, world).await?;
         }
     }
     let mut replayed = State::default();
@@ -98,6 +99,7 @@ pub async fn verify(reader: &Reader) -> Result<VerifyReport, VerifyError> {
 
 /// Applies what a partition was told in one generation, and returns how many messages that were.
 async fn replay(
+    button: &Button,
     audit: &mut Audit,
     partition: u16,
     generation: &Identity,
@@ -112,7 +114,7 @@ async fn replay(
         after = last.position;
         messages += page.len();
         for entry in &page {
-            replay_message(world, partition, generation.partitions, entry).map_err(|reason| {
+            replay_message(button, world, (partition, generation.partitions), entry).map_err(|reason| {
                 VerifyError::Journal { partition, sequence: entry.position.sequence, reason }
             })?;
         }
@@ -120,9 +122,9 @@ async fn replay(
 }
 
 fn replay_message(
+    button: &Button,
     world: &mut World,
-    partition: u16,
-    partitions: u16,
+    place: (u16, u16),
     message: &JournalEntry,
 ) -> Result<(), String> {
     if message.buried.contains(&WHOLE) {
@@ -133,10 +135,9 @@ fn replay_message(
         if message.buried.contains(&index) {
             continue;
         }
-        let entry = wire::Entry::decode(text).map_err(|error| error.to_string())?;
-        let id = || entry.id(&envelope.id, index as usize);
-        let action = decode_command(partition, partitions, entry.payload, &id)?;
-        world.apply(entry.arrived_at_ms, &action).map_err(|fault| fault.to_string())?;
+        let arrived =
+            decode(button, place, &envelope.id, index, text).map_err(|refusal| refusal.to_string())?;
+        world.apply(arrived.at_ms, &arrived.command).map_err(|fault| fault.to_string())?;
     }
     Ok(())
 }

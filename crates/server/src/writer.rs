@@ -1,4 +1,4 @@
-//! The writer loop: receive → decode → prefetch → apply → commit → ack, exactly once by position.
+//! The writer loop: receive → decode → load → apply → save → ack, exactly once by position.
 //!
 //! It knows nothing of the game: what a command is, and what applying it means, is the [`Crowd`]'s business. It has no
 //! timers of its own but the one that keeps leases alive, and one that bounds a stop: a test steps it with
@@ -6,6 +6,7 @@
 
 mod batch;
 mod crowd;
+mod entry;
 mod keeper;
 mod refusal;
 mod settler;
@@ -15,9 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use batch::is_whole;
-pub use batch::{Arrived, WHOLE, Work};
+pub use batch::{WHOLE, Work};
 pub use crowd::Crowd;
+pub use entry::{Arrived, Entry, Refusal, partition_of};
+pub(crate) use entry::{decode, partition_of_entry};
 use futures_util::future::join_all;
+use ledger::Ledger;
 use queue::{Batch, Lease, Limit, Queue};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -51,7 +55,7 @@ pub enum StepError {
     Queue(#[from] queue::Error),
     /// The store.
     #[error("the store failed")]
-    Store(#[from] store::Error),
+    Store(#[from] ledger::Error),
     /// A message that belongs to another game: this process must not go on.
     #[error("{0}")]
     Foreign(String),
@@ -64,7 +68,7 @@ impl StepError {
             Self::Foreign(_) => true,
             Self::Store(error) => {
                 let may_pass = error.is_transient() || error.is_login_refused();
-                !may_pass && !matches!(error, store::Error::Refused { .. })
+                !may_pass && !matches!(error, ledger::Error::Refused { .. })
             }
             Self::Queue(_) => false,
         }
@@ -97,11 +101,18 @@ pub struct Writer<C> {
 const LIMIT: Limit = Limit { messages_max: BATCH_MESSAGES_MAX, bytes_max: BATCH_BYTES_MAX };
 
 impl<C: Crowd> Writer<C> {
-    /// A writer that takes from this inbox for this crowd.
-    pub fn new(queue: Queue, crowd: Arc<C>, clock: Clock, identity: Identity, visibility_ms: i64) -> Self {
+    /// A writer that takes from this inbox for this crowd, whose rows stand in the database of this ledger.
+    pub fn new(
+        queue: Queue,
+        ledger: Ledger,
+        crowd: Arc<C>,
+        clock: Clock,
+        identity: Identity,
+        visibility_ms: i64,
+    ) -> Self {
         Self {
             keeper: Keeper::new(queue.clone(), clock.clone(), visibility_ms),
-            settler: Settler::new(queue.clone(), crowd, clock, identity),
+            settler: Settler::new(queue.clone(), ledger, crowd, clock, identity),
             queue,
             held: VecDeque::new(),
             read_on: 0,

@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use game::bounds::TOP_STORED_MAX;
 use game::{DisplayName, Standing, Top, Username, World, merge_tops};
 
+use ledger::Rows;
+
 use crate::columns::valid;
-use crate::json::Rows;
 use crate::{Error, TopEntry, TopRow};
 
 /// The names that players are shown by, as far as they have one.

@@ -1,40 +1,34 @@
 //! The store in PostgreSQL, 15 or newer: several writers at a time, each on other partitions; every commit durable.
 
 mod audit;
-mod board;
-mod commit;
-mod error;
-mod identity;
+pub(crate) mod board;
+pub(crate) mod load;
 mod migrate;
 mod outbox;
 mod player;
-mod pool;
 mod reader;
-mod repartition;
+pub(crate) mod repartition;
 mod roles;
+pub(crate) mod save;
 mod schedule;
-mod session;
-mod writer;
 
 use std::fmt;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ledger::Ledger;
+use ledger::postgres::{Pool, SessionSettings, begin_session, check_session, in_time};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use url::Url;
 
 pub(crate) use audit::Audit;
-pub(crate) use error::kind;
 pub(crate) use migrate::migrate;
 pub(crate) use outbox::Outbox;
-use pool::{Pool, in_time};
 pub(crate) use reader::Reader;
 pub(crate) use roles::grant;
 pub(crate) use schedule::Schedule;
-use session::Session;
-pub(crate) use writer::Writer;
 
 use crate::{Error, Options};
 
@@ -64,7 +58,7 @@ const BY_KEY: [(&str, &str); 5] = [
 #[derive(Clone)]
 pub(crate) struct Database {
     connect: PgConnectOptions,
-    session: Session,
+    session: SessionSettings,
     options: Options,
     /// Whether a login was refused since somebody asked.
     refused: Arc<AtomicBool>,
@@ -92,7 +86,7 @@ impl Database {
             ("idle_in_transaction_session_timeout", options.idle_in_transaction_ms_max.to_string()),
         ];
         let fixed = KEEPALIVE.into_iter().chain(BY_KEY).map(|(name, value)| (name, value.to_owned()));
-        let session = Session::new(limits.into_iter().chain(fixed));
+        let session = SessionSettings::new(limits.into_iter().chain(fixed));
         let connect = parse(url)?
             .application_name(APPLICATION)
             .extra_float_digits(None) // no column is a float, and PgBouncer refuses what it does not know
@@ -114,7 +108,7 @@ impl Database {
     async fn connect(&self) -> Result<PgConnection, Error> {
         let connecting = async {
             let mut connection = self.connect.connect().await?;
-            match session::begin(&mut connection, &self.session.statements()).await? {
+            match begin_session(&mut connection, &self.session.statements()).await? {
                 true => Ok(connection),
                 false => Err(Error::Pooled),
             }
@@ -128,6 +122,11 @@ impl Database {
         Ok(self.pool(&self.session, connections))
     }
 
+    /// The handler's connections.
+    pub(crate) async fn ledger(&self) -> Result<Ledger, Error> {
+        Ok(Ledger::postgres(self.write_pool(self.options.writers).await?))
+    }
+
     /// Connections that write only if somebody takes that off them; the role `buttonparty_reader` cannot even then.
     async fn read_pool(&self) -> Result<Pool, Error> {
         self.check().await?;
@@ -135,7 +134,7 @@ impl Database {
         Ok(self.pool(&session, self.options.readers))
     }
 
-    fn pool(&self, session: &Session, connections: u32) -> Pool {
+    fn pool(&self, session: &SessionSettings, connections: u32) -> Pool {
         let (connect, refused) = (self.connect.clone(), Arc::clone(&self.refused));
         Pool::new(connect, session.statements(), connections, self.options, refused)
     }
@@ -144,7 +143,7 @@ impl Database {
     /// its own, because a pool would wait for a server that is not there and not say why.
     async fn check(&self) -> Result<(), Error> {
         let mut connection = self.connect().await?;
-        in_time(self.options.statement_ms_max, session::check(&mut connection)).await?;
+        in_time(self.options.statement_ms_max, check_session(&mut connection)).await?;
         let found = in_time(self.options.statement_ms_max, migrate::found(&mut connection)).await?;
         connection.close().await?;
         found.serves(migrate::known())

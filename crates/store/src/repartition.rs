@@ -1,43 +1,80 @@
-//! Another number of partitions: what must be so before, and what both backends compute.
+//! Another number of partitions: the ledger begins the generation, and everything of a player goes to the partition
+//! that its username has then.
 
 use game::partition_of;
+use ledger::{Error, Identity, Ledger, Repartition};
 
 use crate::columns::Columns;
-use crate::{Error, Identity};
+use crate::session::each;
 
 /// Players or devices that are read and moved at a time.
 pub(crate) const ROWS_AT_ONCE: u16 = 4_096;
 
-/// What [`applied_through_ms`] judges.
+/// What [`check_drained`] judges.
 pub(crate) const DRAINED: &str = "SELECT
     (SELECT count(*) FROM outbox WHERE done_at_ms IS NULL),
     (SELECT count(*) FROM rounds),
-    (SELECT count(*) FROM (SELECT DISTINCT id, opens_at_ms, window_ms, grace_ms FROM rounds) AS known),
-    count(*), min(applied_through_ms) FROM partitions";
+    (SELECT count(*) FROM (SELECT DISTINCT id, opens_at_ms, window_ms, grace_ms FROM rounds) AS known)";
 
-/// Up to when all partitions have applied everything that arrived, from the row of [`DRAINED`].
-pub(crate) fn applied_through_ms(columns: &mut Columns<'_>) -> Result<i64, Error> {
+/// Deals the game to another number of partitions. A new generation of the same inbox begins, in which every partition
+/// has applied what came up to `sequence`: 0, or less than anything that is still to come. The caller has seen that the
+/// inbox is empty. All of it is one transaction, behind which whoever counts with the old number is fenced off. It
+/// takes as long as there are players.
+///
+/// # Errors
+/// [`Error::SamePartitions`], [`Error::NotDrained`] when pushes are pending or partitions do not know the same
+/// rounds, [`Error::OtherInbox`]; [`Error::UnknownPartition`] when the identity was never settled;
+/// [`Error::Denied`] for a role that does not own the database. Nothing has changed then.
+pub async fn repartition(
+    ledger: &Ledger,
+    inbox_id: &str,
+    partitions: u16,
+    sequence: u128,
+    now_ms: i64,
+) -> Result<Identity, Error> {
+    let mut connection = ledger.acquire().await?;
+    let dealt = async {
+        let mut repartition = connection.repartition(inbox_id, partitions).await?;
+        check_drained(&mut repartition).await?;
+        repartition.begin(sequence, now_ms).await?;
+        deal(&mut repartition).await?;
+        repartition.end().await
+    };
+    let dealt = dealt.await;
+    connection.release(dealt)
+}
+
+/// Nothing waits to be pushed, and all partitions know the same rounds.
+async fn check_drained(repartition: &mut Repartition<'_>) -> Result<(), Error> {
     let not_drained = |reason| Err(Error::NotDrained { reason });
-    let pushes = columns.u64()?;
+    let [pushes, rounds, distinct] = each!(repartition.session(), repartition::drained())?;
     if pushes > 0 {
         return not_drained(format!("{pushes} pushes are pending"));
     }
     // No partition knows a round twice: there are so many only if each knows all of them.
-    let (rounds, known, partitions) = (columns.u64()?, columns.u64()?, columns.u64()?);
-    if rounds != known * partitions {
+    if rounds != distinct * u64::from(repartition.known().partitions) {
         return not_drained("the partitions do not know the same rounds".to_owned());
     }
-    columns.int()
+    Ok(())
 }
 
-/// The generation that begins with so many partitions.
-pub(crate) fn next(known: &Identity, inbox_id: &str, partitions: u16) -> Result<Identity, Error> {
-    if known.partitions == partitions {
-        return Err(Error::SamePartitions { partitions });
+async fn deal(repartition: &mut Repartition<'_>) -> Result<(), Error> {
+    let (known, next) = (repartition.known().partitions, repartition.next().partitions);
+    each!(repartition.session(), repartition::deal_rounds(known, next))?;
+    for partition in 0..known {
+        each!(repartition.session(), repartition::deal_players(partition, next))?;
     }
-    let next = Identity { inbox: known.inbox + 1, inbox_id: inbox_id.to_owned(), partitions };
-    known.clone().matching(inbox_id, known.partitions)?;
-    Ok(next)
+    each!(repartition.session(), repartition::deal_devices(next))?;
+    each!(repartition.session(), board::clear())?;
+    for partition in 0..next {
+        each!(repartition.session(), board::make(partition))?;
+    }
+    Ok(())
+}
+
+/// The counts in the row of [`DRAINED`].
+pub(crate) fn counts(columns: &mut Columns<'_>) -> Result<[u64; 3], Error> {
+    Ok([columns.u64()?, columns.u64()?, columns.u64()?])
 }
 
 /// Where a player belongs, if that is not `here`.

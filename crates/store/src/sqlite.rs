@@ -1,35 +1,32 @@
 //! The store in an SQLite file: one writer at a time, readers beside it (write-ahead log), every commit synced.
 
 mod audit;
-mod board;
-mod commit;
-mod error;
-mod identity;
+pub(crate) mod board;
+pub(crate) mod load;
 mod migrate;
 mod outbox;
 mod player;
 mod pool;
 mod reader;
-mod repartition;
+pub(crate) mod repartition;
+pub(crate) mod save;
 mod schedule;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ledger::Ledger;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 
 pub(crate) use audit::Audit;
-pub(crate) use error::kind;
 pub(crate) use migrate::migrate;
 pub(crate) use outbox::Outbox;
 use pool::Pool;
 pub(crate) use reader::Reader;
 pub(crate) use schedule::Schedule;
-pub(crate) use writer::Writer;
 
 use crate::{Error, Options};
 
@@ -73,6 +70,11 @@ impl Database {
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("temp_store", "MEMORY"); // what a statement would take back on an error
         Pool::open(self, options, 1).await
+    }
+
+    /// The handler's connection.
+    pub(crate) async fn ledger(&self) -> Result<Ledger, Error> {
+        Ok(self.write_pool().await?.into_ledger(&self.options))
     }
 
     /// A few connections that cannot write: neither the file's handle nor the connection lets them.

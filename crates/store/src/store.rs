@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::{Error, Migrated, Options, Outbox, Reader, RolePasswords, Schedule, Writer, postgres, sqlite};
+use ledger::Ledger;
+
+use crate::{Error, Migrated, Options, Outbox, Reader, RolePasswords, Schedule, postgres, sqlite};
 
 /// The address of a game's database. Making one touches nothing; each role opens what it needs.
 #[derive(Debug, Clone)]
@@ -74,22 +76,22 @@ impl Store {
         }
     }
 
-    /// Opens the writer's side.
+    /// Opens the handler's side.
     ///
     /// # Errors
     /// [`Error::OlderSchema`] when the migrations are still to be run, [`Error::NewerSchema`] when a later program has
     /// done more than add to the schema.
-    pub async fn writer(&self) -> Result<Writer, Error> {
+    pub async fn ledger(&self) -> Result<Ledger, Error> {
         match &self.0 {
-            Backend::Postgres(database) => Ok(Writer::postgres(postgres::Writer::open(database).await?)),
-            Backend::Sqlite(database) => Ok(Writer::sqlite(sqlite::Writer::open(database).await?)),
+            Backend::Postgres(database) => database.ledger().await,
+            Backend::Sqlite(database) => database.ledger().await,
         }
     }
 
     /// Opens the readers' side, which cannot write.
     ///
     /// # Errors
-    /// As for [`Store::writer`].
+    /// As for [`Store::ledger`].
     pub async fn reader(&self) -> Result<Reader, Error> {
         match &self.0 {
             Backend::Postgres(database) => Ok(Reader::postgres(postgres::Reader::open(database).await?)),
@@ -100,7 +102,7 @@ impl Store {
     /// Opens the pusher's side.
     ///
     /// # Errors
-    /// As for [`Store::writer`].
+    /// As for [`Store::ledger`].
     pub async fn outbox(&self) -> Result<Outbox, Error> {
         match &self.0 {
             Backend::Postgres(database) => Ok(Outbox::postgres(postgres::Outbox::open(database).await?)),
@@ -111,7 +113,7 @@ impl Store {
     /// Opens the scheduler's side.
     ///
     /// # Errors
-    /// As for [`Store::writer`].
+    /// As for [`Store::ledger`].
     pub async fn schedule(&self) -> Result<Schedule, Error> {
         match &self.0 {
             Backend::Postgres(database) => Ok(Schedule::postgres(postgres::Schedule::open(database).await?)),

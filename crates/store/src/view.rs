@@ -2,7 +2,7 @@
 
 use game::{Player, Standing, Username};
 
-use crate::columns::{Columns, round, rounds, sequence, valid};
+use crate::columns::{Columns, round, rounds, valid};
 use crate::{Error, PlayerView, Position};
 
 /// A round as JSON: id, opens_at_ms, window_ms, grace_ms.
@@ -25,9 +25,9 @@ pub(crate) fn read(
 
     let own = partitions.iter().find(|(number, ..)| *number == partition);
     let applied_through_ms = own.ok_or(Error::UnknownPartition { partition })?.3;
-    let positions = partitions
-        .iter()
-        .map(|(number, inbox, text, _)| Ok((*number, Position { inbox: *inbox, sequence: sequence(text)? })));
+    let positions = partitions.iter().map(|(number, inbox, text, _)| {
+        Ok((*number, Position { inbox: *inbox, sequence: valid(text.parse())? }))
+    });
     Ok(PlayerView {
         standing: Standing::of(username, player),
         player: player.settled_view(&unsettled, applied_through_ms),

@@ -15,11 +15,10 @@ use game::{
     Action, Add, DisplayName, Level, Player, Powerup, PowerupKind, PurchaseId, Round, Standing, Username,
     partition_of,
 };
+use ledger::{Ledger, Span};
 use ranks::Ranks;
 use serde_json::Value;
-use store::{
-    Commit, Committed, Options, Position, Prefetched, Reader, Schedule, Scheduled, Stage, Store, Writer,
-};
+use store::{Memory, Options, Position, Reader, Schedule, Scheduled, Stage, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -28,7 +27,7 @@ const PARTITIONS: u16 = 2;
 
 /// A game with its read routes, and the clock by which they answer.
 struct Bench {
-    writer: Writer,
+    ledger: Ledger,
     reader: Reader,
     schedule: Schedule,
     ranks: Arc<Ranks>,
@@ -55,10 +54,10 @@ impl Bench {
         let folder = TempDir::new().unwrap();
         let store = Store::sqlite(&folder.path().join("game.sqlite"), Options::default());
         store.migrate().await.unwrap();
-        let writer = store.writer().await.unwrap();
-        writer.settle_identity("inbox", PARTITIONS, NOW_MS).await.unwrap();
+        let ledger = store.ledger().await.unwrap();
+        ledger.settle_identity("inbox", PARTITIONS, NOW_MS).await.unwrap();
         Self {
-            writer,
+            ledger,
             reader: store.reader().await.unwrap(),
             schedule: store.schedule().await.unwrap(),
             ranks: Arc::new(Ranks::local(PARTITIONS)),
@@ -100,16 +99,23 @@ impl Bench {
     /// Applies commands in one partition; the ranks are told, as by the handler of the same process.
     async fn apply_in(&self, partition: u16, commands: &[(i64, Action)], prepare: impl Fn(&mut Player)) {
         let names: Vec<_> = commands.iter().filter_map(|(_, action)| action.username().cloned()).collect();
-        let Prefetched { from, mut world } = self.writer.prefetch(partition, &names, &[]).await.unwrap();
+        let mut connection = self.ledger.acquire().await.unwrap();
+        let mut read = connection.read(partition).await.unwrap();
+        let from = read.position();
+        let mut batch = Memory::default().load(&mut read, &names, &[]).await.unwrap();
+        read.end().await.unwrap();
+        let world = &mut batch.world;
         for (at_ms, action) in commands {
             world.apply(*at_ms, action).unwrap();
         }
         world.players.values_mut().for_each(prepare);
-        let to = Position { sequence: from.sequence + 1, ..from };
-        let commit = Commit { partition, from, to, world: &world, journal: &[], outbox: &[] };
-        assert_eq!(self.writer.commit(commit).await.unwrap(), Committed::Done);
-        let changed = world.changed().map(|(username, player)| Standing::of(username, player)).collect();
-        self.ranks.project(partition, from, to, changed);
+        let span = Span { partition, from, to: Position { sequence: from.sequence + 1, ..from } };
+        let mut write = connection.write(span, world.applied_through_ms).await.unwrap().unwrap();
+        store::save(&mut write, &mut batch, &[]).await.unwrap();
+        write.commit(&[]).await.unwrap();
+        let changed =
+            batch.world.changed().map(|(username, player)| Standing::of(username, player)).collect();
+        self.ranks.project(partition, from, span.to, changed);
     }
 
     /// Applies a command of a player, in the player's partition.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ledger::Ledger;
 use queue::Queue;
 use ranks::Ranks;
 use store::{Reader, Store};
@@ -96,11 +97,11 @@ pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> 
 ///
 /// # Errors
 /// As for [`open_existing_reader`].
-pub async fn open_existing_writer(config: &Config) -> Result<store::Writer, NodeError> {
+pub async fn open_existing_ledger(config: &Config) -> Result<Ledger, NodeError> {
     if let StoreAddress::File(path) = &config.store {
         existing("store", path)?;
     }
-    store_at(config)?.writer().await.map_err(|source| cannot_open_store(config, source))
+    store_at(config)?.ledger().await.map_err(|source| cannot_open_store(config, source))
 }
 
 pub(super) async fn open_reader(config: &Config, store: &Store) -> Result<Reader, NodeError> {
@@ -159,11 +160,11 @@ pub(super) fn migrates(config: &Config) -> bool {
 /// Those of the store and of the inbox, and what does not fit.
 pub(super) async fn settle(
     config: &Config,
-    writer: &store::Writer,
+    ledger: &Ledger,
     queue: &Queue,
     clock: &Clock,
 ) -> Result<u32, NodeError> {
-    let settled = writer.settle_identity(queue.inbox_id(), config.partitions, clock.now_ms()).await;
+    let settled = ledger.settle_identity(queue.inbox_id(), config.partitions, clock.now_ms()).await;
     Ok(settled?.inbox)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use fetch::FetchState;
 use files::Hold;
+use ledger::Ledger;
 use metrics::{Gauge, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Backlog, Queue};
@@ -40,7 +41,8 @@ pub struct Parts {
     pub(super) queue: Option<Queue>,
     pub(super) reader: Option<Reader>,
     pub(super) batcher: Option<Arc<Batcher>>,
-    pub(super) button: Option<Arc<Button>>,
+    /// The database that the handler writes, and the game that it plays.
+    pub(super) handler: Option<(Ledger, Arc<Button>)>,
     pub(super) scheduler: Option<Arc<Scheduler>>,
     pub(super) outbox: Option<store::Outbox>,
     pub(super) hub: Option<Arc<Hub>>,
@@ -76,7 +78,7 @@ impl Parts {
             queue,
             reader: Some(reader.clone()),
             batcher: None,
-            button: None,
+            handler: None,
             scheduler: None,
             outbox: None,
             hub: None,
@@ -117,14 +119,14 @@ impl Parts {
     ) -> Result<(), NodeError> {
         let (role, clock, partitions) = (config.role, self.clock.clone(), config.partitions);
         if role.has(Role::Handler) {
-            let writer = store.writer().await?;
-            self.generation = settle(config, &writer, &queue, &clock).await?;
+            let ledger = store.ledger().await?;
+            self.generation = settle(config, &ledger, &queue, &clock).await?;
             let (ranks, poke) = (self.ranks.clone(), Arc::clone(&self.poke));
-            self.button = Some(Arc::new(Button::new(writer, partitions, clock.clone(), ranks, poke)));
+            self.handler = Some((ledger, Arc::new(Button::new(clock.clone(), ranks, poke))));
         } else if migrates(config) {
-            let writer = store.writer().await?;
-            self.generation = settle(config, &writer, &queue, &clock).await?;
-            writer.close().await;
+            let ledger = store.ledger().await?;
+            self.generation = settle(config, &ledger, &queue, &clock).await?;
+            ledger.close().await;
         } else {
             self.generation = belongs(config, reader, &queue).await?;
         }
@@ -257,8 +259,8 @@ impl Parts {
         if let Some(scheduler) = &self.scheduler {
             scheduler.close().await;
         }
-        if let Some(button) = &self.button {
-            button.close().await;
+        if let Some((ledger, _)) = &self.handler {
+            ledger.close().await;
         }
     }
 }

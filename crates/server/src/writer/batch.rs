@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use ledger::JournalRow;
 use queue::{DeadLetter, Message};
-use store::JournalRow;
-use wire::{Entry, Envelope};
 
-use super::{Crowd, Identity, StepError};
+use super::{Arrived, Crowd, Identity, Refusal, StepError, entry};
 use crate::bounds::REASON_CHARS_MAX;
 
 /// Stands in the journal for "the whole message was buried".
@@ -21,17 +20,6 @@ pub(crate) fn is_whole(id: &str) -> bool {
     id.rsplit_once('/').is_none_or(|(_, place)| place == WHOLE_PLACE)
 }
 
-/// A command, and when it arrived.
-#[derive(Debug)]
-pub struct Arrived<T> {
-    /// Its place in its message.
-    pub index: u32,
-    /// When it arrived, Unix milliseconds.
-    pub at_ms: i64,
-    /// What it is.
-    pub command: T,
-}
-
 /// A message that was read.
 #[derive(Debug)]
 pub struct Work<T> {
@@ -41,15 +29,15 @@ pub struct Work<T> {
     /// The commands that could be read, in order.
     pub commands: Vec<Arrived<T>>,
     /// The entries that must be buried, with the reasons.
-    unreadable: BTreeMap<u32, String>,
+    unreadable: BTreeMap<u32, Refusal>,
     /// The commands that must be buried because the rules call them impossible; found anew at each attempt.
-    impossible: BTreeMap<u32, String>,
+    impossible: BTreeMap<u32, Refusal>,
     /// The commands that must be buried because the store refuses them.
-    refused: BTreeMap<u32, String>,
+    refused: BTreeMap<u32, Refusal>,
     /// While it is found out which: only so many of the commands are applied.
     only_first: Option<usize>,
     /// Why the message must be buried whole.
-    whole: Option<String>,
+    whole: Option<Refusal>,
 }
 
 /// Reads messages of one partition: each one's envelope, and each entry on its own.
@@ -94,51 +82,40 @@ fn read<C: Crowd>(
         }
         Ok(envelope) => {
             for (index, text) in (0..).zip(envelope.raw_entries()) {
-                match decode(crowd, partition, &envelope, index, text) {
+                let place = (partition, identity.partitions);
+                match entry::decode(crowd, place, &envelope.id, index, text) {
                     Ok(command) => commands.push(command),
-                    Err(reason) => {
-                        unreadable.insert(index, reason);
-                    }
+                    Err(reason) => _ = unreadable.insert(index, reason),
                 }
             }
         }
-        Err(error) => whole = Some(error.to_string()),
+        Err(error) => whole = Some(Refusal::new(error)),
     }
     let (impossible, refused) = (BTreeMap::new(), BTreeMap::new());
     Ok(Work { partition, message, commands, unreadable, impossible, refused, only_first: None, whole })
 }
 
-/// Reads one entry; the error is the reason to bury it.
-fn decode<C: Crowd>(
-    crowd: &C,
-    partition: u16,
-    envelope: &Envelope<'_>,
-    index: u32,
-    text: &str,
-) -> Result<Arrived<C::Command>, String> {
-    let entry = Entry::decode(text).map_err(|error| error.to_string())?;
-    let id = || entry.id(&envelope.id, index as usize);
-    let command = crowd.decode(partition, entry.payload, &id)?;
-    Ok(Arrived { index, at_ms: entry.arrived_at_ms, command })
-}
-
 impl<T> Work<T> {
+    /// The commands that are applied, in order.
+    pub(super) fn to_apply(&self) -> impl Iterator<Item = &Arrived<T>> {
+        let first = match self.whole {
+            Some(_) => 0,
+            None => self.only_first.unwrap_or(usize::MAX),
+        };
+        self.commands.iter().take(first).filter(|command| !self.refused.contains_key(&command.index))
+    }
+
     /// Applies the commands in order, and returns how many could be.
     pub(super) fn apply<C: Crowd<Command = T>>(&mut self, crowd: &C, batch: &mut C::Batch) -> usize {
-        self.impossible.clear();
-        if self.whole.is_some() {
-            return 0;
-        }
         let mut applied = 0;
-        for command in self.commands.iter().take(self.only_first.unwrap_or(usize::MAX)) {
-            if self.refused.contains_key(&command.index) {
-                continue;
-            }
+        let mut impossible = BTreeMap::new();
+        for command in self.to_apply() {
             match crowd.apply(batch, command) {
                 Ok(()) => applied += 1,
-                Err(reason) => _ = self.impossible.insert(command.index, reason),
+                Err(reason) => _ = impossible.insert(command.index, reason),
             }
         }
+        self.impossible = impossible;
         applied
     }
 
@@ -148,7 +125,7 @@ impl<T> Work<T> {
     }
 
     /// Gives up the command at this place among `commands`, or the message as a whole.
-    pub(super) fn refuse(&mut self, place: Option<usize>, reason: String) {
+    pub(super) fn refuse(&mut self, place: Option<usize>, reason: Refusal) {
         match place.and_then(|place| self.commands.get(place)) {
             Some(command) => _ = self.refused.insert(command.index, reason),
             None => self.whole = Some(reason),
@@ -163,7 +140,7 @@ impl<T> Work<T> {
         }
     }
 
-    fn buried(&self) -> BTreeMap<u32, &String> {
+    fn buried(&self) -> BTreeMap<u32, &Refusal> {
         let all = self.unreadable.iter().chain(&self.impossible).chain(&self.refused);
         all.map(|(index, reason)| (*index, reason)).collect()
     }
@@ -171,11 +148,11 @@ impl<T> Work<T> {
     /// The dead letters of this message. Their ids name the place that they came from.
     pub(super) fn letters(&self, inbox_id: &str, now_ms: i64) -> Vec<DeadLetter> {
         let Message { sequence, ref body, .. } = self.message;
-        let letter = |place: String, body: String, reason: &String| DeadLetter {
+        let letter = |place: String, body: String, reason: &Refusal| DeadLetter {
             id: format!("{inbox_id}/{}/{sequence}/{place}", self.partition),
             partition: self.partition,
             body,
-            reason: reason.chars().take(REASON_CHARS_MAX).collect(),
+            reason: reason.to_string().chars().take(REASON_CHARS_MAX).collect(),
             buried_at_ms: now_ms,
         };
         if let Some(reason) = &self.whole {

@@ -1,64 +1,55 @@
 //! The seam between the writer loop and the rules that it serves.
 
-use std::future::Future;
+use ledger::{Read, Span, Write};
 
-use store::{Committed, JournalRow, Position};
+use super::{Arrived, Entry, Refusal};
 
-use super::Arrived;
-
-/// What a crowd does with its commands: the seam between the writer loop and the rules that it serves.
+/// What a crowd does with its commands. The loop owns both transactions of a batch, the position with its fence, the
+/// journal and the dead letters; the crowd brings its rows and its rules.
 pub trait Crowd: Send + Sync + 'static {
     /// A command that was read and checked.
     type Command: Send + Sync;
-    /// What a batch works on between prefetch and commit.
-    type Batch: Send + Sync;
+    /// What a batch works on: what `load` read, `apply` and `save` changed, and `committed` shows.
+    type Batch: Send;
 
-    /// Reads the payload of an entry; `id` makes the command's id. The error is the reason to bury it.
+    /// Reads a command.
     ///
     /// # Errors
-    /// The reason why it cannot be a command of this partition.
-    fn decode(&self, partition: u16, payload: &str, id: &dyn Fn() -> String)
-    -> Result<Self::Command, String>;
+    /// The reason why it is none.
+    fn decode(&self, entry: &Entry<'_>) -> Result<Self::Command, Refusal>;
 
-    /// Reads what the commands need, and the position at which that was so.
-    fn prefetch(
+    /// Whose the command is: the hash of this names its partition. `None`: every partition has it.
+    fn route<'c>(&self, command: &'c Self::Command) -> Option<&'c str>;
+
+    /// Reads what these commands need, at one moment: exactly those that are then applied, in order.
+    fn load(
         &self,
-        partition: u16,
+        read: &mut Read<'_>,
         commands: &[&Arrived<Self::Command>],
-    ) -> impl Future<Output = Result<(Position, Self::Batch), store::Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Batch, ledger::Error>> + Send;
 
-    /// Applies one command: pure. The error is the reason to bury it; then it has changed nothing.
+    /// Applies one command: pure.
     ///
     /// # Errors
-    /// The reason why it cannot be.
-    fn apply(&self, batch: &mut Self::Batch, command: &Arrived<Self::Command>) -> Result<(), String>;
+    /// The reason to bury it; then it has changed nothing.
+    fn apply(&self, batch: &mut Self::Batch, command: &Arrived<Self::Command>) -> Result<(), Refusal>;
 
-    /// Writes what has changed, the journal and the new position in one transaction, if the position is still `from`.
-    fn commit(
-        &self,
-        partition: u16,
-        batch: &Self::Batch,
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
+    /// The number that stands beside the position from now on; the next batch finds it in [`Read::mark`].
+    fn mark(&self, batch: &Self::Batch) -> i64;
 
-    /// Does what `commit` does up to its end, and takes it back: whether the store would refuse it.
-    fn rehearse(
+    /// Writes what has changed. All of it is taken back if this is a rehearsal, or if anything fails.
+    fn save(
         &self,
-        partition: u16,
-        batch: &Self::Batch,
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> impl Future<Output = Result<Committed, store::Error>> + Send;
+        write: &mut Write<'_>,
+        batch: &mut Self::Batch,
+    ) -> impl Future<Output = Result<(), ledger::Error>> + Send;
 
     /// Whether nothing may show yet that this command was applied, not even a count: batches of nothing else are not
     /// measured.
-    fn is_secret(&self, _command: &Self::Command) -> bool {
+    fn is_secret(&self, _: &Self::Command) -> bool {
         false
     }
 
-    /// Told after a commit: for projections and live events, which may be lost.
-    fn committed(&self, partition: u16, batch: Self::Batch, from: Position, to: Position);
+    /// Told after a commit: for what is remembered, for projections and live events. It may be lost.
+    fn committed(&self, _: Self::Batch, _: Span) {}
 }

@@ -1,9 +1,11 @@
 //! Finding the commands that the store refuses, so that they are buried alone and their neighbours are applied.
 
+use ledger::Committed;
 use tracing::error;
 
-use super::settler::{Prepared, Settler};
-use super::{Crowd, StepError, Work, batch};
+use super::settler::{Ending, Settler};
+use super::{Crowd, Refusal, StepError, Work};
+use crate::bounds::FENCED_TRIES_MAX;
 
 impl<C: Crowd> Settler<C> {
     /// Marks every command that makes the store refuse the batch, by rehearsing ever longer beginnings of it. A message
@@ -27,7 +29,8 @@ impl<C: Crowd> Settler<C> {
                 }
                 let sequence = works[index].message.sequence;
                 error!(partition, %sequence, reason, "the store refuses a command");
-                works[index].refuse(refused.checked_sub(1), format!("the store refuses it: {reason}"));
+                let reason = Refusal::new(format_args!("the store refuses it: {reason}"));
+                works[index].refuse(refused.checked_sub(1), reason);
             }
         }
         Ok(())
@@ -43,23 +46,28 @@ impl<C: Crowd> Settler<C> {
         if let Some(last) = works.last_mut() {
             last.only_first(commands);
         }
-        let prepared = self.prepare(partition, works).await;
-        let refused = match prepared {
-            Err(error) => Err(error),
-            Ok(Prepared { works: [], .. }) => Ok(None),
-            Ok(Prepared { from, to, batch, works, .. }) => {
-                let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
-                let journal = batch::journal(works, &buried);
-                match self.crowd.rehearse(partition, &batch, from, to, &journal).await {
-                    Err(error @ store::Error::Refused { .. }) => Ok(Some(serve::chain(&error))),
-                    Err(error) => Err(error.into()),
-                    Ok(_) => Ok(None),
-                }
-            }
-        };
+        let refused = self.rehearse(partition, works).await;
         if let Some(last) = works.last_mut() {
             last.only_first(None);
         }
         refused
+    }
+
+    async fn rehearse(
+        &self,
+        partition: u16,
+        works: &mut [Work<C::Command>],
+    ) -> Result<Option<String>, StepError> {
+        for _ in 0..FENCED_TRIES_MAX {
+            let Some(mut prepared) = self.prepare(partition, works).await? else { return Ok(None) };
+            match self.write(&mut prepared, Ending::Rehearsal).await {
+                Err(error @ ledger::Error::Refused { .. }) => return Ok(Some(serve::chain(&error))),
+                Err(error) => return Err(error.into()),
+                Ok(Committed::Done) => return Ok(None),
+                // Another writer moved the position meanwhile: this says nothing about the commands.
+                Ok(Committed::Fenced) => {}
+            }
+        }
+        Err(queue::Error::LeaseLost.into())
     }
 }

@@ -1,10 +1,11 @@
-//! Settling one batch: prefetch → apply → commit → ack.
+//! Settling one batch: load → apply → save → ack. Two transactions: one reads, one writes; nothing goes over the network
+//! while either is open, and no loop holds two connections.
 
 use std::sync::Arc;
 
+use ledger::{Committed, Connection, JournalRow, Ledger, Position, Span};
 use metrics::{Counter, Histogram, counter, histogram};
 use queue::{Lease, Message, Queue, Sequence};
-use store::{Committed, Position};
 use tracing::{debug, warn};
 
 use super::{Crowd, Identity, LIMIT, Step, StepError, Work, batch};
@@ -24,7 +25,8 @@ pub(super) struct Job<T> {
 /// Takes batches through all steps. Keeps nothing of a batch but how often it was refused.
 pub(super) struct Settler<C> {
     queue: Queue,
-    pub(super) crowd: Arc<C>,
+    ledger: Ledger,
+    crowd: Arc<C>,
     clock: Clock,
     identity: Identity,
     /// The partition and first message of the batch that the store has refused last, and how often in a row.
@@ -40,14 +42,14 @@ struct Metrics {
 }
 
 impl<C: Crowd> Settler<C> {
-    pub(super) fn new(queue: Queue, crowd: Arc<C>, clock: Clock, identity: Identity) -> Self {
+    pub(super) fn new(queue: Queue, ledger: Ledger, crowd: Arc<C>, clock: Clock, identity: Identity) -> Self {
         let metrics = Metrics {
             commands_size: histogram!("buttonparty_apply_commands_size"),
             commit_seconds: histogram!("buttonparty_commit_seconds"),
             lag_seconds: histogram!("buttonparty_apply_lag_seconds"),
             buried: counter!("buttonparty_buried_total"),
         };
-        Self { queue, crowd, clock, identity, refused: None, metrics }
+        Self { queue, ledger, crowd, clock, identity, refused: None, metrics }
     }
 
     /// The number of partitions.
@@ -69,7 +71,8 @@ impl<C: Crowd> Settler<C> {
         let result = self.attempt(job).await;
         let before = self.refused.take();
         // Only what the store refuses for what it is counts towards burying, never what it cannot do just now.
-        let (Err(StepError::Store(store::Error::Refused { .. })), Some(first)) = (&result, job.works.first())
+        let (Err(StepError::Store(ledger::Error::Refused { .. })), Some(first)) =
+            (&result, job.works.first())
         else {
             return result;
         };
@@ -88,7 +91,7 @@ impl<C: Crowd> Settler<C> {
         result
     }
 
-    /// Prefetch, apply, commit and ack, again from the start when another writer moved the position meanwhile.
+    /// Load, apply, save and ack, again from the start when another writer moved the position meanwhile.
     async fn attempt(&self, job: &mut Job<C::Command>) -> Result<Step, StepError> {
         for _ in 0..FENCED_TRIES_MAX {
             if let Some(step) = self.once(job).await? {
@@ -104,53 +107,108 @@ impl<C: Crowd> Settler<C> {
         let Job { lease, works, ahead, may_read_on } = job;
         let partition = lease.partition();
         let Some(last) = works.last().map(|work| work.message.sequence) else { return Ok(Some(Step::Idle)) };
-        let Prepared { from, to, batch, works, applied } = self.prepare(partition, works).await?;
-        if !works.is_empty() {
-            self.bury(works).await?;
-            let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
-            let journal = batch::journal(works, &buried);
+        let (mut messages, mut commands) = (0, 0);
+        if let Some(mut prepared) = self.prepare(partition, works).await? {
+            self.bury(prepared.works).await?;
             let watch = Stopwatch::start();
-            let commit = self.crowd.commit(partition, &batch, from, to, &journal);
             let reading = async {
                 // Once for each batch, however often it is tried.
                 if *may_read_on && ahead.is_empty() {
                     *ahead = self.read_on(lease).await;
                 }
             };
-            let (committed, ()) = tokio::join!(commit, reading);
+            let (committed, ()) = tokio::join!(self.write(&mut prepared, Ending::Commit), reading);
             if committed? == Committed::Fenced {
                 return Ok(None);
             }
+            let Prepared { span, batch, works, applied } = prepared;
             self.measure(works, watch.seconds());
-            self.crowd.committed(partition, batch, from, to);
+            (messages, commands) = (works.len(), applied);
+            self.crowd.committed(batch, span);
         }
         match self.queue.ack(lease, last).await {
-            Ok(()) => Ok(Some(Step::Applied { messages: works.len(), commands: applied })),
+            Ok(()) => Ok(Some(Step::Applied { messages, commands })),
             // Whoever has it now will find it applied.
             Err(queue::Error::LeaseLost) => Ok(Some(Step::Lost)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Prefetches what these messages need, and applies those that are not applied yet.
+    /// Reads what these messages need, and applies those that are not applied yet; `None` when all are.
     pub(super) async fn prepare<'w>(
         &self,
         partition: u16,
         works: &'w mut [Work<C::Command>],
-    ) -> Result<Prepared<'w, C>, StepError> {
-        let commands: Vec<_> = works.iter().flat_map(|work| &work.commands).collect();
-        let (from, mut batch) = self.crowd.prefetch(partition, &commands).await?;
+    ) -> Result<Option<Prepared<'w, C>>, StepError> {
+        let mut connection = self.ledger.acquire().await?;
+        let loaded = self.ledger.in_time(self.load(&mut connection, partition, works)).await;
+        let (from, batch) = connection.release(loaded)?;
         if from.inbox != self.identity.generation {
             let found = from.inbox;
             let reason = format!("the game draws from its inbox number {found} now, not from this one");
             return Err(StepError::Foreign(reason));
         }
-        let last = works.last().map_or(from.sequence, |work| work.message.sequence.0);
-        let to = Position { inbox: self.identity.generation, sequence: last };
-        let new = works.partition_point(|work| work.message.sequence.0 <= from.sequence);
-        let works = &mut works[new..];
+        let before = applied_before(works, from);
+        let works = &mut works[before..];
+        let (Some(mut batch), Some(last)) = (batch, works.last()) else { return Ok(None) };
+        let to = Position { sequence: last.message.sequence.0, ..from };
+        let span = Span { partition, from, to };
         let applied = works.iter_mut().map(|work| work.apply(&*self.crowd, &mut batch)).sum();
-        Ok(Prepared { from, to, batch, works, applied })
+        Ok(Some(Prepared { span, batch, works, applied }))
+    }
+
+    /// Reads, at one moment, where the partition stands, and what those of these messages need that are to be applied;
+    /// nothing if there are none.
+    async fn load(
+        &self,
+        connection: &mut Connection,
+        partition: u16,
+        works: &[Work<C::Command>],
+    ) -> Result<(Position, Option<C::Batch>), ledger::Error> {
+        let mut read = connection.read(partition).await?;
+        let position = read.position();
+        let new = &works[applied_before(works, position)..];
+        let batch = if position.inbox != self.identity.generation || new.is_empty() {
+            None
+        } else {
+            let commands: Vec<_> = new.iter().flat_map(Work::to_apply).collect();
+            Some(self.crowd.load(&mut read, &commands).await?)
+        };
+        read.end().await?;
+        Ok((position, batch))
+    }
+
+    /// Writes a batch, if its partition still stands where it was read.
+    pub(super) async fn write(
+        &self,
+        prepared: &mut Prepared<'_, C>,
+        ending: Ending,
+    ) -> Result<Committed, ledger::Error> {
+        let Prepared { span, batch, works, .. } = prepared;
+        let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
+        let journal = batch::journal(works, &buried);
+        let mut connection = self.ledger.acquire().await?;
+        let written = self.save(&mut connection, *span, batch, &journal, ending);
+        let written = self.ledger.in_time(written).await;
+        connection.release(written)
+    }
+
+    async fn save(
+        &self,
+        connection: &mut Connection,
+        span: Span,
+        batch: &mut C::Batch,
+        journal: &[JournalRow<'_>],
+        ending: Ending,
+    ) -> Result<Committed, ledger::Error> {
+        let mark = self.crowd.mark(batch);
+        let Some(mut write) = connection.write(span, mark).await? else { return Ok(Committed::Fenced) };
+        self.crowd.save(&mut write, batch).await?;
+        match ending {
+            Ending::Commit => write.commit(journal).await?,
+            Ending::Rehearsal => write.rehearse(journal).await?,
+        }
+        Ok(Committed::Done)
     }
 
     /// More of the partition that is held.
@@ -189,13 +247,26 @@ impl<C: Crowd> Settler<C> {
     }
 }
 
-/// Messages that were applied in memory, and where that leads from and to.
+/// How many of these messages stand at or before the position.
+fn applied_before<T>(works: &[Work<T>], position: Position) -> usize {
+    works.partition_point(|work| work.message.sequence.0 <= position.sequence)
+}
+
+/// How a write ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ending {
+    /// It is durable.
+    Commit,
+    /// It is taken back: whether the database would have refused it.
+    Rehearsal,
+}
+
+/// Messages that were applied in memory, and the way that their partition makes with them.
 pub(super) struct Prepared<'w, C: Crowd> {
-    pub(super) from: Position,
-    pub(super) to: Position,
-    pub(super) batch: C::Batch,
+    span: Span,
+    batch: C::Batch,
     /// Those that had not been applied before.
-    pub(super) works: &'w mut [Work<C::Command>],
+    works: &'w mut [Work<C::Command>],
     /// Commands applied.
-    pub(super) applied: usize,
+    applied: usize,
 }

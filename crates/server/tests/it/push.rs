@@ -4,12 +4,14 @@ use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
+use game::World;
+use ledger::Ledger;
 use serde_json::Value;
 use server::bounds::{PUSH_LEASE_MS, PUSH_PAGE};
 use server::push::{PushError, Pusher, Sink};
-use store::{Commit, Committed, Outbox, OutboxRow, Position, Prefetched, Store};
+use store::{Outbox, OutboxRow, Store};
 
-use crate::support::{NOW_MS, Site, add, in_time};
+use crate::support::{NOW_MS, Site, add, in_time, play};
 
 /// How long a push is of use.
 const WINDOW_MS: i64 = 100_000;
@@ -17,31 +19,30 @@ const WINDOW_MS: i64 = 100_000;
 struct Bench {
     site: Site,
     store: Store,
-    writer: store::Writer,
+    ledger: Ledger,
     outbox: Outbox,
 }
 
 impl Bench {
     async fn new() -> Self {
         let site = Site::new().await;
-        let (store, writer) = site.game(2).await;
+        let (store, ledger) = site.game(2).await;
         let outbox = store.outbox().await.unwrap();
-        Self { site, store, writer, outbox }
+        Self { site, store, ledger, outbox }
     }
 
     /// Gives a partition so many devices and something to push to them.
     async fn fill(&self, partition: u16, devices: u32, due_at_ms: i64) {
-        let Prefetched { from, mut world } = self.writer.prefetch(partition, &[], &[]).await.unwrap();
-        for device in 0..devices {
-            let name = format!("u{partition}-{device:04}");
-            world.apply(NOW_MS, &add(&name, Some(&token(partition, device)))).unwrap();
-        }
+        let fill = |world: &mut World| {
+            for device in 0..devices {
+                let name = format!("u{partition}-{device:04}");
+                world.apply(NOW_MS, &add(&name, Some(&token(partition, device)))).unwrap();
+            }
+        };
         let payload = format!("{{\"message\":\"PRESS BUTTON\",\"partition\":\"{partition}\"}}");
         let expires_at_ms = due_at_ms + WINDOW_MS;
         let row = OutboxRow { topic: "round/1".to_owned(), payload, due_at_ms, expires_at_ms };
-        let to = Position { sequence: from.sequence + 1, ..from };
-        let commit = Commit { partition, from, to, world: &world, journal: &[], outbox: &[row] };
-        assert_eq!(self.writer.commit(commit).await.unwrap(), Committed::Done);
+        play(&self.ledger, partition, fill, &[row]).await;
     }
 
     async fn pusher(&self, sink: &Path, owner: &str) -> Pusher {

@@ -39,11 +39,10 @@ impl Bench {
     }
 
     async fn handler(&self) -> Writer<Button> {
-        let writer = self.store.writer().await.unwrap();
+        let ledger = self.store.ledger().await.unwrap();
         let clock = self.site.clock.clone();
-        let live = Arc::new(Notify::new());
-        let button = Arc::new(Button::new(writer, self.identity.partitions, clock.clone(), None, live));
-        Writer::new(self.site.queue.clone(), button, clock, self.identity.clone(), VISIBILITY_MS)
+        let button = Arc::new(Button::new(clock.clone(), None, Arc::new(Notify::new())));
+        Writer::new(self.site.queue.clone(), ledger, button, clock, self.identity.clone(), VISIBILITY_MS)
     }
 
     /// Sends a command to its player's partition, or to all of them, and applies it to the model.
@@ -83,9 +82,9 @@ impl Bench {
     }
 
     async fn repartition(&mut self, partitions: u16) -> Result<(), RepartitionError> {
-        let writer = self.store.writer().await.unwrap();
-        let changed = repartition(&self.site.queue, &writer, partitions, NOW_MS).await;
-        writer.close().await;
+        let ledger = self.store.ledger().await.unwrap();
+        let changed = repartition(&self.site.queue, &ledger, partitions, NOW_MS).await;
+        ledger.close().await;
         let changed = changed?;
         self.identity.generation = changed.inbox;
         self.identity.partitions = changed.partitions;
@@ -203,13 +202,13 @@ async fn positions_begin_where_the_inbox_is() {
     }
     bench.drain().await;
     bench.repartition(2).await.unwrap();
-    let writer = bench.store.writer().await.unwrap();
+    let ledger = bench.store.ledger().await.unwrap();
     let given = bench.site.queue.highest_sequence().await.unwrap().unwrap();
-    assert_eq!(writer.highest_position().await.unwrap(), given.0);
+    assert_eq!(ledger.highest_position().await.unwrap(), given.0);
     bench.send(&add("dora", None)).await;
     bench.drain().await;
     bench.check().await;
-    assert_eq!(writer.highest_position().await.unwrap(), given.0 + 1);
+    assert_eq!(ledger.highest_position().await.unwrap(), given.0 + 1);
 }
 
 /// A handler of before meets what comes afterwards, and a handler of afterwards what was sent with the old number:
@@ -278,7 +277,7 @@ async fn what_was_buried_before_can_be_redriven() {
     for partitions in [2, 3] {
         bench.repartition(partitions).await.unwrap();
     }
-    assert_eq!(dlq::redrive(&bench.site.queue, 3, &[]).await.unwrap(), 4);
+    assert_eq!(dlq::redrive(&bench.site.queue, &Button::offline(), 3, &[]).await.unwrap(), 4);
     bench.drain().await;
     for (name, at_ms) in [(&single, NOW_MS), (&first, NOW_MS + 7), (&second, NOW_MS + 7)] {
         bench.model.apply(at_ms, &add(name, None)).unwrap();

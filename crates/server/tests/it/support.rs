@@ -6,12 +6,13 @@ pub(crate) mod way;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use game::{Action, Add, Token, Username};
+use game::{Action, Add, Token, Username, World};
+use ledger::{Ledger, Position, Span};
 use queue::{AccessKey, Limit, Message, Options, Outgoing, Queue, Service};
 use server::clock::Clock;
 use servers::sqs;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
-use store::Store;
+use store::{Memory, OutboxRow, Store};
 use tempfile::TempDir;
 use wire::EnvelopeBuilder;
 
@@ -78,12 +79,12 @@ impl Site {
     }
 
     /// The store, with a game of so many partitions that draws from this inbox.
-    pub(crate) async fn game(&self, partitions: u16) -> (Store, store::Writer) {
+    pub(crate) async fn game(&self, partitions: u16) -> (Store, Ledger) {
         let store = Store::sqlite(&self.path("game.sqlite"), store::Options::default());
         store.migrate().await.unwrap();
-        let writer = store.writer().await.unwrap();
-        writer.settle_identity(self.queue.inbox_id(), partitions, NOW_MS).await.unwrap();
-        (store, writer)
+        let ledger = store.ledger().await.unwrap();
+        ledger.settle_identity(self.queue.inbox_id(), partitions, NOW_MS).await.unwrap();
+        (store, ledger)
     }
 
     /// Puts a body into the inbox, as it is.
@@ -142,6 +143,25 @@ impl Site {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
         connection
     }
+}
+
+/// Writes a batch that no message has brought.
+pub(crate) async fn play(
+    ledger: &Ledger,
+    partition: u16,
+    change: impl FnOnce(&mut World),
+    outbox: &[OutboxRow],
+) {
+    let mut connection = ledger.acquire().await.unwrap();
+    let mut read = connection.read(partition).await.unwrap();
+    let from = read.position();
+    let mut batch = Memory::default().load(&mut read, &[], &[]).await.unwrap();
+    read.end().await.unwrap();
+    change(&mut batch.world);
+    let span = Span { partition, from, to: Position { sequence: from.sequence + 1, ..from } };
+    let mut write = connection.write(span, batch.world.applied_through_ms).await.unwrap().unwrap();
+    store::save(&mut write, &mut batch, outbox).await.unwrap();
+    write.commit(&[]).await.unwrap();
 }
 
 /// Lets the inbox go again.

@@ -1,4 +1,5 @@
-//! The writer loop over a crowd of numbers: it knows no button, and applies each message exactly once.
+//! The writer loop over a crowd of numbers, on the ledger of either database: it knows no button, and applies each
+//! message exactly once.
 
 mod burying;
 mod pair;
@@ -9,19 +10,44 @@ mod steps;
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ledger::{JournalEntry, Ledger, Position};
 use queue::{DeadLetter, Options};
-use server::writer::{Identity, Step, StepError, Writer};
+use server::writer::{Identity, Step, StepError, WHOLE, Writer};
+use servers::postgres::Database;
+use store::{Reader, Store};
 
-use crate::support::tally::Tally;
-use crate::support::{NOW, Site, VISIBILITY_MS};
+use crate::support::tally::{Seen, Tally, mark};
+use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS};
 
-/// An inbox, a tally behind it, and how many partitions there are.
+/// The databases there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base {
+    Sqlite,
+    Postgres,
+}
+
+/// An inbox, a database behind it, the tally that is kept there, and how many partitions there are.
 struct Bench {
     site: Site,
     tally: Arc<Tally>,
+    /// One after the other for each writer, as each process has its own.
+    ledgers: [Ledger; 2],
+    writers: AtomicUsize,
+    reader: Reader,
+    _database: Option<Database>,
     partitions: u16,
     visibility_ms: i64,
+}
+
+/// What one partition keeps.
+#[derive(Debug, PartialEq)]
+struct Kept {
+    position: Position,
+    numbers: Vec<i64>,
+    /// Sequence and buried indices of each message.
+    journal: Vec<(u128, Vec<u32>)>,
 }
 
 impl Deref for Bench {
@@ -33,18 +59,62 @@ impl Deref for Bench {
 }
 
 impl Bench {
-    async fn new(partitions: u16) -> Self {
+    async fn new(base: Base, partitions: u16) -> Self {
         let site = Site::with(Options { visibility_ms: VISIBILITY_MS, ..Options::default() }).await;
-        Self::at(site, partitions, VISIBILITY_MS)
+        Self::at(site, base, partitions, VISIBILITY_MS).await
     }
 
     async fn sqs(partitions: u16, visibility_ms: i64) -> Self {
-        Self::at(Site::sqs(None, visibility_ms).await, partitions, visibility_ms)
+        Self::at(Site::sqs(None, visibility_ms).await, Base::Sqlite, partitions, visibility_ms).await
     }
 
-    fn at(site: Site, partitions: u16, visibility_ms: i64) -> Self {
+    async fn at(site: Site, base: Base, partitions: u16, visibility_ms: i64) -> Self {
+        // A commit that is held up on purpose is not to be ended for it; what was dropped in the middle is over when the
+        // one connection takes something else up.
+        let options = store::Options {
+            writers: 1,
+            statement_ms_max: 60_000,
+            idle_in_transaction_ms_max: 60_000,
+            ..store::Options::default()
+        };
+        let (store, database) = match base {
+            Base::Sqlite => (Store::sqlite(&site.path("tally.sqlite"), options), None),
+            Base::Postgres => {
+                let database = servers::postgres::server().await.database().await;
+                (Store::postgres(&database.url(), options).unwrap(), Some(database))
+            }
+        };
+        store.migrate().await.unwrap();
         let tally = Arc::new(Tally::new(site.queue.clone(), site.clock.clone()));
-        Self { site, tally, partitions, visibility_ms }
+        let ledger = async || store.ledger().await.unwrap().with_faults(tally.faults());
+        let ledgers = [ledger().await, ledger().await];
+        ledgers[0].settle_identity(site.queue.inbox_id(), partitions, NOW_MS).await.unwrap();
+        let reader = store.reader().await.unwrap();
+        let writers = AtomicUsize::new(0);
+        Self { site, tally, ledgers, writers, reader, _database: database, partitions, visibility_ms }
+    }
+
+    async fn kept(&self, partition: u16) -> Kept {
+        let mut audit = self.reader.audit().await.unwrap();
+        let journal = audit.journal(partition, Position::default(), 10_000).await.unwrap();
+        let numbers: Vec<_> = journal.iter().flat_map(numbers_of).collect();
+        let marks = audit.state().await.unwrap().applied_through_ms;
+        assert_eq!(marks[&partition], mark(0, &numbers), "what was applied is what the journal says");
+        let (_, position) = audit.positions().await.unwrap()[usize::from(partition)];
+        let journal = journal.into_iter().map(|entry| (entry.position.sequence, entry.buried)).collect();
+        Kept { position, numbers, journal }
+    }
+
+    async fn numbers(&self, partition: u16) -> Vec<i64> {
+        self.kept(partition).await.numbers
+    }
+
+    /// The numbers that each batch was read for.
+    fn loaded(&self) -> Vec<Vec<i64>> {
+        let seen = self.tally.seen.lock();
+        let loaded =
+            |seen: &Seen| if let Seen::Loaded(numbers) = seen { Some(numbers.clone()) } else { None };
+        seen.iter().filter_map(loaded).collect()
     }
 
     fn writer(&self) -> Writer<Tally> {
@@ -56,7 +126,9 @@ impl Bench {
         let inbox_id = self.queue.inbox_id().to_owned();
         let identity = Identity { inbox_id, generation, partitions: self.partitions };
         let (queue, tally, clock) = (self.queue.clone(), Arc::clone(&self.tally), self.clock.clone());
-        Writer::new(queue, tally, clock, identity, self.visibility_ms)
+        let nth = self.writers.fetch_add(1, Ordering::Relaxed);
+        let ledger = self.ledgers[nth % self.ledgers.len()].clone();
+        Writer::new(queue, ledger, tally, clock, identity, self.visibility_ms)
     }
 
     /// Sends one message with these payloads.
@@ -81,7 +153,7 @@ impl Bench {
                 Ok(Step::Idle) => return steps,
                 Ok(step) => steps.push(step),
                 // Tried a few times before anything is buried.
-                Err(StepError::Store(store::Error::Refused { .. })) => {}
+                Err(StepError::Store(ledger::Error::Refused { .. })) => {}
                 Err(error) => panic!("{error}"),
             }
         }
@@ -89,6 +161,32 @@ impl Bench {
 
     async fn dead(&self) -> Vec<DeadLetter> {
         self.queue.dead_letters(None, 10_000).await.unwrap()
+    }
+}
+
+/// The numbers of a message that were applied.
+fn numbers_of(message: &JournalEntry) -> Vec<i64> {
+    if message.buried.contains(&WHOLE) {
+        return Vec::new();
+    }
+    let envelope = wire::decode(&message.body).unwrap();
+    let entries = (0..).zip(envelope.raw_entries()).filter(|(index, _)| !message.buried.contains(index));
+    let number = |(_, text)| {
+        let payload = wire::Entry::decode(text).unwrap().payload.trim_matches('"');
+        payload.rsplit(':').next().unwrap().parse().unwrap()
+    };
+    entries.map(number).collect()
+}
+
+/// What the writer counts by is what the senders count by.
+#[test]
+fn a_route_has_the_partition_that_the_game_says() {
+    for name in ["", "ada", "bea", "ünï", "player-00000001", "🦀"].iter().map(|name| (*name).to_owned()) {
+        for (partitions, suffix) in [0, 1, 2, 3, 16, 1_000, u16::MAX].into_iter().zip(0..) {
+            let name = format!("{name}{suffix}");
+            let expected = game::partition_of(&name, partitions);
+            assert_eq!(server::writer::partition_of(&name, partitions), expected, "{name} of {partitions}");
+        }
     }
 }
 

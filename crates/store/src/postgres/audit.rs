@@ -1,15 +1,15 @@
 //! One moment of the whole database: a read transaction that is held open.
 
 use futures_util::TryStreamExt as _;
+use ledger::postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Postgres};
 
-use super::identity;
 use super::player::{self, player_columns};
-use super::pool::Pool;
-use crate::columns::{Columns, sequence_text};
+use crate::columns::Columns;
 use crate::state::Table;
 use crate::{Error, Identity, JournalEntry, Position, State};
+use ledger::postgres::Pool;
 
 /// How long the server waits for the next question within an audit, milliseconds: whoever asks has read much, and
 /// holds no lock.
@@ -24,25 +24,25 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(super) async fn begin(pool: Pool) -> Result<Self, Error> {
-        let mut connection = pool.lend().await?;
+        let mut connection = pool.acquire().await?;
         connection.close_on_drop();
         // A statement may take as long as there are rows.
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0;
             SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS_MAX}"
         );
-        pool.within(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)).await?;
+        pool.in_time(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)).await?;
         let mut audit = Self { connection, pool };
         audit.positions().await?; // the first read chooses the moment
         Ok(audit)
     }
 
     pub(crate) async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
-        self.pool.within(identity::positions(&mut self.connection)).await
+        self.pool.in_time(postgres::positions(&mut self.connection)).await
     }
 
     pub(crate) async fn generations(&mut self) -> Result<Vec<Identity>, Error> {
-        self.pool.within(identity::generations(&mut self.connection)).await
+        self.pool.in_time(postgres::generations(&mut self.connection)).await
     }
 
     pub(crate) async fn journal(
@@ -51,16 +51,7 @@ impl Audit {
         after: Position,
         rows_max: u32,
     ) -> Result<Vec<JournalEntry>, Error> {
-        let entries = "SELECT inbox, sequence, body, buried FROM journal
-            WHERE partition = $1 AND (inbox, sequence) > ($2, $3) ORDER BY inbox, sequence LIMIT $4";
-        let entries = sqlx::query(entries)
-            .bind(i32::from(partition))
-            .bind(i64::from(after.inbox))
-            .bind(sequence_text(after.sequence))
-            .bind(i64::from(rows_max))
-            .fetch_all(&mut *self.connection);
-        let rows = self.pool.within(entries).await?;
-        rows.iter().map(|row| Columns::from(row).journal_entry()).collect()
+        self.pool.in_time(postgres::journal(&mut self.connection, partition, after, rows_max)).await
     }
 
     pub(crate) async fn state(&mut self) -> Result<State, Error> {
@@ -84,7 +75,7 @@ impl Audit {
         mut row: impl FnMut(&mut Columns<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut rows = sqlx::query(statement).fetch(&mut *self.connection);
-        while let Some(found) = self.pool.within(rows.try_next()).await? {
+        while let Some(found) = self.pool.in_time(rows.try_next()).await? {
             row(&mut Columns::from(&found))?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::columns::Columns;
 
 /// Brings the top and its snapshot up to date with a batch that has just been written. `None` stays `None` until a
 /// player changes.
-pub(super) async fn update(
+pub(crate) async fn update(
     connection: &mut PgConnection,
     partition: u16,
     board: Option<Board>,
@@ -41,7 +41,7 @@ pub(super) async fn update(
 }
 
 /// Makes the snapshot of a partition that has none, from its players, if it has any.
-pub(super) async fn make(connection: &mut PgConnection, partition: u16) -> Result<(), Error> {
+pub(crate) async fn make(connection: &mut PgConnection, partition: u16) -> Result<(), Error> {
     let nobody = World::default();
     let mut board = Board::new(scan(connection, partition).await?);
     let names = read_names(connection, partition, &board.nameless(&nobody)).await?;
@@ -49,6 +49,12 @@ pub(super) async fn make(connection: &mut PgConnection, partition: u16) -> Resul
         Some(snapshot) => store(connection, partition, &snapshot).await,
         None => Ok(()),
     }
+}
+
+/// Removes all snapshots.
+pub(crate) async fn clear(connection: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query("DELETE FROM board").execute(connection).await?;
+    Ok(())
 }
 
 async fn store(connection: &mut PgConnection, partition: u16, snapshot: &str) -> Result<(), Error> {

@@ -1,12 +1,13 @@
 //! The schema's versions. Append only: what has been published is never edited, and a new one only adds, so that the
 //! program before it goes on meanwhile; see [`crate::schema`] for one that cannot.
 
+use ledger::Kind;
+use ledger::postgres::lock;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, SqlSafeStr as _};
 
-use super::{Database, kind};
-use crate::error::Kind;
+use super::Database;
 use crate::schema::Schema;
 use crate::{Error, Migrated};
 
@@ -64,21 +65,11 @@ pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
 fn failed(source: MigrateError) -> Error {
     match source {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)
-            if error.as_database_error().is_none_or(|database| {
-                let code = database.code().unwrap_or_default();
-                matches!(kind(&code), Kind::Busy | Kind::Denied)
-            }) =>
+            if error.as_database_error().is_none()
+                || matches!(Kind::of(&error), Kind::Busy | Kind::Denied) =>
         {
             error.into()
         }
         source => Error::Migration { source },
     }
-}
-
-/// Lets one at a time change what belongs to the whole game, until its transaction ends.
-pub(super) async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
-    /// Any number that nobody else locks by: "button" in ASCII.
-    const KEY: i64 = 0x6275_7474_6f6e;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(KEY).execute(connection).await?;
-    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use game::Token;
 
-use super::pool::Pool;
 use super::{Database, STEPPERS};
 use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};
+use ledger::postgres::Pool;
 
 /// Two connections.
 #[derive(Debug, Clone)]

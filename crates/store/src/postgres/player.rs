@@ -3,10 +3,10 @@
 use game::{Effect, Player, Username};
 use sqlx::PgConnection;
 
-use super::pool::Statement;
 use crate::Error;
 use crate::columns::Columns;
 use crate::player::{EffectColumns, player};
+use ledger::postgres::Statement;
 
 /// The rows, out of an array for each column, in the order of [`bind`]. Arrays that are taken apart here, and not in
 /// `FROM`, go through no store of their own: that is a third of the work.

@@ -2,15 +2,15 @@
 
 use futures_util::TryStreamExt as _;
 use game::{Round, Standing, Username};
+use ledger::postgres::{BEGIN_READ, identity, positions};
 use sqlx::{Connection as _, PgConnection};
 
+use super::Database;
 use super::audit::Audit;
 use super::player::{self, player_columns};
-use super::pool::{Pool, give_back};
-use super::writer::BEGIN_READ;
-use super::{Database, identity};
 use crate::columns::Columns;
 use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, board, view};
+use ledger::postgres::{Pool, release};
 
 /// A few connections that do not write.
 #[derive(Debug, Clone)]
@@ -68,21 +68,21 @@ impl Reader {
     }
 
     pub(crate) async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
-        let mut connection = self.pool.lend().await?;
-        let standings = self.pool.within(standings(&mut connection, partition)).await;
-        give_back(connection, standings)
+        let mut connection = self.pool.acquire().await?;
+        let standings = self.pool.in_time(standings(&mut connection, partition)).await;
+        release(connection, standings)
     }
 
     pub(crate) async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
-        let mut connection = self.pool.lend().await?;
-        let positions = self.pool.within(identity::positions(&mut connection)).await;
-        give_back(connection, positions)
+        let mut connection = self.pool.acquire().await?;
+        let positions = self.pool.in_time(positions(&mut connection)).await;
+        release(connection, positions)
     }
 
     pub(crate) async fn identity(&self) -> Result<Option<Identity>, Error> {
-        let mut connection = self.pool.lend().await?;
-        let identity = self.pool.within(identity::identity(&mut connection)).await;
-        give_back(connection, identity)
+        let mut connection = self.pool.acquire().await?;
+        let identity = self.pool.in_time(identity(&mut connection)).await;
+        release(connection, identity)
     }
 
     pub(crate) async fn counts(&self) -> Result<Counts, Error> {
@@ -109,7 +109,7 @@ async fn standings(
     partition: u16,
 ) -> Result<(Position, Vec<Standing>), Error> {
     let mut transaction = connection.begin_with(BEGIN_READ).await?;
-    let positions = identity::positions(&mut transaction).await?;
+    let positions = positions(&mut transaction).await?;
     let position = positions.into_iter().find(|(number, _)| *number == partition);
     let (_, position) = position.ok_or(Error::UnknownPartition { partition })?;
     let mut standings = Vec::new();

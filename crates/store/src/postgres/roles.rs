@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use ledger::postgres::lock;
 use postgres_protocol::password::scram_sha_256;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::pool::in_time;
-use super::{Database, migrate};
+use super::Database;
 use crate::{Error, RolePasswords};
+use ledger::postgres::in_time;
 
 /// What each role may do, and on which tables. Nothing else.
 const RIGHTS: [(&str, &[(&str, &str)]); 4] = [
@@ -88,7 +89,7 @@ fn is_in_the_way(error: &Error) -> bool {
 
 async fn try_grant(connection: &mut PgConnection, passwords: &RolePasswords) -> Result<(), Error> {
     let mut transaction = connection.begin().await?;
-    migrate::lock(&mut transaction).await?;
+    lock(&mut transaction).await?;
     let RolePasswords { writer, reader, push, scheduler } = passwords;
     for ((role, _), password) in RIGHTS.iter().zip([writer, reader, push, scheduler]) {
         make(&mut transaction, role, password.as_deref()).await?;

@@ -3,11 +3,11 @@
 use game::Round;
 use sqlx::postgres::PgRow;
 
-use super::pool::Pool;
 use super::{Database, STEPPERS};
 use crate::columns::Columns;
 use crate::types::stage_number;
 use crate::{Error, Scheduled};
+use ledger::postgres::Pool;
 
 /// The columns of `schedule`, in the order in which [`read`] takes them.
 macro_rules! columns {

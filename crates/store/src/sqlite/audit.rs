@@ -1,11 +1,11 @@
 //! One moment of the whole database: a read transaction that is held open.
 
 use futures_util::TryStreamExt as _;
+use ledger::sqlite;
 use sqlx::{Sqlite, Transaction};
 
-use super::identity;
 use super::player::{self, player_json};
-use crate::columns::{Columns, sequence_text};
+use crate::columns::Columns;
 use crate::state::Table;
 use crate::{Error, Identity, JournalEntry, Position, State};
 
@@ -17,16 +17,16 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(super) async fn begin(mut transaction: Transaction<'static, Sqlite>) -> Result<Self, Error> {
-        identity::positions(&mut transaction).await?; // the first read chooses the moment
+        sqlite::positions(&mut transaction).await?; // the first read chooses the moment
         Ok(Self { transaction })
     }
 
     pub(crate) async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
-        identity::positions(&mut self.transaction).await
+        sqlite::positions(&mut self.transaction).await
     }
 
     pub(crate) async fn generations(&mut self) -> Result<Vec<Identity>, Error> {
-        identity::generations(&mut self.transaction).await
+        sqlite::generations(&mut self.transaction).await
     }
 
     pub(crate) async fn journal(
@@ -35,16 +35,7 @@ impl Audit {
         after: Position,
         rows_max: u32,
     ) -> Result<Vec<JournalEntry>, Error> {
-        let entries = "SELECT inbox, sequence, body, buried FROM journal
-            WHERE partition = ? AND (inbox, sequence) > (?, ?) ORDER BY inbox, sequence LIMIT ?";
-        let rows = sqlx::query(entries)
-            .bind(partition)
-            .bind(after.inbox)
-            .bind(sequence_text(after.sequence))
-            .bind(rows_max)
-            .fetch_all(&mut *self.transaction)
-            .await?;
-        rows.iter().map(|row| Columns::from(row).journal_entry()).collect()
+        sqlite::journal(&mut self.transaction, partition, after, rows_max).await
     }
 
     pub(crate) async fn state(&mut self) -> Result<State, Error> {

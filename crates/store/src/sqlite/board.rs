@@ -3,16 +3,16 @@
 use futures_util::TryStreamExt as _;
 use game::bounds::TOP_KEPT_MAX;
 use game::{Standing, World};
+use ledger::texts;
 use sqlx::SqliteConnection;
 
 use crate::Error;
 use crate::board::{Board, Names};
 use crate::columns::Columns;
-use crate::json;
 
 /// Brings the top and its snapshot up to date with a batch that has just been written. `None` stays `None` until a
 /// player changes.
-pub(super) async fn update(
+pub(crate) async fn update(
     connection: &mut SqliteConnection,
     partition: u16,
     board: Option<Board>,
@@ -42,7 +42,7 @@ pub(super) async fn update(
 }
 
 /// Makes the snapshot of a partition that has none, from its players, if it has any.
-pub(super) async fn make(connection: &mut SqliteConnection, partition: u16) -> Result<(), Error> {
+pub(crate) async fn make(connection: &mut SqliteConnection, partition: u16) -> Result<(), Error> {
     let nobody = World::default();
     let mut board = Board::new(scan(connection, partition).await?);
     let names = read_names(connection, partition, &board.nameless(&nobody)).await?;
@@ -50,6 +50,12 @@ pub(super) async fn make(connection: &mut SqliteConnection, partition: u16) -> R
         Some(snapshot) => store(connection, partition, &snapshot).await,
         None => Ok(()),
     }
+}
+
+/// Removes all snapshots.
+pub(crate) async fn clear(connection: &mut SqliteConnection) -> Result<(), Error> {
+    sqlx::query("DELETE FROM board").execute(connection).await?;
+    Ok(())
 }
 
 async fn store(connection: &mut SqliteConnection, partition: u16, snapshot: &str) -> Result<(), Error> {
@@ -88,7 +94,7 @@ async fn read_names(
     }
     const NAMES: &str = "SELECT p.username, p.name FROM json_each(?2) AS k CROSS JOIN players AS p
         ON p.partition = ?1 AND p.username = k.value";
-    let usernames = json::texts(usernames.iter().copied());
+    let usernames = texts(usernames.iter().copied());
     for row in sqlx::query(NAMES).bind(partition).bind(usernames).fetch_all(connection).await? {
         let mut columns = Columns::from(&row);
         names.insert(columns.username()?, columns.name()?);

@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use files::Files;
+use ledger::Ledger;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{Sqlite, SqlitePool};
 
 use super::{Database, migrate};
-use crate::Error;
+use crate::{Error, Options};
 
 /// A statement with its values.
 pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
@@ -58,6 +59,11 @@ impl Pool {
         let files = Files::of(&database.path)?;
         let files = known.get_or_init(|| files).clone();
         Ok(Self { pool, files })
+    }
+
+    /// The ledger over this connection, which asks the same of the files.
+    pub(super) fn into_ledger(self, options: &Options) -> Ledger {
+        Ledger::sqlite(self.pool, self.files, options)
     }
 
     /// Whether the paths lead to the files that are open.

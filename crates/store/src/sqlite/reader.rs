@@ -2,11 +2,12 @@
 
 use futures_util::TryStreamExt as _;
 use game::{Round, Standing, Username};
+use ledger::sqlite::{identity, positions};
 
+use super::Database;
 use super::audit::Audit;
 use super::player::{self, player_json};
 use super::pool::Pool;
-use super::{Database, identity};
 use crate::columns::Columns;
 use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, board, view};
 
@@ -72,7 +73,7 @@ impl Reader {
 
     pub(crate) async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
         let mut transaction = self.pool.begin().await?;
-        let positions = identity::positions(&mut transaction).await?;
+        let positions = positions(&mut transaction).await?;
         let position = positions.into_iter().find(|(number, _)| *number == partition);
         let (_, position) = position.ok_or(Error::UnknownPartition { partition })?;
         let mut standings = Vec::new();
@@ -88,11 +89,11 @@ impl Reader {
     }
 
     pub(crate) async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
-        identity::positions(&mut *self.pool.acquire().await?).await
+        positions(&mut *self.pool.acquire().await?).await
     }
 
     pub(crate) async fn identity(&self) -> Result<Option<Identity>, Error> {
-        identity::identity(&mut *self.pool.acquire().await?).await
+        identity(&mut *self.pool.acquire().await?).await
     }
 
     pub(crate) async fn counts(&self) -> Result<Counts, Error> {

@@ -1,83 +1,36 @@
-//! Another number of partitions.
+//! Another number of partitions: what is asked before, and the rows that move.
 
+use ledger::Rows;
 use sqlx::SqliteConnection;
 
-use super::board;
-use super::identity::{add_inbox, add_partitions, identity};
-use super::writer::Writer;
+use crate::Error;
 use crate::columns::Columns;
-use crate::json::Rows;
-use crate::repartition::{DRAINED, ROWS_AT_ONCE, applied_through_ms, elsewhere, next};
-use crate::{Error, Identity};
+use crate::repartition::{DRAINED, ROWS_AT_ONCE, counts, elsewhere};
 
-impl Writer {
-    pub(crate) async fn repartition(
-        &self,
-        inbox_id: &str,
-        partitions: u16,
-        sequence: u128,
-        now_ms: i64,
-    ) -> Result<Identity, Error> {
-        let mut transaction = self.begin_write().await?;
-        let Some(known) = identity(&mut transaction).await? else {
-            return Err(Error::UnknownPartition { partition: 0 });
-        };
-        let next = next(&known, inbox_id, partitions)?;
-        let drained = sqlx::query(DRAINED).fetch_one(&mut *transaction).await?;
-        let applied_through_ms = applied_through_ms(&mut Columns::from(&drained))?;
-        begin_generation(&mut transaction, &known, &next, now_ms).await?;
-        sqlx::query("DELETE FROM partitions").execute(&mut *transaction).await?;
-        add_partitions(&mut transaction, &next, sequence, applied_through_ms).await?;
-        deal_rounds(&mut transaction, &known, &next).await?;
-        for partition in 0..known.partitions {
-            deal_players(&mut transaction, partition, partitions).await?;
-        }
-        deal_devices(&mut transaction, partitions).await?;
-        sqlx::query("DELETE FROM board").execute(&mut *transaction).await?;
-        for partition in 0..partitions {
-            board::make(&mut transaction, partition).await?;
-        }
-        self.end_write(transaction).await?;
-        Ok(next)
-    }
-}
-
-/// Notes how many partitions there were until now, and how many there are from now on.
-async fn begin_generation(
-    connection: &mut SqliteConnection,
-    known: &Identity,
-    next: &Identity,
-    now_ms: i64,
-) -> Result<(), Error> {
-    sqlx::query("UPDATE inboxes SET partitions = ? WHERE partitions IS NULL")
-        .bind(known.partitions)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("UPDATE meta SET value = ? WHERE key = 'partitions'")
-        .bind(next.partitions.to_string())
-        .execute(&mut *connection)
-        .await?;
-    add_inbox(connection, next.inbox, &next.inbox_id, now_ms).await
+/// What is still to be done, and whether the partitions agree.
+pub(crate) async fn drained(connection: &mut SqliteConnection) -> Result<[u64; 3], Error> {
+    let row = sqlx::query(DRAINED).fetch_one(connection).await?;
+    counts(&mut Columns::from(&row))
 }
 
 /// Tells the partitions that are new of every round: all that there were know the same.
-async fn deal_rounds(
+pub(crate) async fn deal_rounds(
     connection: &mut SqliteConnection,
-    known: &Identity,
-    next: &Identity,
+    known: u16,
+    next: u16,
 ) -> Result<(), Error> {
     let gone = "DELETE FROM rounds WHERE partition >= ?";
-    sqlx::query(gone).bind(next.partitions).execute(&mut *connection).await?;
+    sqlx::query(gone).bind(next).execute(&mut *connection).await?;
     let copies = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms)
         SELECT p.partition, r.id, r.opens_at_ms, r.window_ms, r.grace_ms FROM partitions AS p
         JOIN rounds AS r ON r.partition = 0 WHERE p.partition >= ?";
-    sqlx::query(copies).bind(known.partitions).execute(connection).await?;
+    sqlx::query(copies).bind(known).execute(connection).await?;
     Ok(())
 }
 
 /// Moves the players of a partition, with their purchases, to where they belong. Who comes to a partition that is
 /// dealt later is met again there, and stays.
-async fn deal_players(
+pub(crate) async fn deal_players(
     connection: &mut SqliteConnection,
     partition: u16,
     partitions: u16,
@@ -111,7 +64,7 @@ async fn deal_players(
 }
 
 /// Moves every device to where its owner belongs.
-async fn deal_devices(connection: &mut SqliteConnection, partitions: u16) -> Result<(), Error> {
+pub(crate) async fn deal_devices(connection: &mut SqliteConnection, partitions: u16) -> Result<(), Error> {
     let devices = "SELECT token, username, partition FROM devices WHERE token > ? ORDER BY token LIMIT ?";
     const MOVE: &str = "UPDATE devices AS d SET partition = k.value->>1 FROM json_each(?) AS k
         WHERE d.token = k.value->>0";

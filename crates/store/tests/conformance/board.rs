@@ -2,9 +2,9 @@
 
 use game::bounds::TOP_KEPT_MAX;
 use game::{Action, Level, Player, PowerupKind, Standing, Username};
-use store::{TopEntry, TopRow, Writer};
+use store::{TopEntry, TopRow};
 
-use crate::harness::{Fresh, NOW_MS, add, add_named, buy, player, press, round, run, seed, user};
+use crate::harness::{Fresh, NOW_MS, Writer, add, add_named, buy, player, press, round, run, seed, user};
 
 /// Compares every stored top, and the merged board, with a full sort of all players.
 async fn check(fresh: &Fresh) {
@@ -133,7 +133,7 @@ pub(crate) async fn board_merges_partitions(fresh: &Fresh) {
 pub(crate) async fn board_survives_another_writer(fresh: &Fresh) {
     let first = fresh.game(1).await;
     crowd(&first, 0, 1100).await;
-    let second = fresh.store.writer().await.unwrap();
+    let second = Writer::open(&fresh.store).await.unwrap();
     for step in 0..6 {
         let writer = if step % 2 == 0 { &second } else { &first };
         let best = fresh.state().await.boards[&0][..30].to_vec();

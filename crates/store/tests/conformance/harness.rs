@@ -1,16 +1,17 @@
 //! A fresh database for each check, and short ways to put things into it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use game::{
     Action, Add, DisplayName, Effect, Level, Outcome, Player, Powerup, PowerupKind, PurchaseId, Round,
     Standing, Token, Username, World,
 };
+use ledger::{Committed, JournalRow, Ledger, Span};
 use servers::postgres::{Database, Server};
-use store::{
-    Commit, Committed, Identity, JournalRow, Options, OutboxRow, Position, Prefetched, State, Store, Writer,
-};
+use store::{Batch, Error, Identity, Memory, Options, OutboxRow, Position, State, Store, save};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
@@ -99,7 +100,7 @@ impl Fresh {
     /// Creates the database, with a game of so many partitions, and opens its writer.
     pub(crate) async fn game(&self, partitions: u16) -> Writer {
         self.store.migrate().await.unwrap();
-        let writer = self.store.writer().await.unwrap();
+        let writer = Writer::open(&self.store).await.unwrap();
         let identity = writer.settle_identity(INBOX, partitions, NOW_MS).await.unwrap();
         assert_eq!(identity, Identity { inbox: 1, inbox_id: INBOX.into(), partitions });
         writer
@@ -191,6 +192,115 @@ pub(crate) fn player(score: u64) -> Player {
 pub(crate) fn effect(level: Level) -> Option<Effect> {
     let from_ms = NOW_MS + i64::from(level.number());
     Some(Effect { level, from_ms, until_ms: from_ms + HOUR_MS })
+}
+
+/// A handler's side of a database, one step at a time.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    ledger: Ledger,
+    memory: Memory,
+    /// The batches that were read, until they are written.
+    read: Mutex<HashMap<u16, (Position, Batch)>>,
+}
+
+/// What a batch needs, and where its partition stood when it was read.
+#[derive(Debug)]
+pub(crate) struct Prefetched {
+    pub(crate) from: Position,
+    pub(crate) world: World,
+}
+
+/// What one batch writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Commit<'a> {
+    pub(crate) partition: u16,
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+    pub(crate) world: &'a World,
+    pub(crate) journal: &'a [JournalRow<'a>],
+    pub(crate) outbox: &'a [OutboxRow],
+}
+
+impl Deref for Writer {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+impl Writer {
+    pub(crate) async fn open(store: &Store) -> Result<Self, Error> {
+        let ledger = store.ledger().await?;
+        Ok(Self { ledger, memory: Memory::default(), read: Mutex::default() })
+    }
+
+    pub(crate) async fn prefetch(
+        &self,
+        partition: u16,
+        usernames: &[Username],
+        purchases: &[(Username, PurchaseId)],
+    ) -> Result<Prefetched, Error> {
+        let mut connection = self.ledger.acquire().await?;
+        let loading = async {
+            let mut read = connection.read(partition).await?;
+            let from = read.position();
+            let batch = self.memory.load(&mut read, usernames, purchases).await?;
+            read.end().await?;
+            Ok((from, batch))
+        };
+        let loaded = self.ledger.in_time(loading).await;
+        let (from, batch) = connection.release(loaded)?;
+        let world = batch.world.clone();
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, (from, batch));
+        Ok(Prefetched { from, world })
+    }
+
+    pub(crate) async fn commit(&self, commit: Commit<'_>) -> Result<Committed, Error> {
+        self.write(commit, false).await
+    }
+
+    pub(crate) async fn rehearse(&self, commit: Commit<'_>) -> Result<Committed, Error> {
+        self.write(commit, true).await
+    }
+
+    async fn write(&self, commit: Commit<'_>, rehearse: bool) -> Result<Committed, Error> {
+        let Commit { partition, from, to, world, journal, outbox } = commit;
+        let span = Span { partition, from, to };
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+        let read = read.filter(|(position, _)| *position == from);
+        let mut batch = read.map(|(_, batch)| batch).unwrap_or_default();
+        batch.world = world.clone();
+        let mut connection = self.ledger.acquire().await?;
+        let writing = async {
+            let Some(mut write) = connection.write(span, world.applied_through_ms).await? else {
+                return Ok(Committed::Fenced);
+            };
+            save(&mut write, &mut batch, outbox).await?;
+            if rehearse {
+                write.rehearse(journal).await?;
+            } else {
+                write.commit(journal).await?;
+            }
+            Ok(Committed::Done)
+        };
+        let written = self.ledger.in_time(writing).await;
+        let committed = connection.release(written)?;
+        if committed == Committed::Done && !rehearse {
+            self.memory.keep(span, batch);
+        }
+        Ok(committed)
+    }
+
+    pub(crate) async fn repartition(
+        &self,
+        inbox_id: &str,
+        partitions: u16,
+        sequence: u128,
+        now_ms: i64,
+    ) -> Result<Identity, Error> {
+        store::repartition(&self.ledger, inbox_id, partitions, sequence, now_ms).await
+    }
 }
 
 /// Reads what these commands need.

@@ -2,7 +2,7 @@
 
 use store::{Error, Identity, Migrated, Position};
 
-use crate::harness::{Backend, Fresh, INBOX, NOW_MS, add, run};
+use crate::harness::{Backend, Fresh, INBOX, NOW_MS, Writer, add, run};
 
 pub(crate) async fn the_first_start_decides(fresh: &Fresh) {
     let writer = fresh.game(3).await;
@@ -26,8 +26,8 @@ pub(crate) async fn one_of_many_starts_decides(fresh: &Fresh) {
     let several = (1..=8).map(|partitions| {
         let store = fresh.store.clone();
         tokio::spawn(async move {
-            let writer = store.writer().await.unwrap();
-            writer.settle_identity(INBOX, partitions, NOW_MS).await
+            let ledger = store.ledger().await.unwrap();
+            ledger.settle_identity(INBOX, partitions, NOW_MS).await
         })
     });
     let (mut settled, mut refused) = (Vec::new(), Vec::new());
@@ -45,7 +45,7 @@ pub(crate) async fn one_of_many_starts_decides(fresh: &Fresh) {
 
 pub(crate) async fn another_inbox_is_adopted(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
-    let writer = fresh.store.writer().await.unwrap();
+    let writer = Writer::open(&fresh.store).await.unwrap();
     let unsettled = writer.adopt_inbox("inbox-2", NOW_MS).await.unwrap_err();
     assert!(matches!(unsettled, Error::UnknownPartition { .. }), "{unsettled:?}");
     let reader = fresh.store.reader().await.unwrap();
@@ -132,7 +132,7 @@ pub(crate) async fn a_newer_schema_that_breaks_is_refused(fresh: &Fresh) {
         .await;
     let refusals = [
         fresh.store.migrate().await.err(),
-        fresh.store.writer().await.err(),
+        Writer::open(&fresh.store).await.err(),
         fresh.store.reader().await.err(),
         fresh.store.outbox().await.err(),
         fresh.store.schedule().await.err(),
@@ -156,6 +156,6 @@ pub(crate) async fn an_older_schema_is_refused(fresh: &Fresh) {
     }
     fresh.store.migrate().await.unwrap();
     fresh.execute("DROP TABLE _sqlx_migrations").await;
-    let older = fresh.store.writer().await.unwrap_err();
+    let older = Writer::open(&fresh.store).await.unwrap_err();
     assert!(matches!(older, Error::OlderSchema { found: 0, .. }), "{older:?}");
 }

@@ -1,8 +1,9 @@
 //! Leases on what is to be pushed.
 
-use store::{Committed, Outbox, OutboxRow, Prefetched};
+use ledger::Committed;
+use store::{Outbox, OutboxRow};
 
-use crate::harness::{Fresh, NOW_MS, commit, prefetch, token};
+use crate::harness::{Fresh, NOW_MS, Prefetched, commit, prefetch, token};
 
 const LEASE_MS: i64 = 1000;
 

@@ -66,7 +66,7 @@ pub(crate) async fn every_field_comes_back(fresh: &Fresh) {
     check(fresh, &writer, &players).await;
 }
 
-async fn check(fresh: &Fresh, writer: &store::Writer, players: &[(Username, Player)]) {
+async fn check(fresh: &Fresh, writer: &crate::harness::Writer, players: &[(Username, Player)]) {
     let names: Vec<Username> = players.iter().map(|(username, _)| username.clone()).collect();
     let world = writer.prefetch(0, &names, &[]).await.unwrap().world;
     let reader = fresh.store.reader().await.unwrap();
@@ -111,7 +111,7 @@ pub(crate) async fn what_no_program_wrote_is_corrupt(fresh: &Fresh) {
     }
 }
 
-async fn seed_over(fresh: &Fresh, writer: &store::Writer, name: &Username, player: Player) {
+async fn seed_over(fresh: &Fresh, writer: &crate::harness::Writer, name: &Username, player: Player) {
     fresh.execute("DELETE FROM players").await;
     seed(writer, 0, &[(name.clone(), player)]).await;
 }

@@ -5,13 +5,15 @@ use std::pin::pin;
 use std::task::Poll;
 
 use game::{Action, World, partition_of};
+use ledger::Committed;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::{Committed, Error, Identity, Migrated, OutboxRow, Position, Prefetched, State, Writer};
+use store::{Error, Identity, Migrated, OutboxRow, Position, State};
 
 use crate::batches::{commands, pure, seeds, steps};
 use crate::harness::{
-    Backend, Fresh, INBOX, NOW_MS, add, add_device, commit, player, prefetch, press, round, run, seed, user,
+    Backend, Fresh, INBOX, NOW_MS, Prefetched, Writer, add, add_device, commit, player, prefetch, press,
+    round, run, seed, user,
 };
 
 fn identity(inbox: u32, partitions: u16) -> Identity {
@@ -152,7 +154,7 @@ pub(crate) async fn the_journal_stays(fresh: &Fresh) {
 
 pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
-    let writer = fresh.store.writer().await.unwrap();
+    let writer = Writer::open(&fresh.store).await.unwrap();
     let unsettled = writer.repartition(INBOX, 2, 0, NOW_MS).await.unwrap_err();
     assert!(matches!(unsettled, Error::UnknownPartition { .. }), "{unsettled:?}");
 
@@ -173,7 +175,7 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
     run(&writer, 1, &others).await;
     refused(INBOX, 3, "the partitions do not know the same rounds").await;
     fresh.execute("DELETE FROM rounds WHERE partition = 1 OR id = 2").await;
-    let writer = fresh.store.writer().await.unwrap();
+    let writer = Writer::open(&fresh.store).await.unwrap();
     let Prefetched { from, mut world } = prefetch(&writer, 1, &announce).await;
     world.apply(NOW_MS, &announce[0].1).unwrap();
     let push = OutboxRow {
@@ -198,7 +200,7 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
 /// Who has prefetched with the old number commits nothing, and learns that its generation is over.
 pub(crate) async fn who_counts_with_the_old_number_is_fenced_off(fresh: &Fresh) {
     let writer = fresh.game(2).await;
-    let old = fresh.store.writer().await.unwrap();
+    let old = Writer::open(&fresh.store).await.unwrap();
     for name in ["ada", "cleo"] {
         assert_eq!(run(&old, partition_of(name, 2), &[(NOW_MS, add(name))]).await.len(), 1);
     }
@@ -301,12 +303,12 @@ pub(crate) async fn a_game_of_the_first_schema_goes_on(fresh: &Fresh) {
     fresh.execute("ALTER TABLE inboxes DROP COLUMN partitions").await;
     fresh.execute("ALTER TABLE outbox DROP COLUMN expires_at_ms").await;
     fresh.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await;
-    let older = fresh.store.writer().await.unwrap_err();
+    let older = Writer::open(&fresh.store).await.unwrap_err();
     assert!(matches!(older, Error::OlderSchema { found: 1, .. }), "{older:?}");
     assert_eq!(fresh.store.migrate().await.unwrap(), Migrated { from: 1, to: 3 });
     assert_eq!(fresh.everything().await, before);
     assert_eq!(generations(fresh).await, [identity(1, 2)]);
-    let writer = fresh.store.writer().await.unwrap();
+    let writer = Writer::open(&fresh.store).await.unwrap();
     run(&writer, 0, &[(NOW_MS, add("bea"))]).await;
     writer.repartition(INBOX, 1, 0, NOW_MS).await.unwrap();
     assert_eq!(generations(fresh).await, [identity(1, 2), identity(2, 1)]);

@@ -1,20 +1,21 @@
 //! The feed: what the store knows becomes events, to the millisecond.
 
-use game::{Round, Standing, Username};
+use game::{Round, Standing, Username, World};
+use ledger::Ledger;
 use ranks::Ranks;
 use serde_json::json;
 use server::live::feed::Feed;
 use server::rebuilder::Rebuilder;
-use store::{Commit, Committed, Position, Prefetched, Scheduled, Stage, Writer};
+use store::{Scheduled, Stage};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::support::{NOW_MS, Site, add};
+use crate::support::{NOW_MS, Site, add, play};
 
 struct Bench {
     site: Site,
-    writer: Writer,
+    ledger: Ledger,
     hub: Arc<Hub>,
     ranks: Arc<Ranks>,
     poke: Arc<Notify>,
@@ -25,7 +26,7 @@ impl Bench {
     /// A feed that runs over a table with these rounds, all of them announced.
     async fn new(rounds: &[Round]) -> Self {
         let site = Site::new().await;
-        let (store, writer) = site.game(1).await;
+        let (store, ledger) = site.game(1).await;
         let table = store.schedule().await.unwrap();
         for round in rounds {
             let row =
@@ -50,16 +51,13 @@ impl Bench {
         };
         tokio::spawn(feed.run(stop.clone()));
         tokio::spawn(rebuilder.run(stop.clone()));
-        Self { site, writer, hub, ranks, poke, stop }
+        Self { site, ledger, hub, ranks, poke, stop }
     }
 
     /// A player joins, as the handler of the same process has it.
     async fn join(&self, name: &str) {
-        let Prefetched { from, mut world } = self.writer.prefetch(0, &[], &[]).await.unwrap();
-        world.apply(NOW_MS, &add(name, None)).unwrap();
-        let to = Position { sequence: from.sequence + 1, ..from };
-        let commit = Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
-        assert_eq!(self.writer.commit(commit).await.unwrap(), Committed::Done);
+        let join = |world: &mut World| _ = world.apply(NOW_MS, &add(name, None)).unwrap();
+        play(&self.ledger, 0, join, &[]).await;
         self.poke.notify_one();
     }
 
@@ -134,7 +132,7 @@ async fn ranks_that_missed_something_are_rebuilt() {
     };
     let mut standings = standings;
     standings.sort_unstable();
-    let positions = bench.writer.positions().await.unwrap();
+    let positions = bench.ledger.positions().await.unwrap();
     let caught_up = async {
         loop {
             bench.site.clock.advance(250);

@@ -1,42 +1,30 @@
-//! A crowd that knows no button. Its commands are numbers, each partition keeps those that it applied, in order; its
-//! store lives in memory and fails when told.
+//! A crowd that knows no button. Its commands are numbers. All that it keeps stands in the ledger: the journal has the
+//! numbers, the mark is a hash of them in their order. Its database fails when told.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
 
+use ledger::{Fault, Faults, Read, Span, Write};
 use parking_lot::Mutex;
 use queue::Queue;
-use server::writer::{Arrived, Crowd};
-use store::{Committed, JournalRow, Position};
+use server::clock::Clock;
+use server::writer::{Arrived, Crowd, Entry, Refusal};
 use tokio::sync::Semaphore;
 
 use super::VISIBILITY_MS;
-use server::clock::Clock;
 
-/// The number whose commit the store refuses.
+/// The number that the database refuses.
 pub(crate) const POISON: i64 = 13;
 
-/// What one partition keeps.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Kept {
-    pub(crate) position: Position,
-    pub(crate) numbers: Vec<i64>,
-    /// Sequence and buried indices of each message.
-    pub(crate) journal: Vec<(u128, Vec<u32>)>,
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self { position: Position { inbox: 1, sequence: 0 }, numbers: Vec::new(), journal: Vec::new() }
-    }
-}
-
-/// What the store does instead of its duty, once.
+/// What the database does instead of its duty, once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Trouble {
-    /// A prefetch fails for the moment.
+    /// A read fails for the moment.
     Prefetch,
-    /// A commit fails for the moment.
+    /// A commit fails for the moment, in the middle of its transaction.
     Commit,
     /// A commit succeeds, but that is never learnt.
     Ambiguous,
@@ -44,9 +32,9 @@ pub(crate) enum Trouble {
     Fenced,
     /// A commit takes longer than the lease lasts.
     LeaseLost,
-    /// A commit waits until it is let go, then goes on.
+    /// A commit waits until it is let go, then begins.
     Waits,
-    /// A commit never returns.
+    /// A commit never returns: it stands in the middle of its transaction.
     Hangs,
     /// A commit goes well.
     None,
@@ -55,7 +43,8 @@ pub(crate) enum Trouble {
 /// What happened, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Seen {
-    Prefetched,
+    /// With the numbers that were asked for.
+    Loaded(Vec<i64>),
     Applied(i64),
     /// With the messages that were not acked then, and the dead letters that there were.
     Commits {
@@ -71,10 +60,16 @@ pub(crate) enum Seen {
 pub(crate) struct Tally {
     queue: Queue,
     clock: Clock,
-    kept: Mutex<HashMap<u16, Kept>>,
     pub(crate) troubles: Mutex<VecDeque<Trouble>>,
+    /// What is to happen to the write that a partition is in.
+    now: Mutex<HashMap<u16, Trouble>>,
     pub(crate) seen: Mutex<Vec<Seen>>,
     pub(crate) go: Semaphore,
+}
+
+/// The mark before and after some numbers.
+pub(crate) fn mark(before: i64, numbers: &[i64]) -> i64 {
+    numbers.iter().fold(before, |mark, number| mark.wrapping_mul(31).wrapping_add(*number))
 }
 
 impl Tally {
@@ -82,136 +77,152 @@ impl Tally {
         Self {
             queue,
             clock,
-            kept: Mutex::default(),
             troubles: Mutex::default(),
+            now: Mutex::default(),
             seen: Mutex::default(),
             go: Semaphore::new(0),
         }
+    }
+
+    /// The same, as who says what goes wrong in a ledger.
+    pub(crate) fn faults(self: &Arc<Self>) -> Arc<dyn Faults> {
+        Arc::clone(self) as Arc<dyn Faults>
     }
 
     pub(crate) fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
         self.troubles.lock().extend(troubles);
     }
 
-    pub(crate) fn kept(&self, partition: u16) -> Kept {
-        self.kept.lock().get(&partition).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn numbers(&self, partition: u16) -> Vec<i64> {
-        self.kept(partition).numbers
-    }
-
     pub(crate) fn commits(&self) -> usize {
         self.seen.lock().iter().filter(|seen| matches!(seen, Seen::Commits { .. })).count()
     }
 
-    /// The next trouble, if it is one of prefetch or of commit, as asked.
-    fn next(&self, prefetch: bool) -> Trouble {
+    /// The next trouble, if it is one of reading or of writing, as asked.
+    fn next(&self, reading: bool) -> Trouble {
         let mut troubles = self.troubles.lock();
         match troubles.front() {
-            Some(trouble) if (*trouble == Trouble::Prefetch) == prefetch => troubles.pop_front().unwrap(),
+            Some(trouble) if (*trouble == Trouble::Prefetch) == reading => troubles.pop_front().unwrap(),
             _ => Trouble::None,
         }
     }
+}
 
-    fn write(
-        &self,
-        partition: u16,
-        batch: &[i64],
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> Committed {
-        let mut kept = self.kept.lock();
-        let kept = kept.entry(partition).or_default();
-        if kept.position != from {
-            return Committed::Fenced;
-        }
-        assert!(to > from, "a commit moves the position forward");
-        kept.position = to;
-        kept.numbers.extend(batch);
-        kept.journal.extend(journal.iter().map(|row| (row.sequence, row.buried.to_vec())));
-        Committed::Done
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tally").finish_non_exhaustive()
     }
 }
 
-fn transient() -> store::Error {
-    store::Error::Busy { source: sqlx::Error::PoolTimedOut }
+impl Faults for Tally {
+    fn before_write(&self, span: Span) -> Pin<Box<dyn Future<Output = Fault> + Send + '_>> {
+        Box::pin(async move {
+            let backlog = self.queue.backlog().await.unwrap();
+            self.seen.lock().push(Seen::Commits { unacked: backlog.messages, dead: backlog.dead });
+            let trouble = self.next(false);
+            self.now.lock().insert(span.partition, trouble);
+            match trouble {
+                Trouble::Fenced => return Fault::Fenced,
+                Trouble::LeaseLost => self.clock.advance(VISIBILITY_MS),
+                Trouble::Waits => self.go.acquire().await.unwrap().forget(),
+                _ => {}
+            }
+            Fault::None
+        })
+    }
+
+    fn after_commit(&self, span: Span) -> Fault {
+        match self.now.lock().remove(&span.partition) {
+            Some(Trouble::Ambiguous) => Fault::Error(transient()),
+            _ => Fault::None,
+        }
+    }
 }
 
-fn refused() -> store::Error {
-    store::Error::Refused { source: sqlx::Error::Protocol("poison".to_owned()) }
+fn transient() -> ledger::Error {
+    ledger::Error::Busy { source: sqlx::Error::PoolTimedOut }
+}
+
+fn refused() -> ledger::Error {
+    ledger::Error::Refused { source: sqlx::Error::Protocol("poison".to_owned()) }
+}
+
+/// What a batch works on.
+pub(crate) struct TallyBatch {
+    mark: i64,
+    numbers: Vec<i64>,
+    /// What is still to be applied, to see that it is just what was loaded for.
+    expected: VecDeque<i64>,
+}
+
+/// A number, and whose it is: `7` is every partition's, `"ada:7"` ada's.
+#[derive(Debug)]
+pub(crate) struct Number {
+    pub(crate) number: i64,
+    pub(crate) of: Option<String>,
 }
 
 impl Crowd for Tally {
-    type Command = i64;
-    type Batch = Vec<i64>;
+    type Command = Number;
+    type Batch = TallyBatch;
 
-    fn decode(&self, _: u16, payload: &str, id: &dyn Fn() -> String) -> Result<i64, String> {
-        payload.parse().map_err(|_| format!("{} is no number: {payload}", id()))
+    fn decode(&self, entry: &Entry<'_>) -> Result<Number, Refusal> {
+        let text = entry.payload.trim_matches('"');
+        let (of, number) = match text.split_once(':') {
+            Some((of, number)) => (Some(of.to_owned()), number),
+            None => (None, entry.payload),
+        };
+        let number = number
+            .parse()
+            .map_err(|_| Refusal::new(format_args!("{} is no number: {}", entry.id(), entry.payload)))?;
+        Ok(Number { number, of })
     }
 
-    async fn prefetch(
+    fn route<'c>(&self, number: &'c Number) -> Option<&'c str> {
+        number.of.as_deref()
+    }
+
+    async fn load(
         &self,
-        partition: u16,
-        _: &[&Arrived<i64>],
-    ) -> Result<(Position, Vec<i64>), store::Error> {
-        self.seen.lock().push(Seen::Prefetched);
+        read: &mut Read<'_>,
+        numbers: &[&Arrived<Number>],
+    ) -> Result<TallyBatch, ledger::Error> {
+        let expected: VecDeque<_> = numbers.iter().map(|arrived| arrived.command.number).collect();
+        self.seen.lock().push(Seen::Loaded(expected.iter().copied().collect()));
         match self.next(true) {
             Trouble::Prefetch => Err(transient()),
-            _ => Ok((self.kept(partition).position, Vec::new())),
+            _ => Ok(TallyBatch { mark: read.mark(), numbers: Vec::new(), expected }),
         }
     }
 
-    fn apply(&self, batch: &mut Vec<i64>, arrived: &Arrived<i64>) -> Result<(), String> {
-        if arrived.command < 0 {
-            return Err("is negative".to_owned());
+    fn apply(&self, batch: &mut TallyBatch, arrived: &Arrived<Number>) -> Result<(), Refusal> {
+        let number = arrived.command.number;
+        assert_eq!(batch.expected.pop_front(), Some(number), "it was loaded for what is applied");
+        if number < 0 {
+            return Err(Refusal::new("is negative"));
         }
-        self.seen.lock().push(Seen::Applied(arrived.command));
-        batch.push(arrived.command);
+        self.seen.lock().push(Seen::Applied(number));
+        batch.numbers.push(number);
         Ok(())
     }
 
-    async fn commit(
-        &self,
-        partition: u16,
-        batch: &Vec<i64>,
-        from: Position,
-        to: Position,
-        journal: &[JournalRow<'_>],
-    ) -> Result<Committed, store::Error> {
-        let backlog = self.queue.backlog().await.unwrap();
-        self.seen.lock().push(Seen::Commits { unacked: backlog.messages, dead: backlog.dead });
-        if batch.contains(&POISON) {
+    fn mark(&self, batch: &TallyBatch) -> i64 {
+        assert!(batch.expected.is_empty(), "all that was loaded for is applied");
+        mark(batch.mark, &batch.numbers)
+    }
+
+    async fn save(&self, write: &mut Write<'_>, batch: &mut TallyBatch) -> Result<(), ledger::Error> {
+        if batch.numbers.contains(&POISON) {
             return Err(refused());
         }
-        match self.next(false) {
-            Trouble::Commit => return Err(transient()),
-            Trouble::Ambiguous => {
-                let _ = self.write(partition, batch, from, to, journal);
-                return Err(transient());
-            }
-            Trouble::Fenced => return Ok(Committed::Fenced),
-            Trouble::LeaseLost => self.clock.advance(VISIBILITY_MS),
-            Trouble::Waits => self.go.acquire().await.unwrap().forget(),
-            Trouble::Hangs => pending().await,
-            Trouble::Prefetch | Trouble::None => {}
+        let trouble = self.now.lock().get(&write.span().partition).copied();
+        match trouble {
+            Some(Trouble::Commit) => Err(transient()),
+            Some(Trouble::Hangs) => pending().await,
+            _ => Ok(()),
         }
-        Ok(self.write(partition, batch, from, to, journal))
     }
 
-    async fn rehearse(
-        &self,
-        _: u16,
-        batch: &Vec<i64>,
-        _: Position,
-        _: Position,
-        _: &[JournalRow<'_>],
-    ) -> Result<Committed, store::Error> {
-        if batch.contains(&POISON) { Err(refused()) } else { Ok(Committed::Done) }
-    }
-
-    fn committed(&self, _: u16, _: Vec<i64>, from: Position, to: Position) {
-        self.seen.lock().push(Seen::Told { from: from.sequence, to: to.sequence });
+    fn committed(&self, _: TallyBatch, span: Span) {
+        self.seen.lock().push(Seen::Told { from: span.from.sequence, to: span.to.sequence });
     }
 }

@@ -1,14 +1,17 @@
 //! Two writers over one inbox: the position decides.
 
+use rstest::rstest;
 use server::writer::Step;
 
+use super::Base::{self, Postgres, Sqlite};
 use super::{Bench, applied};
 use crate::support::tally::Trouble;
 use crate::support::{NOW, VISIBILITY_MS, in_time};
 
+#[rstest]
 #[tokio::test]
-async fn a_writer_whose_lease_ran_out_is_fenced_off() {
-    let bench = Bench::new(1).await;
+async fn a_writer_whose_lease_ran_out_is_fenced_off(#[values(Sqlite, Postgres)] base: Base) {
+    let bench = Bench::new(base, 1).await;
     bench.send_numbers(0, [1, 2]).await;
     bench.tally.trouble([Trouble::Waits]);
     let (mut slow, mut fast) = (bench.writer(), bench.writer());
@@ -24,13 +27,16 @@ async fn a_writer_whose_lease_ran_out_is_fenced_off() {
     };
     let (step, ()) = in_time(async { tokio::join!(slow.step(NOW), takeover) }).await;
     assert_eq!(step.unwrap(), Step::Lost);
-    assert_eq!((bench.tally.numbers(0), bench.left().await), (vec![1, 2, 3], 0));
+    assert_eq!((bench.numbers(0).await, bench.left().await), (vec![1, 2, 3], 0));
     assert_eq!(slow.step(NOW).await.unwrap(), Step::Idle, "it goes on afterwards");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_writer_that_is_fenced_off_in_the_middle_of_somebody_elses_batch_gives_way() {
-    let bench = Bench::new(1).await;
+async fn a_writer_that_is_fenced_off_in_the_middle_of_somebody_elses_batch_gives_way(
+    #[values(Sqlite, Postgres)] base: Base,
+) {
+    let bench = Bench::new(base, 1).await;
     bench.send_numbers(0, [1, 2]).await;
     bench.tally.trouble([Trouble::Waits, Trouble::Ambiguous]);
     let (mut slow, mut fast) = (bench.writer(), bench.writer());
@@ -47,12 +53,13 @@ async fn a_writer_that_is_fenced_off_in_the_middle_of_somebody_elses_batch_gives
     assert_eq!(step.unwrap(), Step::Lost);
     assert_eq!(bench.left().await, 2, "who has no lease acks nothing");
     assert_eq!(fast.step(NOW).await.unwrap(), applied(0, 0));
-    assert_eq!((bench.tally.numbers(0), bench.left().await), (vec![1, 2], 0));
+    assert_eq!((bench.numbers(0).await, bench.left().await), (vec![1, 2], 0));
 }
 
+#[rstest]
 #[tokio::test]
-async fn writers_side_by_side_share_the_partitions() {
-    let bench = Bench::new(4).await;
+async fn writers_side_by_side_share_the_partitions(#[values(Sqlite, Postgres)] base: Base) {
+    let bench = Bench::new(base, 4).await;
     for partition in 0..4 {
         bench.send_numbers(partition, 100..120).await;
     }
@@ -64,7 +71,7 @@ async fn writers_side_by_side_share_the_partitions() {
     };
     assert_eq!(messages(&one) + messages(&other), 80, "nothing is done twice");
     for partition in 0..4 {
-        assert_eq!(bench.tally.numbers(partition), (100..120).collect::<Vec<_>>());
+        assert_eq!(bench.numbers(partition).await, (100..120).collect::<Vec<_>>());
     }
     assert_eq!(bench.left().await, 0);
 }

@@ -1,10 +1,14 @@
 //! Everything that can go wrong, at random, while messages keep arriving: at the end each one was applied once, in
 //! order, or buried once.
 
+use std::ops::Range;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rstest::rstest;
 use server::writer::Step;
 
+use super::Base::{self, Postgres, Sqlite};
 use super::Bench;
 use crate::support::tally::{POISON, Trouble};
 use crate::support::{NOW, VISIBILITY_MS};
@@ -19,9 +23,12 @@ const TROUBLES: [Trouble; 7] = [
     Trouble::LeaseLost,
 ];
 
-async fn play(seed: u64) {
+/// More than it ever takes until all is applied.
+const TURNS_MAX: u32 = 1_000;
+
+async fn play(base: Base, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let bench = Bench::new(2).await;
+    let bench = Bench::new(base, 2).await;
     let mut writers = [bench.writer(), bench.writer()];
     let mut sent = [Vec::new(), Vec::new()];
     for turn in 0..60 {
@@ -53,10 +60,13 @@ async fn play(seed: u64) {
         }
     }
     bench.tally.troubles.lock().clear();
-    let mut idle = 0;
+    let (mut idle, mut turns) = (0, 0);
     while idle < 4 {
+        turns += 1;
         for writer in &mut writers {
-            match writer.step(NOW).await {
+            let step = writer.step(NOW).await;
+            assert!(turns < TURNS_MAX, "seed {seed} does not end: {step:?}");
+            match step {
                 Ok(Step::Idle) => idle += 1,
                 _ => idle = 0,
             }
@@ -66,9 +76,9 @@ async fn play(seed: u64) {
     let mut poisoned = 0;
     for (partition, sent) in (0..).zip(&sent) {
         let good: Vec<_> = sent.iter().copied().filter(|number| *number != POISON).collect();
-        assert_eq!(bench.tally.numbers(partition), good, "seed {seed}, partition {partition}");
+        assert_eq!(bench.numbers(partition).await, good, "seed {seed}, partition {partition}");
         assert_eq!(
-            bench.tally.kept(partition).journal.len(),
+            bench.kept(partition).await.journal.len(),
             sent.len(),
             "seed {seed}, partition {partition}"
         );
@@ -78,9 +88,12 @@ async fn play(seed: u64) {
     assert_eq!(bench.dead().await.len(), poisoned, "seed {seed}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn whatever_goes_wrong_each_message_is_applied_once_and_in_order() {
-    for seed in 0..40 {
-        crate::support::in_time(play(seed)).await;
+async fn whatever_goes_wrong_each_message_is_applied_once_and_in_order(
+    #[values((Sqlite, 0..20), (Sqlite, 20..40), (Postgres, 40..50))] (base, seeds): (Base, Range<u64>),
+) {
+    for seed in seeds {
+        crate::support::in_time(play(base, seed)).await;
     }
 }

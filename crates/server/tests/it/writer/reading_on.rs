@@ -1,8 +1,10 @@
 //! Reading on in a partition that is held: in order, and not for ever while others wait.
 
 use queue::Outgoing;
+use rstest::rstest;
 use server::bounds::{BATCH_MESSAGES_MAX, READ_ON_MAX};
 
+use super::Base::{self, Postgres, Sqlite};
 use super::{Bench, applied};
 use crate::support::NOW;
 use crate::support::tally::Trouble;
@@ -24,46 +26,49 @@ impl Bench {
 
 const BATCH: i64 = BATCH_MESSAGES_MAX as i64;
 
+#[rstest]
 #[tokio::test]
-async fn the_next_batch_is_read_while_the_one_before_is_committed() {
-    let bench = Bench::new(1).await;
+async fn the_next_batch_is_read_while_the_one_before_is_committed(#[values(Sqlite, Postgres)] base: Base) {
+    let bench = Bench::new(base, 1).await;
     bench.send_many(0, 0..3 * BATCH).await;
     let mut writer = bench.writer();
     assert_eq!(bench.drain(&mut writer).await, vec![applied(BATCH_MESSAGES_MAX, BATCH_MESSAGES_MAX); 3]);
-    assert_eq!(bench.tally.numbers(0), (100..100 + 3 * BATCH).collect::<Vec<_>>());
+    assert_eq!(bench.numbers(0).await, (100..100 + 3 * BATCH).collect::<Vec<_>>());
     assert_eq!(bench.left().await, 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn other_partitions_get_their_turn() {
-    let bench = Bench::new(2).await;
+async fn other_partitions_get_their_turn(#[values(Sqlite, Postgres)] base: Base) {
+    let bench = Bench::new(base, 2).await;
     let turns = i64::from(READ_ON_MAX) + 1;
     bench.send_many(0, 0..BATCH).await;
     bench.send_many(1, [0]).await;
     bench.send_many(0, BATCH..BATCH * (turns + 4)).await;
     let mut writer = bench.writer();
     let mut steps = 0;
-    while bench.tally.numbers(1).is_empty() {
+    while bench.numbers(1).await.is_empty() {
         writer.step(NOW).await.unwrap();
         steps += 1;
         assert!(steps <= turns + 1, "partition 1 starves");
     }
     assert_eq!(
-        bench.tally.numbers(0).len(),
+        bench.numbers(0).await.len(),
         usize::try_from(BATCH * turns).unwrap(),
         "it did read on until then"
     );
     bench.drain(&mut writer).await;
     assert_eq!(
-        bench.tally.numbers(0),
+        bench.numbers(0).await,
         (100..100 + BATCH * (turns + 4)).collect::<Vec<_>>(),
         "in order all the same"
     );
     assert_eq!(bench.left().await, 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_was_read_on_comes_again_in_order_after_a_failure() {
+async fn what_was_read_on_comes_again_in_order_after_a_failure(#[values(Sqlite, Postgres)] base: Base) {
     for troubles in [
         vec![Trouble::Commit],
         vec![Trouble::Ambiguous],
@@ -72,7 +77,7 @@ async fn what_was_read_on_comes_again_in_order_after_a_failure() {
         vec![Trouble::None, Trouble::Commit],
         vec![Trouble::None, Trouble::Fenced, Trouble::Commit, Trouble::Fenced],
     ] {
-        let bench = Bench::new(1).await;
+        let bench = Bench::new(base, 1).await;
         bench.send_many(0, 0..3 * BATCH).await;
         bench.tally.trouble(troubles.clone());
         let mut writer = bench.writer();
@@ -80,14 +85,15 @@ async fn what_was_read_on_comes_again_in_order_after_a_failure() {
         for _ in 0..12 {
             let _ = writer.step(NOW).await;
         }
-        assert_eq!(bench.tally.numbers(0), (100..100 + 3 * BATCH).collect::<Vec<_>>(), "{troubles:?}");
+        assert_eq!(bench.numbers(0).await, (100..100 + 3 * BATCH).collect::<Vec<_>>(), "{troubles:?}");
         assert_eq!(bench.left().await, 0, "{troubles:?}");
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_batch_does_not_grow_while_the_store_is_out() {
-    let bench = Bench::new(1).await;
+async fn a_batch_does_not_grow_while_the_store_is_out(#[values(Sqlite, Postgres)] base: Base) {
+    let bench = Bench::new(base, 1).await;
     bench.send_many(0, 0..8 * BATCH).await;
     bench.tally.trouble([Trouble::Commit; 6]);
     let mut writer = bench.writer();
@@ -97,6 +103,6 @@ async fn a_batch_does_not_grow_while_the_store_is_out() {
     for step in bench.drain(&mut writer).await {
         assert_eq!(step, applied(BATCH_MESSAGES_MAX, BATCH_MESSAGES_MAX));
     }
-    assert_eq!(bench.tally.numbers(0), (100..100 + 8 * BATCH).collect::<Vec<_>>());
+    assert_eq!(bench.numbers(0).await, (100..100 + 8 * BATCH).collect::<Vec<_>>());
     assert_eq!(bench.left().await, 0);
 }

@@ -8,6 +8,7 @@ use server::clock::Clock;
 use server::writer::{Step, StepError};
 use tokio_util::sync::CancellationToken;
 
+use super::Base::Sqlite;
 use super::{Bench, applied};
 use crate::support::tally::Trouble;
 use crate::support::{ALL, NOW, Site, VISIBILITY_MS, in_time};
@@ -26,7 +27,7 @@ impl Bench {
     /// The same, by the system's clock: what is due is due, however often the work begins anew.
     async fn one_in_each_by_the_clock(partitions: u16, visibility_ms: i64) -> Self {
         let site = Site::sqs_by(Clock::System, None, visibility_ms).await;
-        Self::at(site, partitions, visibility_ms).with_one_in_each().await
+        Self::at(site, Sqlite, partitions, visibility_ms).await.with_one_in_each().await
     }
 
     async fn with_one_in_each(self) -> Self {
@@ -52,7 +53,7 @@ impl Bench {
     /// Checks that each number was applied once, and acked.
     async fn all_is_done(&self) {
         for partition in 0..self.partitions {
-            assert_eq!(self.tally.numbers(partition), [100 + i64::from(partition)]);
+            assert_eq!(self.numbers(partition).await, [100 + i64::from(partition)]);
         }
         assert_eq!((self.left().await, self.dead().await), (0, vec![]));
     }
@@ -220,8 +221,8 @@ async fn a_letter_that_was_sent_again_and_buried_anew_is_a_new_one() {
         assert_eq!(server::dlq::list(&bench.queue).try_collect::<Vec<_>>().await.unwrap(), first);
 
         let one = std::slice::from_ref(&first[0].id);
-        assert_eq!(server::dlq::redrive(&bench.queue, 2, one).await.unwrap(), 1);
-        assert_eq!(server::dlq::redrive(&bench.queue, 2, &[]).await.unwrap(), 1);
+        assert_eq!(server::dlq::redrive(&bench.queue, &*bench.tally, 2, one).await.unwrap(), 1);
+        assert_eq!(server::dlq::redrive(&bench.queue, &*bench.tally, 2, &[]).await.unwrap(), 1);
         assert_eq!(bench.dead().await, []);
         bench.drain(&mut writer).await;
         let anew = bench.dead().await;
@@ -230,7 +231,7 @@ async fn a_letter_that_was_sent_again_and_buried_anew_is_a_new_one() {
         assert_eq!(anew[1].body, "no envelope");
         let entry = wire::Entry::decode(&anew[0].body).unwrap();
         assert_eq!((entry.id("another", 7), entry.payload), ("mixed.1".to_owned(), "-1"));
-        assert_eq!((bench.tally.numbers(1), bench.left().await), (vec![1], 0));
+        assert_eq!((bench.numbers(1).await, bench.left().await), (vec![1], 0));
     })
     .await;
 }

@@ -2,7 +2,7 @@
 
 use store::{Error, Options, Store};
 
-use crate::harness::{Backend, Fresh};
+use crate::harness::{Backend, Fresh, Writer};
 
 const SECRET: &str = "verysecret";
 
@@ -56,7 +56,7 @@ async fn who_is_not_let_in_is_told_why() {
     ];
     for (url, reason) in denied {
         let store = Store::postgres(&url, Options::default()).unwrap();
-        let error = store.writer().await.unwrap_err();
+        let error = Writer::open(&store).await.unwrap_err();
         assert!(matches!(error, Error::Denied { .. }) && !error.is_transient(), "{error:?}");
         assert_eq!(error.is_login_refused(), reason.starts_with("password"), "{error:?}");
         let told = format!("{} {error:?}", chain(&error));
@@ -78,6 +78,6 @@ async fn a_server_that_is_not_there_may_come() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://ada:{SECRET}@{}/game", silent.local_addr().unwrap());
     let store = Store::postgres(&url, Options { connect_ms_max: 50, ..Options::default() }).unwrap();
-    let error = store.writer().await.unwrap_err();
+    let error = Writer::open(&store).await.unwrap_err();
     assert!(error.is_transient() && chain(&error).contains("no answer within 50 ms"), "{error:?}");
 }

@@ -6,9 +6,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use game::Action;
-use store::{Committed, Error, Options, Prefetched};
+use ledger::Committed;
+use store::{Error, Options};
 
-use crate::harness::{Backend, Fresh, NOW_MS, add, commit, eventually, prefetch, round, run};
+use crate::harness::{
+    Backend, Commit, Fresh, NOW_MS, Prefetched, Writer, add, commit, eventually, prefetch, round, run,
+};
 
 /// Does one thing of a future's at a time; `None`: there is more to do.
 async fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
@@ -26,14 +29,14 @@ async fn a_commit_that_stands_still_is_ended() {
     let options = Options { idle_in_transaction_ms_max: 300, ..Options::default() };
     let fresh = Fresh::with(Backend::Postgres, options).await;
     let paused = fresh.game(1).await;
-    let other = fresh.store.writer().await.unwrap();
+    let other = Writer::open(&fresh.store).await.unwrap();
     let commands = [(NOW_MS, add("ada")), (NOW_MS, Action::Announce(round(1)))];
     let Prefetched { from, mut world } = prefetch(&paused, 0, &commands).await;
     for (at_ms, action) in &commands {
         world.apply(*at_ms, action).unwrap();
     }
     let to = store::Position { sequence: from.sequence + 1, ..from };
-    let stands = store::Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
+    let stands = Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
     let mut stands = pin!(paused.commit(stands));
 
     let mut look = fresh.database().connect().await;
@@ -73,7 +76,7 @@ async fn waiting_has_an_end() {
         sqlx::raw_sql("BEGIN; UPDATE partitions SET inbox = inbox").execute(&mut other).await.unwrap();
         let Prefetched { from, world } = prefetch(&writer, 0, &[]).await;
         let to = store::Position { sequence: from.sequence + 1, ..from };
-        let waiting = store::Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
+        let waiting = Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
         let error = writer.commit(waiting).await.unwrap_err();
         assert!(error.is_transient() && matches!(error, Error::Busy { .. }) == busy, "{error:?}");
         sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
@@ -85,7 +88,7 @@ async fn waiting_has_an_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_commits_one_is_done() {
     let fresh = Fresh::with(Backend::Postgres, Options::default()).await;
-    let writers = [fresh.game(1).await, fresh.store.writer().await.unwrap()];
+    let writers = [fresh.game(1).await, Writer::open(&fresh.store).await.unwrap()];
     let mut done = 0;
     for n in 0..30 {
         let command = [(NOW_MS, add(&format!("player {n}")))];

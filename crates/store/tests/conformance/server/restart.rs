@@ -2,14 +2,12 @@
 
 use std::process::Command;
 
+use ledger::{Committed, JournalRow};
 use servers::postgres::{Database, Mode, Server};
-use store::{
-    Commit, Committed, Error, JournalRow, Options, Outbox, OutboxRow, Position, Prefetched, Reader, Schedule,
-    Scheduled, Stage, Store, Writer,
-};
+use store::{Error, Options, Outbox, OutboxRow, Position, Reader, Schedule, Scheduled, Stage, Store};
 use tokio::time::timeout;
 
-use crate::harness::{DEADLINE, INBOX, NOW_MS, add, eventually, round};
+use crate::harness::{Commit, DEADLINE, INBOX, NOW_MS, Prefetched, Writer, add, eventually, round};
 
 /// Everybody who is connected.
 struct Open {
@@ -23,7 +21,7 @@ impl Open {
     async fn of(database: &Database, options: Options) -> Self {
         let store = Store::postgres(&database.url(), options).unwrap();
         store.migrate().await.unwrap();
-        let writer = store.writer().await.unwrap();
+        let writer = Writer::open(&store).await.unwrap();
         writer.settle_identity(INBOX, 1, NOW_MS).await.unwrap();
         Self {
             writer,

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use game::Action;
+use ledger::{Committed, JournalRow};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
-use store::{
-    Commit, Committed, Error, Identity, JournalRow, Options, Position, Prefetched, RolePasswords, Scheduled,
-    Stage, Store,
-};
+use store::{Error, Identity, Options, Position, RolePasswords, Scheduled, Stage, Store};
 
-use crate::harness::{Backend, Fresh, INBOX, NOW_MS, add_device, buy, prefetch, press, pushed, round};
+use crate::harness::{
+    Backend, Commit, Fresh, INBOX, NOW_MS, Prefetched, Writer, add_device, buy, prefetch, press, pushed,
+    round,
+};
 
 /// No text of SQL is safe from these.
 const ODD: &str = "it's a $$ \"pass\\word\" %L @:/ ü";
@@ -193,7 +194,7 @@ async fn a_role_may_do_its_work_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_does_its_work() {
     let fresh = game_with_roles().await;
-    let writer = store_as(&fresh, "buttonparty_writer").writer().await.unwrap();
+    let writer = Writer::open(&store_as(&fresh, "buttonparty_writer")).await.unwrap();
     let identity = Identity { inbox: 1, inbox_id: INBOX.into(), partitions: 2 };
     assert_eq!(writer.settle_identity(INBOX, 2, NOW_MS).await.unwrap(), identity);
     let opens_at_ms = round(1).opens_at_ms;
@@ -259,7 +260,7 @@ async fn every_role_does_its_work() {
     let denied = [
         store_as(&fresh, "buttonparty_push").migrate().await.err(),
         store_as(&fresh, "buttonparty_writer").grant_roles(&passwords()).await.err(),
-        store_as(&fresh, "buttonparty_push").writer().await.unwrap().positions().await.err(),
+        Writer::open(&store_as(&fresh, "buttonparty_push")).await.unwrap().positions().await.err(),
         store_as(&fresh, "buttonparty_scheduler").outbox().await.unwrap().pending().await.err(),
         store_as(&fresh, "buttonparty_writer").schedule().await.unwrap().latest().await.err(),
     ];
@@ -297,7 +298,7 @@ async fn an_owner_who_is_no_superuser_grants_and_goes_on() {
     }
     store.migrate().await.unwrap();
     store.grant_roles(&passwords()).await.unwrap();
-    store.writer().await.unwrap().settle_identity(INBOX, 2, NOW_MS).await.unwrap();
+    store.ledger().await.unwrap().settle_identity(INBOX, 2, NOW_MS).await.unwrap();
 }
 
 /// Roles belong to the whole server: they may be there already, and be made in many databases at once.
@@ -338,7 +339,7 @@ async fn passwords_are_in_no_log() {
     let secret = RolePasswords { writer: Some(SECRET.into()), ..RolePasswords::default() };
     store.grant_roles(&secret).await.unwrap();
     let writer = Store::postgres(&database.url_as("buttonparty_writer", SECRET), Options::default()).unwrap();
-    writer.writer().await.unwrap();
+    writer.ledger().await.unwrap();
     let push = Store::postgres(&database.url_as("buttonparty_push", ""), Options::default()).unwrap();
     assert!(matches!(push.outbox().await.unwrap_err(), Error::Denied { .. }));
     // Nor does it when it fails: this role may not change that one.

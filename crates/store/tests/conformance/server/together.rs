@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use game::{Action, Add};
-use store::{Commit, Committed, Options, Position, Prefetched, Writer};
+use ledger::Committed;
+use store::{Options, Position};
 
-use crate::harness::{Backend, Fresh, NOW_MS, prefetch, token, user};
+use crate::harness::{Backend, Commit, Fresh, NOW_MS, Prefetched, Writer, prefetch, token, user};
 
 const PARTITIONS: u16 = 4;
 const BATCHES: i64 = 20;

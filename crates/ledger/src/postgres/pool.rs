@@ -1,8 +1,7 @@
-//! Connections that are lent for a piece of work, in bounded time, and closed when it fails: whatever was wrong with
+//! Connections that are borrowed for a piece of work, in bounded time, and closed when it fails: whatever was wrong with
 //! one of them, a server that has become a replica or a network that swallows everything, the next one is new.
 
-use std::future::{Future, poll_fn};
-use std::io;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -13,8 +12,8 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{Connection as _, PgPool, Postgres};
 
-use super::session;
-use crate::{Error, Options};
+use super::begin_session;
+use crate::{Error, Options, connection};
 
 /// How much longer than the server a call waits for a statement, milliseconds.
 const SILENCE_MS: u64 = 1_000;
@@ -26,14 +25,14 @@ const FRESH_MS: u64 = 1_000;
 const POLLS_PER_TURN: u32 = 64;
 
 /// A statement with its values.
-pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
+pub type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 /// A few connections.
 #[derive(Debug, Clone)]
-pub(super) struct Pool {
+pub struct Pool {
     pool: PgPool,
-    /// What a piece of work may take, milliseconds.
-    work_ms_max: u64,
+    /// What a piece of work may take.
+    pub(crate) work_max: Duration,
     /// Whether a login was refused; of all pools of a database.
     refused: Arc<AtomicBool>,
     /// Whether a session was met that is shared with other connections.
@@ -41,8 +40,9 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Connects when somebody asks.
-    pub(super) fn new(
+    /// Connects when somebody asks. Each session begins with the statements `session`, which come from
+    /// [`SessionSettings`](super::SessionSettings).
+    pub fn new(
         connect: PgConnectOptions,
         session: Arc<str>,
         connections: u32,
@@ -68,70 +68,92 @@ impl Pool {
                 let (session, met) = (Arc::clone(&session), Arc::clone(&met));
                 Box::pin(async move {
                     // Noted, because the pool would take an error for one that passes, and try again.
-                    if !session::begin(connection, &session).await? {
+                    if !begin_session(connection, &session).await? {
                         met.store(true, Ordering::Relaxed);
                     }
                     Ok(())
                 })
             })
             .connect_lazy_with(connect);
-        Self { pool, work_ms_max: options.statement_ms_max.saturating_add(SILENCE_MS), refused, pooled }
+        let work_max = Duration::from_millis(options.statement_ms_max.saturating_add(SILENCE_MS));
+        Self { pool, work_max, refused, pooled }
     }
 
-    pub(super) async fn close(&self) {
+    /// Closes all of them, after what is under way has ended.
+    pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    /// Lends a connection for a piece of work that ends in [`give_back`]. When it is dropped before, because whoever
+    /// Borrows a connection for a piece of work that ends in [`release`]. When it is dropped before, because whoever
     /// works with it is, what is under way on it is rolled back first.
-    pub(super) async fn lend(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let lent = impatiently(self.pool.acquire()).await.map_err(Error::from);
-        if lent.as_ref().is_err_and(Error::is_login_refused) {
+    ///
+    /// # Errors
+    /// When there is none in time; [`Error::Pooled`]; whatever the database says.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        let acquired = poll_eagerly(self.pool.acquire()).await.map_err(Error::from);
+        if acquired.as_ref().is_err_and(Error::is_login_refused) {
             self.refused.store(true, Ordering::Relaxed);
         }
         if self.pooled.load(Ordering::Relaxed) {
             return Err(Error::Pooled);
         }
-        lent
+        acquired
     }
 
     /// Waits for work on a connection, but not for ever.
-    pub(super) async fn within<T, E: Into<Error>>(
+    ///
+    /// # Errors
+    /// Those of the work; [`Error::Unavailable`] when it takes too long.
+    pub fn in_time<T, E: Into<Error>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, Error> {
-        in_time(self.work_ms_max, work).await
+    ) -> impl Future<Output = Result<T, Error>> {
+        connection::in_time(self.work_max, work)
     }
 
-    pub(super) async fn fetch_all(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Error> {
-        let mut connection = self.lend().await?;
-        let rows = self.within(statement.fetch_all(&mut *connection)).await;
-        give_back(connection, rows)
+    /// Reads all rows.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn fetch_all(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Error> {
+        let mut connection = self.acquire().await?;
+        let rows = self.in_time(statement.fetch_all(&mut *connection)).await;
+        release(connection, rows)
     }
 
-    pub(super) async fn fetch_optional(&self, statement: Statement<'_>) -> Result<Option<PgRow>, Error> {
-        let mut connection = self.lend().await?;
-        let row = self.within(statement.fetch_optional(&mut *connection)).await;
-        give_back(connection, row)
+    /// Reads the first row, if there is one.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn fetch_optional(&self, statement: Statement<'_>) -> Result<Option<PgRow>, Error> {
+        let mut connection = self.acquire().await?;
+        let row = self.in_time(statement.fetch_optional(&mut *connection)).await;
+        release(connection, row)
     }
 
     /// Reads the one row that there always is.
-    pub(super) async fn fetch_one(&self, statement: Statement<'_>) -> Result<PgRow, Error> {
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn fetch_one(&self, statement: Statement<'_>) -> Result<PgRow, Error> {
         self.fetch_optional(statement).await?.ok_or_else(|| Error::corrupt("a row is missing"))
     }
 
     /// Executes a statement, and returns how many rows it wrote.
-    pub(super) async fn execute(&self, statement: Statement<'_>) -> Result<u64, Error> {
-        let mut connection = self.lend().await?;
-        let done = self.within(statement.execute(&mut *connection)).await;
-        Ok(give_back(connection, done)?.rows_affected())
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn execute(&self, statement: Statement<'_>) -> Result<u64, Error> {
+        let mut connection = self.acquire().await?;
+        let done = self.in_time(statement.execute(&mut *connection)).await;
+        Ok(release(connection, done)?.rows_affected())
     }
 }
 
 /// Polls work several times each time that it is its turn. The driver yields 800 times while it proves the password of a
 /// new connection (4 096 rounds of a hash, a pause after every fifth), and a turn of a busy process takes milliseconds:
 /// opening one would take seconds there, and more than it may after a failover.
-async fn impatiently<T>(work: impl Future<Output = T>) -> T {
+async fn poll_eagerly<T>(work: impl Future<Output = T>) -> T {
     let mut work = Box::pin(work); // it is large
     poll_fn(|context| {
         for _ in 1..POLLS_PER_TURN {
@@ -145,10 +167,10 @@ async fn impatiently<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Gives a connection back, or closes it when the work on it has failed.
-pub(super) fn give_back<T>(
-    mut connection: PoolConnection<Postgres>,
-    done: Result<T, Error>,
-) -> Result<T, Error> {
+///
+/// # Errors
+/// The error that the work ended with.
+pub fn release<T>(mut connection: PoolConnection<Postgres>, done: Result<T, Error>) -> Result<T, Error> {
     if done.is_err() {
         connection.close_on_drop();
     }
@@ -156,15 +178,12 @@ pub(super) fn give_back<T>(
 }
 
 /// Waits for the database so long.
-pub(super) async fn in_time<T, E: Into<Error>>(
+///
+/// # Errors
+/// Those of the work; [`Error::Unavailable`] when it takes longer.
+pub fn in_time<T, E: Into<Error>>(
     ms_max: u64,
     work: impl Future<Output = Result<T, E>>,
-) -> Result<T, Error> {
-    match tokio::time::timeout(Duration::from_millis(ms_max), work).await {
-        Ok(done) => done.map_err(Into::into),
-        Err(_) => {
-            let silent = io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {ms_max} ms"));
-            Err(Error::Unavailable { source: sqlx::Error::Io(silent) })
-        }
-    }
+) -> impl Future<Output = Result<T, Error>> {
+    connection::in_time(Duration::from_millis(ms_max), work)
 }

@@ -5,17 +5,24 @@ use std::fmt::Write as _;
 
 /// An array of rows, each an array of values.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub struct Rows {
     text: String,
 }
 
+impl Default for Rows {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Rows {
-    pub(crate) fn new() -> Self {
+    /// None yet.
+    pub fn new() -> Self {
         Self { text: String::from("[") }
     }
 
     /// Begins a row.
-    pub(crate) fn row(&mut self) -> Row<'_> {
+    pub fn row(&mut self) -> Row<'_> {
         if self.text.len() > 1 {
             self.text.push(',');
         }
@@ -23,11 +30,12 @@ impl Rows {
     }
 
     /// Whether no row was begun.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.text.len() == 1
     }
 
-    pub(crate) fn finish(mut self) -> String {
+    /// The text.
+    pub fn finish(mut self) -> String {
         self.text.push(']');
         self.text
     }
@@ -35,7 +43,7 @@ impl Rows {
 
 /// One row that is being written; its values in the order of the columns.
 #[derive(Debug)]
-pub(crate) struct Row<'a> {
+pub struct Row<'a> {
     text: &'a mut String,
     before: char,
 }
@@ -47,17 +55,20 @@ impl Row<'_> {
         self.text
     }
 
-    pub(crate) fn int(mut self, value: i64) -> Self {
+    /// Adds a number.
+    pub fn int(mut self, value: i64) -> Self {
         _ = write!(self.value(), "{value}"); // a String takes everything
         self
     }
 
-    pub(crate) fn text(mut self, value: &str) -> Self {
+    /// Adds a text.
+    pub fn text(mut self, value: &str) -> Self {
         quote(self.value(), value);
         self
     }
 
-    pub(crate) fn opt_text(mut self, value: Option<&str>) -> Self {
+    /// Adds a text or `null`.
+    pub fn opt_text(mut self, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.text(value),
             None => {
@@ -67,13 +78,14 @@ impl Row<'_> {
         }
     }
 
-    pub(crate) fn end(self) {
+    /// Ends the row.
+    pub fn end(self) {
         self.text.push(']');
     }
 }
 
 /// A flat array of texts.
-pub(crate) fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
+pub fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     let mut array = String::from("[");
     for value in values {
         if array.len() > 1 {

@@ -135,14 +135,15 @@ impl Error {
         code.is_some_and(|code| code.starts_with("28")) // "Invalid Authorization Specification"
     }
 
-    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+    /// The database holds what no version of this program wrote.
+    pub fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }
     }
 }
 
 /// What kind of error a backend's code stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Others were in the way: [`Error::Busy`].
     Busy,
     /// Only what the values themselves cause: [`Error::Refused`]. A message is buried for it, so that everything else,
@@ -156,10 +157,11 @@ pub(crate) enum Kind {
     Unavailable,
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(source: sqlx::Error) -> Self {
+impl Kind {
+    /// The kind of what a driver said.
+    pub fn of(source: &sqlx::Error) -> Self {
         use sqlx::Error as E;
-        let kind = match &source {
+        match source {
             E::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 match database.try_downcast_ref::<PgDatabaseError>() {
@@ -167,10 +169,15 @@ impl From<sqlx::Error> for Error {
                     None => sqlite::kind(&code),
                 }
             }
-            E::ColumnDecode { .. } | E::Decode(_) | E::RowNotFound => Kind::Corrupt,
-            _ => Kind::Unavailable,
-        };
-        match kind {
+            E::ColumnDecode { .. } | E::Decode(_) | E::RowNotFound => Self::Corrupt,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        match Kind::of(&source) {
             Kind::Busy => Self::Busy { source },
             Kind::Refused => Self::Refused { source },
             Kind::Denied => Self::Denied { source },

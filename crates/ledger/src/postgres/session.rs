@@ -16,25 +16,25 @@ use crate::Error;
 const MARK: &str = "SELECT coalesce(current_setting('buttonparty.session', true), '')";
 
 /// How a session begins.
-#[derive(Clone)]
-pub(super) struct Session {
+#[derive(Debug, Clone)]
+pub struct SessionSettings {
     settings: Vec<(&'static str, String)>,
 }
 
-impl Session {
+impl SessionSettings {
     /// With these settings. Their values must be the program's own: they are not escaped.
-    pub(super) fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+    pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         Self { settings: settings.into_iter().collect() }
     }
 
     /// With one more.
-    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
     }
 
     /// The statements that begin a session, in one trip.
-    pub(super) fn statements(&self) -> Arc<str> {
+    pub fn statements(&self) -> Arc<str> {
         let mark = ("buttonparty.session", "begun".to_owned());
         let set = |(name, value): &(&str, String)| format!("SET {name} = '{value}'");
         let all = std::iter::once(MARK.to_owned()).chain(self.settings.iter().chain([&mark]).map(set));
@@ -43,7 +43,13 @@ impl Session {
 }
 
 /// Begins a session; says whether it was new.
-pub(super) async fn begin(connection: &mut PgConnection, statements: &Arc<str>) -> Result<bool, sqlx::Error> {
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn begin_session(
+    connection: &mut PgConnection,
+    statements: &Arc<str>,
+) -> Result<bool, sqlx::Error> {
     let rows = raw_sql(AssertSqlSafe(Arc::clone(statements))).fetch_all(connection).await?;
     rows.first().map_or(Ok(false), |row| Ok(row.try_get::<String, _>(0)?.is_empty()))
 }
@@ -52,7 +58,7 @@ pub(super) async fn begin(connection: &mut PgConnection, statements: &Arc<str>) 
 ///
 /// # Errors
 /// [`Error::Pooled`] when it is not.
-pub(super) async fn check(connection: &mut PgConnection) -> Result<(), Error> {
+pub async fn check_session(connection: &mut PgConnection) -> Result<(), Error> {
     let mark: String = raw_sql(MARK).fetch_one(connection).await?.try_get(0)?;
     if mark.is_empty() { Err(Error::Pooled) } else { Ok(()) }
 }

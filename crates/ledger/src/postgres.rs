@@ -1,0 +1,23 @@
+//! The ledger in PostgreSQL, 15 or newer.
+
+mod error;
+mod identity;
+mod pool;
+mod position;
+mod session;
+
+pub(crate) use error::kind;
+pub(crate) use identity::{
+    add_inbox, add_partitions, change_partitions, fix_partitions, hold_positions, least_mark, move_all,
+    remove_partitions,
+};
+pub use identity::{generations, identity, lock, positions};
+pub use pool::{Pool, Statement, in_time, release};
+pub use position::journal;
+pub(crate) use position::{move_on, position, write_journal};
+pub use session::{SessionSettings, begin_session, check_session};
+
+/// One moment for all that is read together.
+pub const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// What waits for another transaction sees what that has written.
+pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";

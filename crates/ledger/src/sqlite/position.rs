@@ -1,0 +1,74 @@
+//! Where partitions stand, and the journal of what they have applied.
+
+use sqlx::SqliteConnection;
+
+use crate::{Columns, Error, JournalEntry, JournalRow, Position, Rows, Span, sequence_text};
+
+/// Where a partition stands, and its mark.
+pub(crate) async fn position(
+    connection: &mut SqliteConnection,
+    partition: u16,
+) -> Result<(Position, i64), Error> {
+    let position = "SELECT inbox, sequence, applied_through_ms FROM partitions WHERE partition = ?";
+    let row = sqlx::query(position).bind(partition).fetch_optional(connection).await?;
+    let row = row.ok_or(Error::UnknownPartition { partition })?;
+    let mut columns = Columns::from(&row);
+    Ok((columns.position()?, columns.int()?))
+}
+
+/// Moves the partition on, if it stands where the batch was read.
+pub(crate) async fn move_on(connection: &mut SqliteConnection, span: Span, mark: i64) -> Result<bool, Error> {
+    const MOVE_ON: &str = "UPDATE partitions SET sequence = ?4, applied_through_ms = ?5
+        WHERE partition = ?1 AND inbox = ?2 AND sequence = ?3";
+    let moved = sqlx::query(MOVE_ON)
+        .bind(span.partition)
+        .bind(span.from.inbox)
+        .bind(sequence_text(span.from.sequence))
+        .bind(sequence_text(span.to.sequence))
+        .bind(mark)
+        .execute(connection)
+        .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+pub(crate) async fn write_journal(
+    connection: &mut SqliteConnection,
+    span: Span,
+    entries: &[JournalRow<'_>],
+) -> Result<(), Error> {
+    const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, body, buried)
+        SELECT ?1, value->>0, value->>1, value->>2, value->>3 FROM json_each(?2)";
+    let mut rows = Rows::new();
+    for entry in entries {
+        rows.row()
+            .int(span.to.inbox.into())
+            .text(&sequence_text(entry.sequence))
+            .text(entry.body)
+            .text(&entry.buried_text())
+            .end();
+    }
+    sqlx::query(JOURNAL).bind(span.partition).bind(rows.finish()).execute(connection).await?;
+    Ok(())
+}
+
+/// The first messages of a partition's journal after this position, in order.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn journal(
+    connection: &mut SqliteConnection,
+    partition: u16,
+    after: Position,
+    rows_max: u32,
+) -> Result<Vec<JournalEntry>, Error> {
+    let entries = "SELECT inbox, sequence, body, buried FROM journal
+        WHERE partition = ? AND (inbox, sequence) > (?, ?) ORDER BY inbox, sequence LIMIT ?";
+    let rows = sqlx::query(entries)
+        .bind(partition)
+        .bind(after.inbox)
+        .bind(sequence_text(after.sequence))
+        .bind(rows_max)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Columns::from(row).journal_entry()).collect()
+}

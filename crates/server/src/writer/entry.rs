@@ -1,0 +1,98 @@
+//! One command of an envelope: read, and whether it stands where it belongs.
+
+use std::fmt::{self, Display};
+
+use super::Crowd;
+
+/// Why a command cannot be; the reason that its dead letter carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(String);
+
+impl Refusal {
+    /// With this reason.
+    pub fn new(reason: impl Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A command as it stands in its envelope, for [`Crowd::decode`].
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// When it arrived, Unix milliseconds.
+    pub arrived_at_ms: i64,
+    /// Its JSON.
+    pub payload: &'a str,
+    entry: wire::Entry<'a>,
+    envelope_id: &'a str,
+    index: u32,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads the text of the entry at this place of an envelope.
+    pub(crate) fn read(envelope_id: &'a str, index: u32, text: &'a str) -> Result<Self, Refusal> {
+        let entry = wire::Entry::decode(text).map_err(Refusal::new)?;
+        Ok(Self { arrived_at_ms: entry.arrived_at_ms, payload: entry.payload, entry, envelope_id, index })
+    }
+
+    /// The id of the command: its own when it was sent again, else made of the envelope's id and its place in it.
+    pub fn id(&self) -> String {
+        self.entry.id(self.envelope_id, self.index as usize)
+    }
+}
+
+/// A command, and when it arrived.
+#[derive(Debug)]
+pub struct Arrived<T> {
+    /// Its place in its message.
+    pub index: u32,
+    /// When it arrived, Unix milliseconds.
+    pub at_ms: i64,
+    /// What it is.
+    pub command: T,
+}
+
+/// Reads a command that stands in this partition, of so many.
+///
+/// # Errors
+/// The reason to bury it: it is none, or belongs into another partition.
+pub(crate) fn decode<C: Crowd>(
+    crowd: &C,
+    (partition, partitions): (u16, u16),
+    envelope_id: &str,
+    index: u32,
+    text: &str,
+) -> Result<Arrived<C::Command>, Refusal> {
+    let entry = Entry::read(envelope_id, index, text)?;
+    let command = crowd.decode(&entry)?;
+    match crowd.route(&command).map(|route| partition_of(route, partitions)) {
+        Some(own) if own != partition => {
+            Err(Refusal::new(format_args!("belongs to partition {own}, stands in partition {partition}")))
+        }
+        _ => Ok(Arrived { index, at_ms: entry.arrived_at_ms, command }),
+    }
+}
+
+/// The partition into which an entry belongs, of so many; `None` for one that is every partition's, or cannot be read.
+pub(crate) fn partition_of_entry<C: Crowd>(crowd: &C, partitions: u16, text: &str) -> Option<u16> {
+    let command = crowd.decode(&Entry::read("", 0, text).ok()?).ok()?;
+    Some(partition_of(crowd.route(&command)?, partitions))
+}
+
+/// The partition of a route: FNV-1a (64 bits, folded to 32) of its bytes, modulo the number of partitions. It must
+/// never change while a game runs, and is what the senders of commands count by.
+///
+/// Source of the constants: the FNV specification, draft-eastlake-fnv, section 5.
+pub fn partition_of(route: &str, partitions: u16) -> u16 {
+    let hash = route.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let folded = (hash >> 32) ^ (hash & 0xffff_ffff);
+    let index = folded % u64::from(partitions.max(1));
+    u16::try_from(index).unwrap_or_default() // cannot fail: index < partitions ≤ u16::MAX
+}

@@ -1,0 +1,87 @@
+//! A batch of the game: what it reads in the ledger's snapshot and writes in the ledger's transaction, and what a
+//! handler remembers of each partition from one batch to the next.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use game::{PurchaseId, Rounds, Username, World};
+use ledger::{Error, Position, Read, Span, Write};
+
+use crate::OutboxRow;
+use crate::board::Board;
+use crate::session::each;
+
+/// What a batch works on.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The players, purchases and rounds that were asked for, as far as they exist; and what became of them.
+    pub world: World,
+    /// The top of the partition; `None` until a player changes.
+    board: Option<Board>,
+}
+
+/// What is remembered of a partition: true as long as the partition stands where it did.
+#[derive(Debug)]
+struct Remembered {
+    position: Position,
+    rounds: Arc<Rounds>,
+    board: Option<Board>,
+}
+
+/// What a handler remembers of all partitions, so that it need not be read again for each batch: the rounds and the
+/// top. A batch takes it out when it is loaded, and only a commit puts it back: after anything else it is forgotten.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<u16, Remembered>>);
+
+impl Memory {
+    /// Reads the players and purchases that a batch names, with the partition's rounds.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn load(
+        &self,
+        read: &mut Read<'_>,
+        usernames: &[Username],
+        purchases: &[(Username, PurchaseId)],
+    ) -> Result<Batch, Error> {
+        let partition = read.partition();
+        let (rounds, board) = match self.take(partition, read.position()) {
+            Some(Remembered { rounds, board, .. }) => (rounds, board),
+            None => (Arc::new(each!(read.session(), load::rounds(partition))?), None),
+        };
+        let players = each!(read.session(), load::players(partition, usernames))?;
+        let purchases = each!(read.session(), load::purchases(partition, purchases))?;
+        let applied_through_ms = read.mark();
+        Ok(Batch {
+            world: World { rounds, applied_through_ms, players, purchases, ..World::default() },
+            board,
+        })
+    }
+
+    /// Keeps what was learnt by a batch that is durable.
+    pub fn keep(&self, span: Span, batch: Batch) {
+        let remembered = Remembered { position: span.to, rounds: batch.world.rounds, board: batch.board };
+        self.lock().insert(span.partition, remembered);
+    }
+
+    fn take(&self, partition: u16, position: Position) -> Option<Remembered> {
+        self.lock().remove(&partition).filter(|remembered| remembered.position == position)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u16, Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner) // no code that can panic runs under the lock
+    }
+}
+
+/// Writes what a batch changed, and what is to be pushed because of it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn save(write: &mut Write<'_>, batch: &mut Batch, outbox: &[OutboxRow]) -> Result<(), Error> {
+    let partition = write.span().partition;
+    let world = &batch.world;
+    each!(write.session(), save::save(partition, world, outbox))?;
+    let board = batch.board.take();
+    batch.board = each!(write.session(), board::update(partition, board, world))?;
+    Ok(())
+}
