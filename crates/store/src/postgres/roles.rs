@@ -39,7 +39,8 @@ const RIGHTS: [(&str, &[(&str, &str)]); 4] = [
 /// What PostgreSQL lets everybody do and no role needs: advisory locks, one of which keeps two from migrating at once,
 /// and large objects, which would fill the disk. Only who owns the functions can forbid them, and that is a superuser:
 /// where the owner of the database is none, as in managed services, they stay allowed. Whoever owns the tables goes on
-/// to migrate, also if this was once done by a superuser.
+/// to migrate, also if this was once done by a superuser. The writer keeps that one lock for one release: a handler of
+/// the version before takes it whenever it starts.
 const REVOKE_FROM_ALL: &str = "DO $$
     DECLARE
         built_in regprocedure;
@@ -51,7 +52,7 @@ const REVOKE_FROM_ALL: &str = "DO $$
         LOOP
             EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', built_in);
             IF built_in = 'pg_advisory_xact_lock(bigint)'::regprocedure THEN
-                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', built_in, (
+                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO buttonparty_writer, %I', built_in, (
                     SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.meta'::regclass
                 ));
             END IF;
