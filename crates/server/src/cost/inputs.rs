@@ -75,7 +75,7 @@ impl Default for Inputs {
             linger_ms: 15.0,
             // A receive and a delete as long as a send, and a commit.
             turn_ms: 40.0,
-            // Measured, as `tests/it/cost.rs` does: 65 and 204 with usernames of 14 bytes.
+            // Measured, as `tests/it/cost.rs` does: 65 and 229 with usernames of 14 bytes.
             press_bytes: 65.0,
             answer_bytes: 229.0,
             // What a phone's HTTP library sends, estimated.

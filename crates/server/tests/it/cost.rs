@@ -41,8 +41,8 @@ fn the_price_of_a_million_presses_is_that_of_the_first_estimate() {
         ("compute", 0.001, 0.5, 0.05, 0.01),
         // Packed: the log that a press writes was measured since. Alone: two statements, from the rate that was measured.
         ("database", 0.011, 0.2, 0.25, 0.05),
-        // The 202 has 204 bytes; the estimate says 160.
-        ("egress", 0.014, 0.25, 0.03, 0.03),
+        // The 202 has 229 bytes, 25 of them to keep caches from keeping it; the estimate says 160.
+        ("egress", 0.014, 0.4, 0.03, 0.03),
     ];
     for (name, packed, packed_within, each, each_within) in table {
         let line = line(&report, name);
@@ -58,7 +58,7 @@ fn the_price_of_a_million_presses_is_that_of_the_first_estimate() {
     // What the estimate leaves out is the board, and what crosses zones.
     let estimated = |line: &&Line| line.each_usd.is_some();
     let packed: f64 = report.per_million_presses.iter().filter(estimated).map(|line| line.packed_usd).sum();
-    assert_near("together, packed", packed - sqs.packed_usd + report.sqs_when_full, 0.03, 0.25);
+    assert_near("together, packed", packed - sqs.packed_usd + report.sqs_when_full, 0.03, 0.3); // the larger answer too
     let note = report.notes.iter().find(|note| note.contains("Application Load Balancer")).unwrap();
     assert!(note.contains(" 0.09 ") || note.contains(" 0.089 "), "{note}");
 }
