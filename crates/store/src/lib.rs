@@ -10,6 +10,7 @@
 //! Each of them is a front over one backend; the conformance suite in `tests/` holds the backends equal. Time comes
 //! in as a value (`*_ms: i64`, Unix milliseconds).
 
+mod backend;
 mod batch;
 mod board;
 mod columns;

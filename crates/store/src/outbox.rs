@@ -2,18 +2,13 @@
 
 use game::Token;
 
+use crate::backend::{Backend, each};
 use crate::{DeviceRow, Error, Job, postgres, sqlite};
 
 /// Hands out what is to be pushed, under leases, so that several pushers share the work and one that dies is
 /// succeeded where it stopped. Cloning is cheap; clones share the connection.
 #[derive(Debug, Clone)]
-pub struct Outbox(Backend);
-
-#[derive(Debug, Clone)]
-enum Backend {
-    Postgres(postgres::Outbox),
-    Sqlite(sqlite::Outbox),
-}
+pub struct Outbox(Backend<postgres::Outbox, sqlite::Outbox>);
 
 impl Outbox {
     pub(crate) fn postgres(outbox: postgres::Outbox) -> Self {
@@ -31,10 +26,7 @@ impl Outbox {
     /// # Errors
     /// Whatever the database says.
     pub async fn take(&self, owner: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>, Error> {
-        match &self.0 {
-            Backend::Postgres(outbox) => outbox.take(owner, now_ms, lease_ms).await,
-            Backend::Sqlite(outbox) => outbox.take(owner, now_ms, lease_ms).await,
-        }
+        each!(&self.0, outbox => outbox.take(owner, now_ms, lease_ms).await)
     }
 
     /// The devices of a partition's players after this one, at most `limit`, in token order.
@@ -47,10 +39,7 @@ impl Outbox {
         after: Option<&Token>,
         limit: u32,
     ) -> Result<Vec<DeviceRow>, Error> {
-        match &self.0 {
-            Backend::Postgres(outbox) => outbox.devices(partition, after, limit).await,
-            Backend::Sqlite(outbox) => outbox.devices(partition, after, limit).await,
-        }
+        each!(&self.0, outbox => outbox.devices(partition, after, limit).await)
     }
 
     /// Notes that all devices up to this one have been dealt with, and begins the lease anew. `false`: somebody else
@@ -65,10 +54,7 @@ impl Outbox {
         now_ms: i64,
         lease_ms: i64,
     ) -> Result<bool, Error> {
-        match &self.0 {
-            Backend::Postgres(outbox) => outbox.advance(job, cursor, now_ms, lease_ms).await,
-            Backend::Sqlite(outbox) => outbox.advance(job, cursor, now_ms, lease_ms).await,
-        }
+        each!(&self.0, outbox => outbox.advance(job, cursor, now_ms, lease_ms).await)
     }
 
     /// Notes that every device has been dealt with. `false`: somebody else has taken the row; nothing was noted.
@@ -76,10 +62,7 @@ impl Outbox {
     /// # Errors
     /// Whatever the database says.
     pub async fn done(&self, job: &Job, now_ms: i64) -> Result<bool, Error> {
-        match &self.0 {
-            Backend::Postgres(outbox) => outbox.done(job, now_ms).await,
-            Backend::Sqlite(outbox) => outbox.done(job, now_ms).await,
-        }
+        each!(&self.0, outbox => outbox.done(job, now_ms).await)
     }
 
     /// How many rows are not done.
@@ -87,17 +70,11 @@ impl Outbox {
     /// # Errors
     /// Whatever the database says.
     pub async fn pending(&self) -> Result<u64, Error> {
-        match &self.0 {
-            Backend::Postgres(outbox) => outbox.pending().await,
-            Backend::Sqlite(outbox) => outbox.pending().await,
-        }
+        each!(&self.0, outbox => outbox.pending().await)
     }
 
     /// Closes the connection, after what is under way has ended.
     pub async fn close(&self) {
-        match &self.0 {
-            Backend::Postgres(outbox) => outbox.close().await,
-            Backend::Sqlite(outbox) => outbox.close().await,
-        }
+        each!(&self.0, outbox => outbox.close().await)
     }
 }

@@ -2,17 +2,12 @@
 
 use game::{Round, Standing, Username};
 
+use crate::backend::{Backend, each};
 use crate::{Counts, Error, Identity, JournalEntry, PlayerView, Position, State, TopRow, postgres, sqlite};
 
 /// Reads. Its connections are opened read-only. Cloning is cheap; clones share the connections.
 #[derive(Debug, Clone)]
-pub struct Reader(Backend);
-
-#[derive(Debug, Clone)]
-enum Backend {
-    Postgres(postgres::Reader),
-    Sqlite(sqlite::Reader),
-}
+pub struct Reader(Backend<postgres::Reader, sqlite::Reader>);
 
 impl Reader {
     pub(crate) fn postgres(reader: postgres::Reader) -> Self {
@@ -33,10 +28,7 @@ impl Reader {
         partition: u16,
         now_ms: i64,
     ) -> Result<Option<PlayerView>, Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.player(username, partition, now_ms).await,
-            Backend::Sqlite(reader) => reader.player(username, partition, now_ms).await,
-        }
+        each!(&self.0, reader => reader.player(username, partition, now_ms).await)
     }
 
     /// The best `limit` players, at most [`game::bounds::TOP_STORED_MAX`], best first.
@@ -44,10 +36,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database says.
     pub async fn top(&self, limit: usize) -> Result<Vec<TopRow>, Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.top(limit).await,
-            Backend::Sqlite(reader) => reader.top(limit).await,
-        }
+        each!(&self.0, reader => reader.top(limit).await)
     }
 
     /// The rounds that every partition knows, in order: the latest that has opened by now, and all that open later.
@@ -58,10 +47,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database says.
     pub async fn live_rounds(&self, now_ms: i64) -> Result<Vec<Round>, Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.live_rounds(now_ms).await,
-            Backend::Sqlite(reader) => reader.live_rounds(now_ms).await,
-        }
+        each!(&self.0, reader => reader.live_rounds(now_ms).await)
     }
 
     /// Where every player of a partition stands, in no order, and the position at which that is so.
@@ -69,10 +55,7 @@ impl Reader {
     /// # Errors
     /// [`Error::UnknownPartition`] when the game has no such partition.
     pub async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.standings(partition).await,
-            Backend::Sqlite(reader) => reader.standings(partition).await,
-        }
+        each!(&self.0, reader => reader.standings(partition).await)
     }
 
     /// Where each partition stands, in order.
@@ -80,10 +63,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database says.
     pub async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.positions().await,
-            Backend::Sqlite(reader) => reader.positions().await,
-        }
+        each!(&self.0, reader => reader.positions().await)
     }
 
     /// What the game belongs to; `None` before that is settled.
@@ -91,10 +71,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database says.
     pub async fn identity(&self) -> Result<Option<Identity>, Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.identity().await,
-            Backend::Sqlite(reader) => reader.identity().await,
-        }
+        each!(&self.0, reader => reader.identity().await)
     }
 
     /// How much there is.
@@ -102,10 +79,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database says.
     pub async fn counts(&self) -> Result<Counts, Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.counts().await,
-            Backend::Sqlite(reader) => reader.counts().await,
-        }
+        each!(&self.0, reader => reader.counts().await)
     }
 
     /// Whether the database can be read at all; cheap.
@@ -113,10 +87,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database says.
     pub async fn check(&self) -> Result<(), Error> {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.check().await,
-            Backend::Sqlite(reader) => reader.check().await,
-        }
+        each!(&self.0, reader => reader.check().await)
     }
 
     /// Whether the database is still where it was opened; a question to the system, not to the database. A server's is
@@ -138,29 +109,20 @@ impl Reader {
     /// Whatever the database says.
     pub async fn audit(&self) -> Result<Audit, Error> {
         match &self.0 {
-            Backend::Postgres(reader) => Ok(Audit(AuditBackend::Postgres(reader.audit().await?))),
-            Backend::Sqlite(reader) => Ok(Audit(AuditBackend::Sqlite(reader.audit().await?))),
+            Backend::Postgres(reader) => Ok(Audit(Backend::Postgres(reader.audit().await?))),
+            Backend::Sqlite(reader) => Ok(Audit(Backend::Sqlite(reader.audit().await?))),
         }
     }
 
     /// Closes the connections, after what is under way has ended; an [`Audit`] must be dropped first.
     pub async fn close(&self) {
-        match &self.0 {
-            Backend::Postgres(reader) => reader.close().await,
-            Backend::Sqlite(reader) => reader.close().await,
-        }
+        each!(&self.0, reader => reader.close().await)
     }
 }
 
 /// One moment of the whole database: everything that is read through it belongs together.
 #[derive(Debug)]
-pub struct Audit(AuditBackend);
-
-#[derive(Debug)]
-enum AuditBackend {
-    Postgres(postgres::Audit),
-    Sqlite(sqlite::Audit),
-}
+pub struct Audit(Backend<postgres::Audit, sqlite::Audit>);
 
 impl Audit {
     /// Where each partition stands, in order.
@@ -168,10 +130,7 @@ impl Audit {
     /// # Errors
     /// Whatever the database says.
     pub async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
-        match &mut self.0 {
-            AuditBackend::Postgres(audit) => audit.positions().await,
-            AuditBackend::Sqlite(audit) => audit.positions().await,
-        }
+        each!(&mut self.0, audit => audit.positions().await)
     }
 
     /// The generations that the game has had, in order, each with its inbox and its number of partitions; the last one
@@ -180,10 +139,7 @@ impl Audit {
     /// # Errors
     /// Whatever the database says.
     pub async fn generations(&mut self) -> Result<Vec<Identity>, Error> {
-        match &mut self.0 {
-            AuditBackend::Postgres(audit) => audit.generations().await,
-            AuditBackend::Sqlite(audit) => audit.generations().await,
-        }
+        each!(&mut self.0, audit => audit.generations().await)
     }
 
     /// The next messages of a partition's journal, at most `rows_max`, in the order in which they were applied.
@@ -197,10 +153,7 @@ impl Audit {
         after: Position,
         rows_max: u32,
     ) -> Result<Vec<JournalEntry>, Error> {
-        match &mut self.0 {
-            AuditBackend::Postgres(audit) => audit.journal(partition, after, rows_max).await,
-            AuditBackend::Sqlite(audit) => audit.journal(partition, after, rows_max).await,
-        }
+        each!(&mut self.0, audit => audit.journal(partition, after, rows_max).await)
     }
 
     /// Everything that follows from the journal. All of it is held in memory: about 1 KB for each player.
@@ -208,9 +161,6 @@ impl Audit {
     /// # Errors
     /// Whatever the database says.
     pub async fn state(&mut self) -> Result<State, Error> {
-        match &mut self.0 {
-            AuditBackend::Postgres(audit) => audit.state().await,
-            AuditBackend::Sqlite(audit) => audit.state().await,
-        }
+        each!(&mut self.0, audit => audit.state().await)
     }
 }

@@ -2,18 +2,13 @@
 
 use game::Round;
 
+use crate::backend::{Backend, each};
 use crate::{Error, Scheduled, postgres, sqlite};
 
 /// The schedule. Several schedulers may be at work: each method is one atomic step. Cloning is cheap; clones share
 /// the connection.
 #[derive(Debug, Clone)]
-pub struct Schedule(Backend);
-
-#[derive(Debug, Clone)]
-enum Backend {
-    Postgres(postgres::Schedule),
-    Sqlite(sqlite::Schedule),
-}
+pub struct Schedule(Backend<postgres::Schedule, sqlite::Schedule>);
 
 impl Schedule {
     pub(crate) fn postgres(schedule: postgres::Schedule) -> Self {
@@ -29,10 +24,7 @@ impl Schedule {
     /// # Errors
     /// Whatever the database says.
     pub async fn latest(&self) -> Result<Option<Scheduled>, Error> {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.latest().await,
-            Backend::Sqlite(schedule) => schedule.latest().await,
-        }
+        each!(&self.0, schedule => schedule.latest().await)
     }
 
     /// The round with this id.
@@ -40,10 +32,7 @@ impl Schedule {
     /// # Errors
     /// Whatever the database says.
     pub async fn get(&self, id: u64) -> Result<Option<Scheduled>, Error> {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.get(id).await,
-            Backend::Sqlite(schedule) => schedule.get(id).await,
-        }
+        each!(&self.0, schedule => schedule.get(id).await)
     }
 
     /// Adds a round. `false`: its id is taken, be it by a row that says the same; nothing changed.
@@ -51,10 +40,7 @@ impl Schedule {
     /// # Errors
     /// Whatever the database says.
     pub async fn insert_if_absent(&self, scheduled: &Scheduled) -> Result<bool, Error> {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.insert_if_absent(scheduled).await,
-            Backend::Sqlite(schedule) => schedule.insert_if_absent(scheduled).await,
-        }
+        each!(&self.0, schedule => schedule.insert_if_absent(scheduled).await)
     }
 
     /// Replaces a round by another with the same id, or by itself at a later stage, if it is still
@@ -65,11 +51,10 @@ impl Schedule {
     /// # Errors
     /// Whatever the database says.
     pub async fn replace_drawn(&self, drawn: &Round, new: &Scheduled) -> Result<bool, Error> {
-        match &self.0 {
-            _ if drawn.id != new.round.id => Ok(false),
-            Backend::Postgres(schedule) => schedule.replace_drawn(drawn, new).await,
-            Backend::Sqlite(schedule) => schedule.replace_drawn(drawn, new).await,
+        if drawn.id != new.round.id {
+            return Ok(false);
         }
+        each!(&self.0, schedule => schedule.replace_drawn(drawn, new).await)
     }
 
     /// Notes that every partition has the round durably. `false`: it was never fixed; nothing changed.
@@ -77,10 +62,7 @@ impl Schedule {
     /// # Errors
     /// Whatever the database says.
     pub async fn announced(&self, id: u64) -> Result<bool, Error> {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.announced(id).await,
-            Backend::Sqlite(schedule) => schedule.announced(id).await,
-        }
+        each!(&self.0, schedule => schedule.announced(id).await)
     }
 
     /// Notes how many of the round's ticks have been sent; never fewer than noted before.
@@ -88,10 +70,7 @@ impl Schedule {
     /// # Errors
     /// Whatever the database says.
     pub async fn ticked(&self, id: u64, ticks_sent: u8) -> Result<(), Error> {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.ticked(id, ticks_sent).await,
-            Backend::Sqlite(schedule) => schedule.ticked(id, ticks_sent).await,
-        }
+        each!(&self.0, schedule => schedule.ticked(id, ticks_sent).await)
     }
 
     /// The rounds that are not announced everywhere or whose ticks have not all been sent, in the order of their ids.
@@ -99,17 +78,11 @@ impl Schedule {
     /// # Errors
     /// Whatever the database says.
     pub async fn unfinished(&self) -> Result<Vec<Scheduled>, Error> {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.unfinished().await,
-            Backend::Sqlite(schedule) => schedule.unfinished().await,
-        }
+        each!(&self.0, schedule => schedule.unfinished().await)
     }
 
     /// Closes the connection, after what is under way has ended.
     pub async fn close(&self) {
-        match &self.0 {
-            Backend::Postgres(schedule) => schedule.close().await,
-            Backend::Sqlite(schedule) => schedule.close().await,
-        }
+        each!(&self.0, schedule => schedule.close().await)
     }
 }

@@ -4,17 +4,12 @@ use std::path::Path;
 
 use ledger::Ledger;
 
+use crate::backend::{Backend, each};
 use crate::{Error, Migrated, Options, Outbox, Reader, RolePasswords, Schedule, postgres, sqlite};
 
 /// The address of a game's database. Making one touches nothing; each role opens what it needs.
 #[derive(Debug, Clone)]
-pub struct Store(Backend);
-
-#[derive(Debug, Clone)]
-enum Backend {
-    Postgres(Box<postgres::Database>),
-    Sqlite(sqlite::Database),
-}
+pub struct Store(Backend<Box<postgres::Database>, sqlite::Database>);
 
 impl Store {
     /// A database of a PostgreSQL server, 15 or newer, that exists: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with
@@ -82,10 +77,7 @@ impl Store {
     /// [`Error::OlderSchema`] when the migrations are still to be run, [`Error::NewerSchema`] when a later program has
     /// done more than add to the schema.
     pub async fn ledger(&self) -> Result<Ledger, Error> {
-        match &self.0 {
-            Backend::Postgres(database) => database.ledger().await,
-            Backend::Sqlite(database) => database.ledger().await,
-        }
+        each!(&self.0, database => database.ledger().await)
     }
 
     /// Opens the readers' side, which cannot write.
