@@ -40,6 +40,8 @@ impl Hold {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::Hold;
 
     #[test]
@@ -53,6 +55,10 @@ mod tests {
 
         let held = Hold::take(&database, "handler").unwrap();
         assert!(held.is_some());
+        let lock = folder.path().join("inbox.sqlite-handler.lock");
+        let mode = std::fs::metadata(lock).unwrap().permissions().mode();
+        // A tool that runs as another user reads it, and none but its owner writes to it.
+        assert_eq!(mode & 0o133, 0, "{mode:o}");
         for path in [&database, &other] {
             assert!(Hold::take(path, "handler").unwrap().is_none());
         }
