@@ -36,3 +36,4 @@ mod start;
 mod support;
 mod telemetry;
 mod template;
+mod versions;

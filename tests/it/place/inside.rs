@@ -94,6 +94,11 @@ impl Place {
         self.services().database.connect().await
     }
 
+    /// Restores a dump into the empty database of [`Stack::Services`].
+    pub(crate) async fn restore(&self, dump: &str) {
+        self.services().database.execute(dump).await;
+    }
+
     /// Changes the embedded inbox in the same way.
     pub(crate) async fn change_inbox_file(&self, statement: &'static str) {
         change(&self.folder().join(INBOX), statement).await;
