@@ -1,21 +1,21 @@
-//! The writer loop over a full inbox: what the other sides are compared with.
+//! The handler's loop over a full inbox: what the other sides are compared with.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::handler::Step;
+use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder, Handler};
 use game::{Action, Add, Round, Standing, Username, partition_of};
 use queue::{Outgoing, Queue};
 use ranks::Ranks;
 use server::bounds::HANDLER_LOOPS_MAX;
 use server::button::Button;
 use server::clock::{Clock, Stopwatch};
-use server::writer::{Identity, Step, Writer};
 use store::Store;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use wire::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
 
 use crate::{Outcome, RUNS};
 
@@ -78,13 +78,13 @@ impl Measured {
     }
 }
 
-/// The writer's loops with their inbox and their store, and the ranks that they project into.
+/// The handler's loops with their inbox and their store, and the ranks that they project into.
 pub(crate) struct Ours {
     queue: Queue,
     packer: Packer,
     partitions: u16,
     /// As many as a handler has for these partitions.
-    loops: Vec<Writer<Button>>,
+    loops: Vec<Handler<Button>>,
     store: Store,
     ranks: Option<Arc<Ranks>>,
 }
@@ -105,11 +105,10 @@ impl Ours {
         store.migrate().await?;
         let ledger = store.ledger().await?;
         let identity = ledger.settle_identity(queue.inbox_id(), partitions, clock.now_ms()).await?;
-        let identity = Identity { inbox_id: identity.inbox_id, generation: identity.inbox, partitions };
         let button = Arc::new(Button::new(clock.clone(), ranks.clone(), Arc::new(Notify::new())));
         let make = |_| {
             let (queue, ledger, button) = (queue.clone(), ledger.clone(), Arc::clone(&button));
-            Writer::new(queue, ledger, button, clock.clone(), identity.clone(), VISIBILITY_MS)
+            Handler::new(queue, ledger, button, clock.clone(), identity.clone(), VISIBILITY_MS)
         };
         let loops = (0..partitions.min(HANDLER_LOOPS_MAX)).map(make).collect();
         Ok(Self { queue, packer, partitions, loops, store, ranks })
@@ -207,7 +206,7 @@ impl Ours {
 }
 
 /// Steps until nothing is left to receive. Returns the commands that it has applied, and the steps.
-async fn until_idle(mut writer: Writer<Button>) -> Outcome<(Writer<Button>, u64, u64)> {
+async fn until_idle(mut writer: Handler<Button>) -> Outcome<(Handler<Button>, u64, u64)> {
     let (mut applied, mut steps) = (0, 0);
     loop {
         match writer.step(Duration::ZERO).await? {

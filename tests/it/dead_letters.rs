@@ -150,7 +150,7 @@ async fn poison_is_buried_with_its_reason_and_its_neighbours_are_applied(
     for (index, (bad, reason)) in poison.iter().enumerate() {
         let index = 2 * index;
         // What can be read keeps the id that it has had as a command of its envelope.
-        let letter = find(&index.to_string(), &wire::with_id(bad, &format!("mixed.{index}")));
+        let letter = find(&index.to_string(), &engine::envelope::with_id(bad, &format!("mixed.{index}")));
         assert!(letter["reason"].as_str().unwrap().contains(reason), "{letter}");
         assert!(letter["id"].as_str().unwrap().starts_with(&format!("{inbox_id}/0/")), "{letter}");
         assert_eq!(letter["partition"], 0);

@@ -135,9 +135,9 @@ async fn applied(place: &Place) -> (Vec<Scheduled>, State, Announcements) {
     for partition in 0..PARTITIONS {
         for message in audit.journal(partition, Position::default(), 100_000).await.unwrap() {
             assert!(message.buried.is_empty(), "{}", message.body);
-            let envelope = wire::decode(&message.body).unwrap();
-            for entry in envelope.raw_entries() {
-                let entry = wire::Entry::decode(entry).unwrap();
+            let envelope = engine::Envelope::decode(&message.body).unwrap();
+            for entry in envelope.entries() {
+                let entry = entry.unwrap();
                 if let Action::Announce(round) = wire::decode_action(entry.payload, String::new).unwrap() {
                     *announcements.entry((partition, round.id, round.opens_at_ms)).or_default() += 1;
                 }

@@ -1,17 +1,7 @@
-//! Every bound of the server, with its unit, in one place.
+//! Every bound of the server, with its unit, in one place; those of what all crowds have in common are the engine's.
 
-/// Commands that ingest holds before they are in the inbox, at most.
-pub const PENDING_COMMANDS_MAX: usize = 50_000;
-/// Bytes of commands that ingest holds before they are in the inbox, at most: 64 MiB.
-pub const PENDING_BYTES_MAX: usize = 64 << 20;
-/// How long after an envelope was begun its senders are told 503 at the latest, in milliseconds; until then it is sent
-/// again and again under the same id.
-pub const RESEND_MS_MAX: i64 = 60_000;
-/// How long a try of a send may take at the least, in milliseconds: an envelope with less time left is given up rather
-/// than cut off the try of younger ones.
-pub const TRY_MS_MIN: u64 = 1_000;
-/// Shortest and longest wait before the same thing is tried again, in milliseconds.
-pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
+pub use engine::bounds::*;
+
 /// What a phone is told to wait when it is turned away, in milliseconds.
 pub const RETRY_AFTER_MS: i64 = 1_000;
 /// How long a connection may ask for nothing before it is closed, in milliseconds; at most half as long again. The head
@@ -41,8 +31,6 @@ pub const HTTP_STOP_MS_MAX: u64 = 5_000;
 pub const HEALTH_CACHE_MS: i64 = 500;
 /// How often ranks are compared with the store, in milliseconds.
 pub const RANKS_COMPARE_MS: u64 = 250;
-/// Live events that a slow connection may be behind before it is brought up to date at once.
-pub const LIVE_BEHIND_MAX: usize = 64;
 /// How often live connections are fed from the store at the least, in milliseconds; the board changes at most so often.
 pub const LIVE_POLL_MS: i64 = 250;
 /// How long after a look the next commit may cause another one for rounds, in milliseconds.
@@ -51,18 +39,10 @@ pub const LIVE_ROUNDS_MS: u64 = 20;
 pub const LIVE_BOARD_ROWS: usize = 10;
 /// Silence after which a live connection gets a comment that keeps it open, in milliseconds.
 pub const LIVE_KEEP_ALIVE_MS: u64 = 15_000;
-/// Messages that the handler applies in one transaction, at most.
-pub const BATCH_MESSAGES_MAX: usize = 256;
-/// Bytes of messages that the handler applies in one transaction, at most.
-pub const BATCH_BYTES_MAX: usize = 1 << 20;
-/// Batches that a loop reads on in one partition before it looks at the others.
-pub const READ_ON_MAX: u32 = 16;
 /// How long one receive waits for a message, in milliseconds.
 pub const RECEIVE_WAIT_MS: u64 = 1_000;
 /// How long one receive from SQS waits, in milliseconds: the longest that SQS allows, since every request costs.
 pub const RECEIVE_WAIT_SQS_MS: u64 = 20_000;
-/// How long a receive that is under way may go on after a stop was asked for, in milliseconds.
-pub const RECEIVE_STOP_MS_MAX: u64 = 1_000;
 /// How long a statement of the store may take, in milliseconds; less where the visibility is short.
 pub const STATEMENT_MS_MAX: u64 = 10_000;
 /// How long a transaction of the store may stand still, in milliseconds; less where the visibility is short.
@@ -71,10 +51,6 @@ pub const IDLE_MS_MAX: u64 = 5_000;
 pub const POSTGRES_READERS: u32 = 8;
 /// Loops of the handler that work side by side, at most; each holds one partition at a time.
 pub const HANDLER_LOOPS_MAX: u16 = 4;
-/// How often a message whose commit keeps failing for good is tried alone before it is buried.
-pub const POISON_TRIES_MAX: u32 = 3;
-/// How often a batch is read again because another handler moved the position, before it is given back.
-pub const FENCED_TRIES_MAX: u32 = 3;
 /// How often the scheduler looks at its table at the least, in milliseconds.
 pub const SCHEDULE_POLL_MS: u64 = 250;
 /// How much earlier than the lead the scheduler begins to announce, so that it is done by then, in milliseconds.
@@ -112,10 +88,6 @@ pub const LOGIN_PAUSE_MS: u64 = 1_000;
 pub const SHUTDOWN_MS_MAX: u64 = 9_000;
 /// How long a check of `/readyz` may take, in milliseconds.
 pub const READY_MS_MAX: u64 = 2_000;
-/// Characters of the reason that a dead letter keeps; a reason may quote what it is about.
-pub const REASON_CHARS_MAX: usize = 500;
-/// Dead letters that are listed, and taken off the list, at a time.
-pub const DEAD_PAGE: usize = 1_000;
 /// How long `cost` waits for the metrics of a process, in milliseconds.
 pub const METRICS_MS_MAX: u64 = 5_000;
 /// Bytes of these metrics, at most: 4 MiB.

@@ -1,7 +1,8 @@
-//! The button's crowd: what the writer loop does with this game's commands.
+//! The button's crowd: what the handler's loop does with this game's commands.
 
 use std::sync::Arc;
 
+use engine::{Arrived, Crowd, Entry, Refusal};
 use game::{Action, Outcome, PressOutcome, PurchaseOutcome, Round, Standing, Username};
 use ledger::{Read, Span, Write};
 use metrics::{Counter, counter};
@@ -12,9 +13,8 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::clock::Clock;
-use crate::writer::{Arrived, Crowd, Entry, Refusal};
 
-/// The game's side of the writer loop.
+/// The game's side of the handler's loop.
 pub struct Button {
     memory: Memory,
     clock: Clock,

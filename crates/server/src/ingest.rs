@@ -1,13 +1,11 @@
 //! Ingest: takes players' commands over HTTP, and says 202 when they are durably in the inbox. It judges only their
 //! shape; the rules are the handler's business.
 
-mod batcher;
-
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-pub use batcher::{Batcher, BatcherOptions, Flushed, Overloaded, Ticket};
+pub use engine::batcher::{Batcher, BatcherOptions, Flushed, Overloaded, Ticket};
 use game::{Action, PurchaseId, partition_of};
 use metrics::{Counter, counter};
 use serve::{Cause, problem};

@@ -10,7 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Handler;
+use engine::handler::StepError;
 use futures_util::FutureExt;
+use ledger::Identity;
 use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) use open::check_age;
 pub use open::{migrated_store, open_existing_ledger, open_existing_queue, open_existing_reader, open_queue};
@@ -28,7 +31,6 @@ use crate::http::{App, Limits};
 use crate::live::feed::Feed;
 use crate::push::{Pusher, Sink};
 use crate::rebuilder::Rebuilder;
-use crate::writer::{Identity, StepError, Writer};
 
 /// Why a process does not start, or ends.
 #[derive(Debug, thiserror::Error)]
@@ -272,14 +274,14 @@ impl Node {
         if let (Some(queue), Some((ledger, button))) = (&self.parts.queue, &self.parts.handler) {
             let identity = Identity {
                 inbox_id: queue.inbox_id().to_owned(),
-                generation: self.parts.generation,
+                inbox: self.parts.generation,
                 partitions: config.partitions,
             };
             for _ in 0..config.partitions.min(HANDLER_LOOPS_MAX) {
                 let (queue, ledger, button) = (queue.clone(), ledger.clone(), Arc::clone(button));
                 let (clock, identity) = (clock.clone(), identity.clone());
-                let writer = Writer::new(queue, ledger, button, clock, identity, config.visibility_ms);
-                let run = Box::pin(writer.run(open::receive_wait(config), self.stop.clone())); // it is large
+                let handler = Handler::new(queue, ledger, button, clock, identity, config.visibility_ms);
+                let run = Box::pin(handler.run(open::receive_wait(config), self.stop.clone())); // it is large
                 self.tasks.spawn(async move { run.await.map_err(NodeError::Handler) });
             }
         }

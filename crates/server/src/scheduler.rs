@@ -9,6 +9,7 @@ mod waits;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
 use game::schedule::Cadence;
 use game::{Action, Round};
 pub use operator::OpenError;
@@ -20,7 +21,6 @@ use store::{Schedule, Scheduled, Stage};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use wire::EnvelopeBuilder;
 
 use crate::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN, SCHEDULE_POLL_MS, TICK_DELAY_MS};
 use crate::clock::{Clock, backoff};
@@ -213,7 +213,7 @@ impl Scheduler {
         let envelope = |partition| {
             // A message whose id begins so is not counted in the backlog: a round is secret until it opens.
             let id = format!("~{id}-{partition}");
-            let mut builder = EnvelopeBuilder::new(inbox, partitions, &id, wire::ENVELOPE_BYTES_MAX);
+            let mut builder = EnvelopeBuilder::new(inbox, partitions, &id, ENVELOPE_BYTES_MAX);
             builder.push(None, now_ms, &payload);
             Outgoing { partition, id, body: builder.finish() }
         };

@@ -2,11 +2,12 @@
 //! store holds, row by row. It reads one moment of the store, so that the game can go on meanwhile. Generation by
 //! generation: where the number of partitions changed, the worlds are dealt anew as the store was.
 
+use engine::Envelope;
+use engine::handler::{WHOLE, decode};
 use game::World;
 use store::{Audit, Difference, Identity, JournalEntry, Position, Reader, State, TableDigest};
 
 use crate::button::Button;
-use crate::writer::{WHOLE, decode};
 
 /// Messages of the journal that are read at a time.
 const PAGE_ROWS: u32 = 256;
@@ -130,7 +131,7 @@ fn replay_message(
     if message.buried.contains(&WHOLE) {
         return Ok(());
     }
-    let envelope = wire::decode(&message.body).map_err(|error| error.to_string())?;
+    let envelope = Envelope::decode(&message.body).map_err(|error| error.to_string())?;
     for (index, text) in (0..).zip(envelope.raw_entries()) {
         if message.buried.contains(&index) {
             continue;

@@ -7,7 +7,16 @@ use game::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::DecodeError;
+/// Why a text is no command. It is the reason that a dead letter carries.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The text is no known command.
+    #[error("not a command: {0}")]
+    Command(serde_json::Error),
+    /// A value of the command breaks a rule.
+    #[error("invalid command: {0}")]
+    Invalid(#[from] game::Invalid),
+}
 
 /// The JSON form: `{"press":{"username":"ada"}}` and so on. What it does not know it refuses.
 #[derive(Serialize, Deserialize)]
@@ -78,22 +87,7 @@ pub fn encode_action(
         },
         Action::Tick { through_ms } => Json::Tick { through_ms: *through_ms },
     };
-    let begins_at = out.len();
-    serde_json::to_writer(&mut *out, &json)?;
-    escape_noncharacters(out, begins_at);
-    Ok(())
-}
-
-/// Writes U+FFFE and U+FFFF as JSON's escapes. They are no characters, and XML has no room for them; SQS takes only
-/// what XML can hold, so that one name with them would keep a whole envelope out.
-fn escape_noncharacters(out: &mut Vec<u8>, begins_at: usize) {
-    let json = out.get(begins_at..).unwrap_or_default();
-    if !json.windows(3).any(|bytes| matches!(bytes, [0xEF, 0xBF, 0xBE | 0xBF])) {
-        return;
-    }
-    let escaped = String::from_utf8_lossy(json).replace('\u{FFFE}', r"\ufffe").replace('\u{FFFF}', r"\uffff");
-    out.truncate(begins_at);
-    out.extend_from_slice(escaped.as_bytes());
+    serde_json::to_writer(out, &json)
 }
 
 /// Reads a command; `entry_id` names a purchase that came without an id.

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use engine::{ENVELOPE_BYTES_MAX, Envelope, EnvelopeBuilder};
 use game::{Action, Add, Round, Username, partition_of};
 use queue::{Backlog, Outgoing};
 use servers::proxy::Proxy;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use store::{Position, Scheduled, Stage, State};
-use wire::{Entry, EnvelopeBuilder};
 
 use super::{GAME, INBOX, Place, Stack};
 use crate::support::{eventually, now_ms, run};
@@ -152,7 +152,7 @@ impl Place {
         let inbox = self.inbox().await;
         let begin = |number: usize| {
             let id = format!("past-{}-{number}", now_ms());
-            (EnvelopeBuilder::new(inbox.inbox_id(), partitions, &id, wire::ENVELOPE_BYTES_MAX), id)
+            (EnvelopeBuilder::new(inbox.inbox_id(), partitions, &id, ENVELOPE_BYTES_MAX), id)
         };
         let mut open: Vec<_> = (0..usize::from(partitions)).map(begin).collect();
         let mut ready = Vec::new();
@@ -223,10 +223,10 @@ impl Place {
                 after = last.position;
                 for message in &page {
                     assert!(message.buried.is_empty(), "{}", message.body);
-                    let envelope = wire::decode(&message.body).unwrap();
-                    for (index, text) in envelope.raw_entries().enumerate() {
-                        let entry = Entry::decode(text).unwrap();
-                        let id = entry.id(&envelope.id, index);
+                    let envelope = Envelope::decode(&message.body).unwrap();
+                    for entry in envelope.entries() {
+                        let entry = entry.unwrap();
+                        let id = entry.id();
                         let action = wire::decode_action(entry.payload, || id.clone()).unwrap();
                         assert!(ids.insert(id.clone()), "{id} stands in the journal twice");
                         all.push(Applied { partition, id, arrived_at_ms: entry.arrived_at_ms, action });

@@ -116,14 +116,15 @@ fn logs_are_kept_for_as_long_as_is_said_and_everybody_has_one() {
 /// The words that alarms look for in logs are words that the program says.
 #[test]
 fn alarms_look_for_what_the_program_says() {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/server/src");
-    let source = text_of(Path::new(source));
+    let of =
+        |name: &str| text_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates").join(name).join("src"));
+    let source = ["engine", "server"].map(of).concat();
     let template = Template::new();
     let mut said = 0;
     for (name, filter) in template.of_type("AWS::Logs::MetricFilter") {
         for part in filter["FilterPattern"].as_str().unwrap().split("$.message = \"").skip(1) {
             let words = part.split('"').next().unwrap();
-            assert!(source.contains(&format!("\"{words}\")")), "{name}: nobody says {words}");
+            assert!(source.contains(&format!("\"{words}\"")), "{name}: nobody says {words}");
             said += 1;
         }
     }

@@ -78,7 +78,7 @@ fn sixteen_partitions_make_more_requests_than_the_first_estimate_says() {
 fn a_press_has_as_many_bytes_as_is_assumed() {
     let inbox = "arn:aws:sqs:us-east-1:123456789012:buttonparty.fifo@1763722456";
     let mut builder =
-        wire::EnvelopeBuilder::new(inbox, 16, "cea6961c4f7eb952-1a2b", wire::ENVELOPE_BYTES_MAX);
+        engine::EnvelopeBuilder::new(inbox, 16, "cea6961c4f7eb952-1a2b", engine::ENVELOPE_BYTES_MAX);
     let head = builder.bytes() as f64;
     assert_near("an envelope without entries", head, HEAD_BYTES, 0.05);
     let mut payload = Vec::new();

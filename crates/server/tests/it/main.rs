@@ -1,8 +1,6 @@
 //! The server's loops, stepped without timers: the clock is moved by hand, inbox and store are real files.
 
 #[cfg(test)]
-mod batcher;
-#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod connections;
@@ -13,6 +11,8 @@ mod http;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod partitions;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod repartition;
@@ -20,5 +20,3 @@ mod repartition;
 mod scheduler;
 #[cfg(test)]
 mod support;
-#[cfg(test)]
-mod writer;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use engine::handler::{Step, StepError};
+use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder, Handler};
 use game::{Action, Powerup, PowerupKind, PurchaseId, Round, World, partition_of};
+use ledger::Identity;
 use queue::{DeadLetter, Limit};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -10,10 +13,8 @@ use server::button::Button;
 use server::dlq;
 use server::repartition::{RepartitionError, repartition};
 use server::verify::verify;
-use server::writer::{Identity, Step, StepError, Writer};
 use store::Store;
 use tokio::sync::Notify;
-use wire::EnvelopeBuilder;
 
 use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS, add, in_time, user};
 
@@ -34,15 +35,15 @@ impl Bench {
     async fn new(partitions: u16) -> Self {
         let site = Site::new().await;
         let (store, _) = site.game(partitions).await;
-        let identity = Identity { inbox_id: site.queue.inbox_id().to_owned(), generation: 1, partitions };
+        let identity = Identity { inbox: 1, inbox_id: site.queue.inbox_id().to_owned(), partitions };
         Self { site, store, identity, model: World::default(), at_ms: NOW_MS, sent: 0 }
     }
 
-    async fn handler(&self) -> Writer<Button> {
+    async fn handler(&self) -> Handler<Button> {
         let ledger = self.store.ledger().await.unwrap();
         let clock = self.site.clock.clone();
         let button = Arc::new(Button::new(clock.clone(), None, Arc::new(Notify::new())));
-        Writer::new(self.site.queue.clone(), ledger, button, clock, self.identity.clone(), VISIBILITY_MS)
+        Handler::new(self.site.queue.clone(), ledger, button, clock, self.identity.clone(), VISIBILITY_MS)
     }
 
     /// Sends a command to its player's partition, or to all of them, and applies it to the model.
@@ -65,7 +66,7 @@ impl Bench {
         let Identity { inbox_id, partitions, .. } = &self.identity;
         let mut payload = Vec::new();
         wire::encode_action(action, true, &mut payload).unwrap();
-        let mut builder = EnvelopeBuilder::new(inbox_id, *partitions, id, wire::ENVELOPE_BYTES_MAX);
+        let mut builder = EnvelopeBuilder::new(inbox_id, *partitions, id, ENVELOPE_BYTES_MAX);
         builder.push(None, self.at_ms, &payload).unwrap();
         builder.finish()
     }
@@ -86,7 +87,7 @@ impl Bench {
         let changed = repartition(&self.site.queue, &ledger, partitions, NOW_MS).await;
         ledger.close().await;
         let changed = changed?;
-        self.identity.generation = changed.inbox;
+        self.identity.inbox = changed.inbox;
         self.identity.partitions = changed.partitions;
         Ok(())
     }
@@ -255,7 +256,7 @@ async fn what_was_buried_before_can_be_redriven() {
         (0..).map(|n| format!("{number}-{n}")).find(|name| partition_of(name, 5) == partition).unwrap()
     };
     let (single, first, second) = (name(1, 4), name(2, 4), name(3, 4));
-    let mut builder = EnvelopeBuilder::new(&bench.identity.inbox_id, 5, "old", wire::ENVELOPE_BYTES_MAX);
+    let mut builder = EnvelopeBuilder::new(&bench.identity.inbox_id, 5, "old", ENVELOPE_BYTES_MAX);
     for name in [&first, &second] {
         let add = format!(r#"{{"add":{{"username":"{name}"}}}}"#);
         builder.push(None, NOW_MS + 7, add.as_bytes()).unwrap();

@@ -9,6 +9,7 @@ mod ticks;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use engine::Envelope;
 use game::schedule::Cadence;
 use game::{Action, Round};
 use rand::SeedableRng;
@@ -16,7 +17,6 @@ use rand::rngs::StdRng;
 use server::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN};
 use server::scheduler::{Scheduler, SchedulerOptions};
 use store::{Schedule, Scheduled, Stage, Store};
-use wire::Entry;
 
 use crate::support::{NOW_MS, Site};
 
@@ -107,11 +107,10 @@ impl Bench {
     /// Takes what the scheduler has sent out of the inbox.
     async fn sent(&self) -> Vec<Sent> {
         let sent = |(partition, message): (u16, queue::Message)| {
-            let envelope = wire::decode(&message.body).unwrap();
+            let envelope = Envelope::decode(&message.body).unwrap();
             assert_eq!((&*envelope.inbox, envelope.partitions), (self.queue.inbox_id(), PARTITIONS));
-            let entries: Vec<_> = envelope.raw_entries().collect();
-            assert_eq!(entries.len(), 1);
-            let entry = Entry::decode(entries[0]).unwrap();
+            assert_eq!(envelope.entries().len(), 1);
+            let entry = envelope.entries().next().unwrap().unwrap();
             let action = wire::decode_action(entry.payload, || unreachable!()).unwrap();
             Sent { partition, id: message.id, at_ms: message.sent_at_ms, action }
         };

@@ -1,8 +1,10 @@
 //! The envelope: every action survives the way through it, and no envelope is larger than allowed.
 
+use engine::envelope::entry_id;
+use engine::{ENVELOPE_BYTES_MAX, Entry, Envelope, EnvelopeBuilder};
 use game::{Action, PurchaseId};
 use proptest::prelude::*;
-use wire::{ENVELOPE_BYTES_MAX, Entry, EnvelopeBuilder, decode, decode_action, encode_action, entry_id};
+use wire::{decode_action, encode_action};
 
 use crate::values::{action, redriven_id, time_ms};
 
@@ -52,20 +54,6 @@ fn pack(entries: &[(Option<String>, i64, Vec<u8>)], bytes_max: usize) -> Vec<(St
     done
 }
 
-/// SQS refuses a message with them, and everybody's commands that are in it.
-#[test]
-fn what_is_no_character_is_escaped() {
-    let username = game::Username::new("a\u{fffe}b\u{ffff}\u{fffd}").expect("it is a name");
-    let action = Action::Press { username };
-    let mut out = b"before \xEF\xBF\xBF".to_vec();
-    encode_action(&action, false, &mut out).expect("every action can be written");
-    let (before, written) = out.split_at(10);
-    assert_eq!(before, b"before \xEF\xBF\xBF", "what stood there stays");
-    let written = std::str::from_utf8(written).expect("JSON is UTF-8");
-    assert_eq!(written, "{\"press\":{\"username\":\"a\\ufffeb\\uffff\u{fffd}\"}}");
-    assert_eq!(decode_action(written, String::new).expect("it can be read"), action);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -80,16 +68,16 @@ proptest! {
             .collect();
         let mut sent = sent.into_iter();
         for (number, (text, entries)) in pack(&entries, bytes_max).into_iter().enumerate() {
-            let envelope = decode(&text).unwrap();
+            let envelope = Envelope::decode(&text).unwrap();
             prop_assert_eq!(envelope.inbox.as_ref(), INBOX);
             prop_assert_eq!(envelope.partitions, PARTITIONS);
             prop_assert_eq!(envelope.id.as_ref(), format!("e{number}"));
             prop_assert_eq!(envelope.raw_entries().len(), entries);
             for (index, raw) in envelope.raw_entries().enumerate() {
                 let ((action, given), redriven, at_ms) = sent.next().unwrap();
-                let entry = Entry::decode(raw).unwrap();
+                let entry = Entry::read(&envelope.id, index, raw).unwrap();
                 prop_assert_eq!(entry.arrived_at_ms, at_ms);
-                let id = entry.id(&envelope.id, index);
+                let id = entry.id();
                 prop_assert_eq!(&id, &redriven.unwrap_or_else(|| entry_id(&envelope.id, index)));
                 let unnamed = matches!(action, Action::Buy { .. }) && !given;
                 if unnamed && PurchaseId::new(&id).is_err() {
@@ -110,40 +98,6 @@ proptest! {
         let read = decode_action(text, || unreachable!("the purchase has an id")).unwrap();
         prop_assert_eq!(payload(&read, true), first);
     }
-}
-
-#[test]
-fn the_text_is_what_the_documentation_shows() {
-    let mut builder = EnvelopeBuilder::new("i\"1", 16, "5f-2a", ENVELOPE_BYTES_MAX);
-    let press = payload(&Action::Press { username: game::Username::new("ada").unwrap() }, false);
-    assert_eq!(builder.push(None, 7, &press), Some(0));
-    assert_eq!(builder.push(Some("5f-1.3\""), 8, br#"{"tick":{"through_ms":9}}"#), Some(1));
-    let expected = concat!(
-        r#"{"v":1,"inbox":"i\"1","partitions":16,"id":"5f-2a","entries":["#,
-        r#"{"at":7,"c":{"press":{"username":"ada"}}},"#,
-        r#"{"id":"5f-1.3\"","at":8,"c":{"tick":{"through_ms":9}}}]}"#
-    );
-    assert_eq!(builder.finish(), expected);
-}
-
-#[test]
-fn an_envelope_may_be_exactly_full() {
-    let push = |builder: &mut EnvelopeBuilder| builder.push(None, 7, b"{}");
-    let mut two = EnvelopeBuilder::new(INBOX, PARTITIONS, "e", ENVELOPE_BYTES_MAX);
-    assert_eq!((push(&mut two), push(&mut two)), (Some(0), Some(1)));
-    for (bytes_max, second) in [(two.bytes(), Some(1)), (two.bytes() - 1, None), (0, None)] {
-        let mut builder = EnvelopeBuilder::new(INBOX, PARTITIONS, "e", bytes_max);
-        assert_eq!(push(&mut builder), Some(0));
-        assert_eq!(push(&mut builder), second, "{bytes_max}");
-        assert_eq!(decode(&builder.finish()).unwrap().raw_entries().len(), 1 + usize::from(second.is_some()));
-    }
-}
-
-#[test]
-fn an_envelope_without_entries_can_be_read() {
-    let builder = EnvelopeBuilder::new(INBOX, PARTITIONS, "e", 0);
-    assert_eq!(builder.entries(), 0);
-    assert_eq!(decode(&builder.finish()).unwrap().raw_entries().len(), 0);
 }
 
 #[test]

@@ -95,11 +95,11 @@ fn the_seeds_are_what_they_say() {
     assert!(wire::parse_press(press.as_bytes()).is_ok());
     assert!(wire::lead_ms(round.as_bytes()).is_ok_and(|lead| lead.is_some()));
     assert!(wire::username(Some(query)).is_ok() && wire::limit(Some(query)).is_ok());
-    let envelope = wire::decode(envelope).unwrap();
-    assert_eq!(envelope.raw_entries().len(), 5);
-    for raw in envelope.raw_entries() {
-        let entry = wire::Entry::decode(raw).unwrap();
-        assert!(wire::decode_action(entry.payload, || "e.0".to_owned()).is_ok(), "{raw}");
+    let envelope = engine::Envelope::decode(envelope).unwrap();
+    assert_eq!(envelope.entries().len(), 5);
+    for entry in envelope.entries() {
+        let payload = entry.unwrap().payload;
+        assert!(wire::decode_action(payload, || "e.0".to_owned()).is_ok(), "{payload}");
     }
 }
 

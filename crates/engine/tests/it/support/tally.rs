@@ -7,11 +7,11 @@ use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use engine::clock::Clock;
+use engine::{Arrived, Crowd, Entry, Refusal};
 use ledger::{Fault, Faults, Read, Span, Write};
 use parking_lot::Mutex;
 use queue::Queue;
-use server::clock::Clock;
-use server::writer::{Arrived, Crowd, Entry, Refusal};
 use tokio::sync::Semaphore;
 
 use super::VISIBILITY_MS;

@@ -6,6 +6,7 @@ use tracing::error;
 use super::settler::{Ending, Settler};
 use super::{Crowd, Refusal, StepError, Work};
 use crate::bounds::FENCED_TRIES_MAX;
+use crate::chain;
 
 impl<C: Crowd> Settler<C> {
     /// Marks every command that makes the store refuse the batch, by rehearsing ever longer beginnings of it. A message
@@ -61,10 +62,10 @@ impl<C: Crowd> Settler<C> {
         for _ in 0..FENCED_TRIES_MAX {
             let Some(mut prepared) = self.prepare(partition, works).await? else { return Ok(None) };
             match self.write(&mut prepared, Ending::Rehearsal).await {
-                Err(error @ ledger::Error::Refused { .. }) => return Ok(Some(serve::chain(&error))),
+                Err(error @ ledger::Error::Refused { .. }) => return Ok(Some(chain(&error))),
                 Err(error) => return Err(error.into()),
                 Ok(Committed::Done) => return Ok(None),
-                // Another writer moved the position meanwhile: this says nothing about the commands.
+                // Another handler moved the position meanwhile: this says nothing about the commands.
                 Ok(Committed::Fenced) => {}
             }
         }

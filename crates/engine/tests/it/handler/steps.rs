@@ -1,8 +1,9 @@
 //! The order of the steps, and what a failure of each leaves behind.
 
+use engine::Envelope;
+use engine::bounds::FENCED_TRIES_MAX;
+use engine::handler::{Step, StepError};
 use rstest::rstest;
-use server::bounds::FENCED_TRIES_MAX;
-use server::writer::{Step, StepError};
 
 use super::Base::{self, Postgres, Sqlite};
 use super::{Bench, applied, fails};
@@ -153,7 +154,7 @@ async fn a_writer_of_an_inbox_that_was_replaced_stops(#[values(Sqlite, Postgres)
 }
 
 fn own_id(envelope: &str) -> String {
-    wire::decode(envelope).unwrap().inbox.into_owned()
+    Envelope::decode(envelope).unwrap().inbox.into_owned()
 }
 
 #[rstest]
@@ -171,7 +172,7 @@ async fn a_step_that_was_cut_off_is_taken_up_again(#[values(Sqlite, Postgres)] b
 }
 
 /// Steps until a commit has begun, and goes no further.
-pub(super) async fn cut_off_in_commit(bench: &Bench, writer: &mut server::writer::Writer<super::Tally>) {
+pub(super) async fn cut_off_in_commit(bench: &Bench, writer: &mut engine::Handler<super::Tally>) {
     let before = bench.tally.commits();
     let step = writer.step(NOW);
     let begun = async {

@@ -1,8 +1,9 @@
-//! The seam between the writer loop and the rules that it serves.
+//! The seam between the handler's loop and the rules that it serves.
 
 use ledger::{Read, Span, Write};
 
-use super::{Arrived, Entry, Refusal};
+use super::{Arrived, Refusal};
+use crate::envelope::Entry;
 
 /// What a crowd does with its commands. The loop owns both transactions of a batch, the position with its fence, the
 /// journal and the dead letters; the crowd brings its rows and its rules.

@@ -1,7 +1,7 @@
 //! The batcher over SQS, where an answer can get lost.
 
-use server::bounds::PENDING_COMMANDS_MAX;
-use server::ingest::Flushed;
+use engine::batcher::Flushed;
+use engine::bounds::PENDING_COMMANDS_MAX;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::{batcher, of, submit, taken};

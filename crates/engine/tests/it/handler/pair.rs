@@ -1,7 +1,7 @@
 //! Two writers over one inbox: the position decides.
 
+use engine::handler::Step;
 use rstest::rstest;
-use server::writer::Step;
 
 use super::Base::{self, Postgres, Sqlite};
 use super::{Bench, applied};

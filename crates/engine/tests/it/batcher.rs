@@ -5,13 +5,13 @@ mod over_sqs;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use engine::Envelope;
+use engine::batcher::{Batcher, BatcherOptions, Flushed, Ticket};
+use engine::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, RESEND_MS_MAX};
+use engine::clock::{Clock, Stopwatch};
 use queue::Options;
-use server::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, RESEND_MS_MAX};
-use server::clock::{Clock, Stopwatch};
-use server::ingest::{Batcher, BatcherOptions, Flushed, Ticket};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio_util::sync::CancellationToken;
-use wire::Entry;
 
 use crate::support::{NOW_MS, Site, in_time, unlock};
 
@@ -41,13 +41,13 @@ struct Taken {
 async fn taken(site: &Site) -> Vec<Taken> {
     let mut all = Vec::new();
     for (partition, message) in site.drain().await {
-        let envelope = wire::decode(&message.body).unwrap();
+        let envelope = Envelope::decode(&message.body).unwrap();
         assert_eq!((&*envelope.inbox, envelope.partitions), (site.queue.inbox_id(), PARTITIONS));
         assert_eq!(envelope.id, message.id);
-        for (index, text) in envelope.raw_entries().enumerate() {
-            let entry = Entry::decode(text).unwrap();
+        for entry in envelope.entries() {
+            let entry = entry.unwrap();
             assert_eq!(entry.arrived_at_ms, NOW_MS);
-            let (id, payload) = (entry.id(&envelope.id, index), entry.payload.to_owned());
+            let (id, payload) = (entry.id(), entry.payload.to_owned());
             all.push(Taken { partition, message: message.id.clone(), id, payload });
         }
     }
@@ -101,8 +101,8 @@ async fn a_message_is_never_longer_than_allowed() {
         assert!(message.body.len() <= max, "{} bytes", message.body.len());
         let last = index == short.len() - 1;
         assert!(last || message.body.len() > max - 40, "packed as far as it goes: {}", message.body.len());
-        let envelope = wire::decode(&message.body).unwrap();
-        payloads.extend(envelope.raw_entries().map(|text| Entry::decode(text).unwrap().payload.to_owned()));
+        let envelope = Envelope::decode(&message.body).unwrap();
+        payloads.extend(envelope.entries().map(|entry| entry.unwrap().payload.to_owned()));
     }
     assert_eq!(payloads, (0..200).map(|number: usize| number.to_string()).collect::<Vec<_>>());
     assert_eq!(tickets.iter().map(|ticket| &ticket.id).collect::<HashSet<_>>().len(), 202, "ids are unique");

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use ledger::{Committed, Connection, JournalRow, Ledger, Position, Span};
+use ledger::{Committed, Connection, Identity, JournalRow, Ledger, Position, Span};
 use metrics::{Counter, Histogram, counter, histogram};
 use queue::{Lease, Message, Queue, Sequence};
 use tracing::{debug, warn};
 
-use super::{Crowd, Identity, LIMIT, Step, StepError, Work, batch};
+use super::{Crowd, LIMIT, Step, StepError, Work, batch};
 use crate::bounds::{FENCED_TRIES_MAX, POISON_TRIES_MAX};
 use crate::clock::{Clock, Stopwatch};
 
@@ -91,7 +91,7 @@ impl<C: Crowd> Settler<C> {
         result
     }
 
-    /// Load, apply, save and ack, again from the start when another writer moved the position meanwhile.
+    /// Load, apply, save and ack, again from the start when another handler moved the position meanwhile.
     async fn attempt(&self, job: &mut Job<C::Command>) -> Result<Step, StepError> {
         for _ in 0..FENCED_TRIES_MAX {
             if let Some(step) = self.once(job).await? {
@@ -143,7 +143,7 @@ impl<C: Crowd> Settler<C> {
         let mut connection = self.ledger.acquire().await?;
         let loaded = self.ledger.in_time(self.load(&mut connection, partition, works)).await;
         let (from, batch) = connection.release(loaded)?;
-        if from.inbox != self.identity.generation {
+        if from.inbox != self.identity.inbox {
             let found = from.inbox;
             let reason = format!("the game draws from its inbox number {found} now, not from this one");
             return Err(StepError::Foreign(reason));
@@ -168,7 +168,7 @@ impl<C: Crowd> Settler<C> {
         let mut read = connection.read(partition).await?;
         let position = read.position();
         let new = &works[applied_before(works, position)..];
-        let batch = if position.inbox != self.identity.generation || new.is_empty() {
+        let batch = if position.inbox != self.identity.inbox || new.is_empty() {
             None
         } else {
             let commands: Vec<_> = new.iter().flat_map(Work::to_apply).collect();

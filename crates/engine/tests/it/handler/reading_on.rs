@@ -1,8 +1,8 @@
 //! Reading on in a partition that is held: in order, and not for ever while others wait.
 
+use engine::bounds::{BATCH_MESSAGES_MAX, READ_ON_MAX};
 use queue::Outgoing;
 use rstest::rstest;
-use server::bounds::{BATCH_MESSAGES_MAX, READ_ON_MAX};
 
 use super::Base::{self, Postgres, Sqlite};
 use super::{Bench, applied};

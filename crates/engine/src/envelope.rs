@@ -2,7 +2,7 @@
 //!
 //! It is JSON text, so that a person can read a dead letter:
 //! `{"v":1,"inbox":"…","partitions":16,"id":"…","entries":[{"at":…,"c":{…}},…]}`.
-//! It knows nothing of the game: what stands under `c` is the business of whoever applies it. An entry that cannot be
+//! It knows no crowd: what stands under `c` is the business of whoever applies it. An entry that cannot be
 //! read spoils only itself; only an envelope that cannot be read at all is refused whole.
 
 use std::borrow::Cow;
@@ -10,16 +10,14 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::bounds::{DECODE_BYTES_MAX, TIME_MS_MAX};
+
 /// The version that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
-/// Most bytes of an envelope's text by default: 64 KiB, which one SQS request is billed for.
-pub const ENVELOPE_BYTES_MAX: usize = 65_536;
-/// Most bytes of an envelope that is read: 1 MiB, what SQS takes at the most.
-const DECODE_BYTES_MAX: usize = 1_048_576;
 
 /// Why a message or an entry cannot be read. Its text is the reason that a dead letter carries.
 #[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
+pub enum EnvelopeError {
     /// The text is no envelope.
     #[error("not an envelope: {0}")]
     Envelope(serde_json::Error),
@@ -38,12 +36,9 @@ pub enum DecodeError {
     /// An entry is not `{"at":…,"c":…}`.
     #[error("not an entry: {0}")]
     Entry(serde_json::Error),
-    /// What the entry carries is no known command.
-    #[error("not a command: {0}")]
-    Command(serde_json::Error),
-    /// A value of the command breaks a rule.
-    #[error("invalid command: {0}")]
-    Invalid(#[from] game::Invalid),
+    /// An entry says that it arrived before 1970, or in a future that no clock shows.
+    #[error("invalid command: at: must be from 0 to {TIME_MS_MAX}")]
+    Time,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,41 +79,18 @@ pub struct Envelope<'a> {
 /// One entry that was read; what it carries is still text.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    id: Option<Cow<'a, str>>,
     /// When the request arrived, Unix milliseconds.
     pub arrived_at_ms: i64,
     /// The JSON of the command.
     pub payload: &'a str,
+    own_id: Option<Cow<'a, str>>,
+    envelope_id: &'a str,
+    index: usize,
 }
 
 /// The id of an entry that carries none of its own: the envelope's id and its place in it.
 pub fn entry_id(envelope_id: &str, index: usize) -> String {
     format!("{envelope_id}.{index}")
-}
-
-/// Reads an envelope.
-///
-/// # Errors
-/// [`DecodeError`] with the reason, for anything that is not exactly an envelope of the known version. Never panics.
-pub fn decode(text: &str) -> Result<Envelope<'_>, DecodeError> {
-    if text.len() > DECODE_BYTES_MAX {
-        return Err(DecodeError::TooLong { found: text.len() });
-    }
-    let json: EnvelopeJson<'_> = object(text).map_err(|error| {
-        // A newer version may well have other fields: then its number is the better reason.
-        #[derive(Deserialize)]
-        struct Head {
-            v: u32,
-        }
-        match object::<Head>(text) {
-            Ok(head) if head.v != VERSION => DecodeError::Version { found: head.v },
-            _ => DecodeError::Envelope(error),
-        }
-    })?;
-    if json.v != VERSION {
-        return Err(DecodeError::Version { found: json.v });
-    }
-    Ok(Envelope { inbox: json.inbox, partitions: json.partitions, id: json.id, entries: json.entries })
 }
 
 /// serde alone would take an array for a struct, field by field.
@@ -131,29 +103,61 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error>
 }
 
 impl<'a> Envelope<'a> {
+    /// Reads an envelope.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`] with the reason, for anything that is not exactly an envelope of the known version. Never panics.
+    pub fn decode(text: &'a str) -> Result<Self, EnvelopeError> {
+        if text.len() > DECODE_BYTES_MAX {
+            return Err(EnvelopeError::TooLong { found: text.len() });
+        }
+        let json: EnvelopeJson<'a> = object(text).map_err(|error| {
+            // A newer version may well have other fields: then its number is the better reason.
+            #[derive(Deserialize)]
+            struct Head {
+                v: u32,
+            }
+            match object::<Head>(text) {
+                Ok(head) if head.v != VERSION => EnvelopeError::Version { found: head.v },
+                _ => EnvelopeError::Envelope(error),
+            }
+        })?;
+        if json.v != VERSION {
+            return Err(EnvelopeError::Version { found: json.v });
+        }
+        Ok(Self { inbox: json.inbox, partitions: json.partitions, id: json.id, entries: json.entries })
+    }
+
     /// The entries as text, each of them to be read on its own.
     pub fn raw_entries(&self) -> impl ExactSizeIterator<Item = &'a str> + '_ {
         self.entries.iter().map(|raw| raw.get())
     }
+
+    /// The entries, each of them read on its own.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = Result<Entry<'_>, EnvelopeError>> + '_ {
+        self.raw_entries().enumerate().map(|(index, text)| Entry::read(&self.id, index, text))
+    }
 }
 
 impl<'a> Entry<'a> {
-    /// Reads one entry.
+    /// Reads the text of the entry at this place of an envelope.
     ///
     /// # Errors
-    /// [`DecodeError`] with the reason.
-    pub fn decode(text: &'a str) -> Result<Self, DecodeError> {
-        let json: EntryJson<'a> = object(text).map_err(DecodeError::Entry)?;
-        let max = game::bounds::TIME_MS_MAX;
-        if !(0..=max).contains(&json.at) {
-            return Err(game::Reason::OutOfRange { min: 0, max }.of("at").into());
+    /// [`EnvelopeError`] with the reason.
+    pub fn read(envelope_id: &'a str, index: usize, text: &'a str) -> Result<Self, EnvelopeError> {
+        let json: EntryJson<'a> = object(text).map_err(EnvelopeError::Entry)?;
+        if !(0..=TIME_MS_MAX).contains(&json.at) {
+            return Err(EnvelopeError::Time);
         }
-        Ok(Self { id: json.id, arrived_at_ms: json.at, payload: json.c.get() })
+        Ok(Self { arrived_at_ms: json.at, payload: json.c.get(), own_id: json.id, envelope_id, index })
     }
 
     /// The id of the command: its own when it was sent again, else made of the envelope's id and its place in it.
-    pub fn id(&self, envelope_id: &str, index: usize) -> String {
-        self.id.as_ref().map_or_else(|| entry_id(envelope_id, index), |id| id.clone().into_owned())
+    pub fn id(&self) -> String {
+        match &self.own_id {
+            Some(id) => id.clone().into_owned(),
+            None => entry_id(self.envelope_id, self.index),
+        }
     }
 }
 
@@ -209,6 +213,7 @@ impl EnvelopeBuilder {
             self.text.push(b',');
         }
         write(&mut self.text);
+        escape_noncharacters(&mut self.text, before);
         if self.entries > 0 && self.bytes() > self.bytes_max {
             self.text.truncate(before);
             return None;
@@ -239,10 +244,22 @@ impl EnvelopeBuilder {
 /// The text of an entry with its id in it, so that it keeps the id when it is sent again. What is no entry, or has an
 /// id, stays as it is.
 pub fn with_id(entry: &str, id: &str) -> String {
-    match Entry::decode(entry) {
-        Ok(Entry { id: None, arrived_at_ms, payload }) => {
+    match Entry::read("", 0, entry) {
+        Ok(Entry { own_id: None, arrived_at_ms, payload, .. }) => {
             format!("{{\"id\":{},\"at\":{arrived_at_ms},\"c\":{payload}}}", serde_json::Value::from(id))
         }
         _ => entry.to_owned(),
     }
+}
+
+/// Writes U+FFFE and U+FFFF as JSON's escapes. They are no characters, and XML has no room for them; SQS takes only
+/// what XML can hold, so that one name with them would keep a whole envelope out.
+fn escape_noncharacters(out: &mut Vec<u8>, begins_at: usize) {
+    let json = out.get(begins_at..).unwrap_or_default();
+    if !json.windows(3).any(|bytes| matches!(bytes, [0xEF, 0xBF, 0xBE | 0xBF])) {
+        return;
+    }
+    let escaped = String::from_utf8_lossy(json).replace('\u{FFFE}', r"\ufffe").replace('\u{FFFF}', r"\uffff");
+    out.truncate(begins_at);
+    out.extend_from_slice(escaped.as_bytes());
 }

@@ -1,13 +1,13 @@
-//! The writer loop: receive → decode → load → apply → save → ack, exactly once by position.
+//! The handler's loop: receive → decode → load → apply → save → ack, exactly once by position.
 //!
-//! It knows nothing of the game: what a command is, and what applying it means, is the [`Crowd`]'s business. It has no
+//! It knows no crowd: what a command is, and what applying it means, is the [`Crowd`]'s business. It has no
 //! timers of its own but the one that keeps leases alive, and one that bounds a stop: a test steps it with
-//! [`Writer::step`].
+//! [`Handler::step`].
 
 mod batch;
 mod crowd;
 mod entry;
-mod keeper;
+mod lease_renewer;
 mod refusal;
 mod settler;
 
@@ -15,23 +15,25 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use batch::WHOLE;
+use batch::Work;
 pub(crate) use batch::is_whole;
-pub use batch::{WHOLE, Work};
 pub use crowd::Crowd;
-pub use entry::{Arrived, Entry, Refusal, partition_of};
-pub(crate) use entry::{decode, partition_of_entry};
+pub(crate) use entry::partition_of_entry;
+pub use entry::{Arrived, Refusal, decode, partition_of};
 use futures_util::future::join_all;
-use ledger::Ledger;
+use ledger::{Identity, Ledger};
 use queue::{Batch, Lease, Limit, Queue};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use self::keeper::Keeper;
+use self::lease_renewer::LeaseRenewer;
 use self::settler::{Job, Settler};
 use crate::bounds::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, READ_ON_MAX, RECEIVE_STOP_MS_MAX};
+use crate::chain;
 use crate::clock::{Clock, backoff};
 
-/// What one step of the writer did.
+/// What one step of a handler did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Nothing was there to receive.
@@ -43,7 +45,7 @@ pub enum Step {
         /// Commands applied, without those that were buried or had been applied before.
         commands: usize,
     },
-    /// The lease ran out, or another writer was faster: the batch is left to whoever has it now.
+    /// The lease ran out, or another handler was faster: the batch is left to whoever has it now.
     Lost,
 }
 
@@ -56,7 +58,7 @@ pub enum StepError {
     /// The store.
     #[error("the store failed")]
     Store(#[from] ledger::Error),
-    /// A message that belongs to another game: this process must not go on.
+    /// A message that belongs to another inbox: this process must not go on.
     #[error("{0}")]
     Foreign(String),
 }
@@ -75,21 +77,10 @@ impl StepError {
     }
 }
 
-/// Who this writer is to messages: those of another inbox, or of another number of partitions, stop it.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The inbox's id.
-    pub inbox_id: String,
-    /// The inbox's generation in the store.
-    pub generation: u32,
-    /// The number of partitions.
-    pub partitions: u16,
-}
-
-/// One loop of the handler. Several may work side by side, each on other partitions.
-pub struct Writer<C> {
+/// The loop that applies what is in the inbox. Several may work side by side, each on other partitions.
+pub struct Handler<C> {
     queue: Queue,
-    keeper: Keeper,
+    renewer: LeaseRenewer,
     settler: Settler<C>,
     /// What was received, or read on, and is not settled yet; the inbox may give batches of several partitions at once.
     /// Kept over failures, so that an outage neither counts as receiving again and again nor lets go of the order.
@@ -100,8 +91,9 @@ pub struct Writer<C> {
 
 const LIMIT: Limit = Limit { messages_max: BATCH_MESSAGES_MAX, bytes_max: BATCH_BYTES_MAX };
 
-impl<C: Crowd> Writer<C> {
-    /// A writer that takes from this inbox for this crowd, whose rows stand in the database of this ledger.
+impl<C: Crowd> Handler<C> {
+    /// A handler that takes from this inbox for this crowd, whose rows stand in the database of this ledger. Messages
+    /// of another inbox than `identity` says, or of another number of partitions, stop it.
     pub fn new(
         queue: Queue,
         ledger: Ledger,
@@ -111,7 +103,7 @@ impl<C: Crowd> Writer<C> {
         visibility_ms: i64,
     ) -> Self {
         Self {
-            keeper: Keeper::new(queue.clone(), clock.clone(), visibility_ms),
+            renewer: LeaseRenewer::new(queue.clone(), clock.clone(), visibility_ms),
             settler: Settler::new(queue.clone(), ledger, crowd, clock, identity),
             queue,
             held: VecDeque::new(),
@@ -132,9 +124,9 @@ impl<C: Crowd> Writer<C> {
         if self.held.is_empty() {
             self.read_on = 0;
             self.held.extend(self.receive(wait, stop).await?);
-            self.keeper.begin();
+            self.renewer.begin();
         } else {
-            let lost = self.keeper.catch_up(&self.leases()).await;
+            let lost = self.renewer.catch_up(&self.leases()).await;
             if self.drop_lost(&lost) {
                 return Ok(Step::Lost);
             }
@@ -155,7 +147,7 @@ impl<C: Crowd> Writer<C> {
         // Not for ever while other partitions wait.
         let may_read_on = ahead.is_empty() && (self.settler.partitions() == 1 || self.read_on < READ_ON_MAX);
         let mut job = Job { lease, works, ahead, may_read_on };
-        let (step, lost) = self.keeper.beside(&leases, self.settler.settle(&mut job)).await;
+        let (step, lost) = self.renewer.run_while_renewing(&leases, self.settler.settle(&mut job)).await;
         let Job { lease, works, ahead, .. } = job;
         match &step {
             Ok(Step::Applied { .. }) if !ahead.is_empty() => {
@@ -217,7 +209,7 @@ impl<C: Crowd> Writer<C> {
     /// Steps until `stop`. Backs off while something fails; returns an error only when it must not go on.
     ///
     /// # Errors
-    /// The reason to end the process: a message of another game, or a store that is broken.
+    /// The reason to end the process: a message of another inbox, or a store that is broken.
     pub async fn run(mut self, wait: Duration, stop: CancellationToken) -> Result<(), StepError> {
         let mut failures = 0;
         while !stop.is_cancelled() {
@@ -225,10 +217,10 @@ impl<C: Crowd> Writer<C> {
                 Ok(_) => failures = 0,
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
-                    warn!(error = serve::chain(&error), failures, "the writer tries again");
+                    warn!(error = chain(&error), failures, "the writer tries again");
                     let leases = self.leases();
                     let pause = stop.run_until_cancelled(tokio::time::sleep(backoff(failures)));
-                    let (_, lost) = self.keeper.beside(&leases, pause).await;
+                    let (_, lost) = self.renewer.run_while_renewing(&leases, pause).await;
                     self.drop_lost(&lost);
                     failures += 1;
                 }

@@ -1,4 +1,4 @@
-//! The writer loop over a crowd of numbers, on the ledger of either database: it knows no button, and applies each
+//! The handler's loop over a crowd of numbers, on the ledger of either database: it knows no button, and applies each
 //! message exactly once.
 
 mod burying;
@@ -12,9 +12,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ledger::{JournalEntry, Ledger, Position};
+use engine::handler::{Step, StepError, WHOLE};
+use engine::{Entry, Envelope, Handler};
+use ledger::{Identity, JournalEntry, Ledger, Position};
 use queue::{DeadLetter, Options};
-use server::writer::{Identity, Step, StepError, WHOLE, Writer};
 use servers::postgres::Database;
 use store::{Reader, Store};
 
@@ -117,18 +118,18 @@ impl Bench {
         seen.iter().filter_map(loaded).collect()
     }
 
-    fn writer(&self) -> Writer<Tally> {
+    fn writer(&self) -> Handler<Tally> {
         self.writer_of(1)
     }
 
     /// A writer that takes its inbox for the one of this generation.
-    fn writer_of(&self, generation: u32) -> Writer<Tally> {
+    fn writer_of(&self, generation: u32) -> Handler<Tally> {
         let inbox_id = self.queue.inbox_id().to_owned();
-        let identity = Identity { inbox_id, generation, partitions: self.partitions };
+        let identity = Identity { inbox: generation, inbox_id, partitions: self.partitions };
         let (queue, tally, clock) = (self.queue.clone(), Arc::clone(&self.tally), self.clock.clone());
         let nth = self.writers.fetch_add(1, Ordering::Relaxed);
         let ledger = self.ledgers[nth % self.ledgers.len()].clone();
-        Writer::new(queue, ledger, tally, clock, identity, self.visibility_ms)
+        Handler::new(queue, ledger, tally, clock, identity, self.visibility_ms)
     }
 
     /// Sends one message with these payloads.
@@ -146,7 +147,7 @@ impl Bench {
     }
 
     /// Steps until nothing is there.
-    async fn drain(&self, writer: &mut Writer<Tally>) -> Vec<Step> {
+    async fn drain(&self, writer: &mut Handler<Tally>) -> Vec<Step> {
         let mut steps = Vec::new();
         loop {
             match writer.step(NOW).await {
@@ -169,31 +170,19 @@ fn numbers_of(message: &JournalEntry) -> Vec<i64> {
     if message.buried.contains(&WHOLE) {
         return Vec::new();
     }
-    let envelope = wire::decode(&message.body).unwrap();
-    let entries = (0..).zip(envelope.raw_entries()).filter(|(index, _)| !message.buried.contains(index));
-    let number = |(_, text)| {
-        let payload = wire::Entry::decode(text).unwrap().payload.trim_matches('"');
+    let envelope = Envelope::decode(&message.body).unwrap();
+    let entries = (0..).zip(envelope.entries()).filter(|(index, _)| !message.buried.contains(index));
+    let number = |(_, entry): (u32, Result<Entry<'_>, _>)| {
+        let payload = entry.unwrap().payload.trim_matches('"');
         payload.rsplit(':').next().unwrap().parse().unwrap()
     };
     entries.map(number).collect()
-}
-
-/// What the writer counts by is what the senders count by.
-#[test]
-fn a_route_has_the_partition_that_the_game_says() {
-    for name in ["", "ada", "bea", "ünï", "player-00000001", "🦀"].iter().map(|name| (*name).to_owned()) {
-        for (partitions, suffix) in [0, 1, 2, 3, 16, 1_000, u16::MAX].into_iter().zip(0..) {
-            let name = format!("{name}{suffix}");
-            let expected = game::partition_of(&name, partitions);
-            assert_eq!(server::writer::partition_of(&name, partitions), expected, "{name} of {partitions}");
-        }
-    }
 }
 
 fn applied(messages: usize, commands: usize) -> Step {
     Step::Applied { messages, commands }
 }
 
-async fn fails(writer: &mut Writer<Tally>) -> StepError {
+async fn fails(writer: &mut Handler<Tally>) -> StepError {
     writer.step(NOW).await.unwrap_err()
 }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use super::Crowd;
+use crate::envelope::Entry;
 
 /// Why a command cannot be; the reason that its dead letter carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,31 +22,6 @@ impl Display for Refusal {
     }
 }
 
-/// A command as it stands in its envelope, for [`Crowd::decode`].
-#[derive(Debug)]
-pub struct Entry<'a> {
-    /// When it arrived, Unix milliseconds.
-    pub arrived_at_ms: i64,
-    /// Its JSON.
-    pub payload: &'a str,
-    entry: wire::Entry<'a>,
-    envelope_id: &'a str,
-    index: u32,
-}
-
-impl<'a> Entry<'a> {
-    /// Reads the text of the entry at this place of an envelope.
-    pub(crate) fn read(envelope_id: &'a str, index: u32, text: &'a str) -> Result<Self, Refusal> {
-        let entry = wire::Entry::decode(text).map_err(Refusal::new)?;
-        Ok(Self { arrived_at_ms: entry.arrived_at_ms, payload: entry.payload, entry, envelope_id, index })
-    }
-
-    /// The id of the command: its own when it was sent again, else made of the envelope's id and its place in it.
-    pub fn id(&self) -> String {
-        self.entry.id(self.envelope_id, self.index as usize)
-    }
-}
-
 /// A command, and when it arrived.
 #[derive(Debug)]
 pub struct Arrived<T> {
@@ -61,14 +37,14 @@ pub struct Arrived<T> {
 ///
 /// # Errors
 /// The reason to bury it: it is none, or belongs into another partition.
-pub(crate) fn decode<C: Crowd>(
+pub fn decode<C: Crowd>(
     crowd: &C,
     (partition, partitions): (u16, u16),
     envelope_id: &str,
     index: u32,
     text: &str,
 ) -> Result<Arrived<C::Command>, Refusal> {
-    let entry = Entry::read(envelope_id, index, text)?;
+    let entry = Entry::read(envelope_id, index as usize, text).map_err(Refusal::new)?;
     let command = crowd.decode(&entry)?;
     match crowd.route(&command).map(|route| partition_of(route, partitions)) {
         Some(own) if own != partition => {

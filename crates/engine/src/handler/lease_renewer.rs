@@ -9,9 +9,9 @@ use tracing::debug;
 
 use crate::clock::Clock;
 
-/// Keeps all leases of a writer alive while it works on one of them, or pauses. What fails is tried again when it is
+/// Keeps all leases of a handler alive while it works on one of them, or pauses. What fails is tried again when it is
 /// due the next time, twice before a lease runs out; and a lost lease harms nothing: the position decides who commits.
-pub(super) struct Keeper {
+pub(super) struct LeaseRenewer {
     queue: Queue,
     clock: Clock,
     every_ms: i64,
@@ -19,7 +19,7 @@ pub(super) struct Keeper {
     since_ms: i64,
 }
 
-impl Keeper {
+impl LeaseRenewer {
     pub(super) fn new(queue: Queue, clock: Clock, visibility_ms: i64) -> Self {
         Self { queue, clock, every_ms: (visibility_ms / 3).max(1), since_ms: 0 }
     }
@@ -36,7 +36,7 @@ impl Keeper {
 
     /// Does this work, and extends these leases meanwhile, again and again; returns also those that are lost. Both are
     /// polled all the time: the extension may have to wait for a lock that the work holds.
-    pub(super) async fn beside<T>(
+    pub(super) async fn run_while_renewing<T>(
         &mut self,
         leases: &[Lease],
         work: impl Future<Output = T>,

@@ -2,10 +2,10 @@
 
 use futures_util::{Stream, TryStreamExt as _, stream};
 use queue::{DeadLetter, Outgoing, Queue};
-use wire::EnvelopeBuilder;
 
-use crate::bounds::DEAD_PAGE;
-use crate::writer::{Crowd, is_whole, partition_of_entry};
+use crate::bounds::{DEAD_PAGE, ENVELOPE_BYTES_MAX};
+use crate::envelope::{Envelope, EnvelopeBuilder, entry_id, with_id};
+use crate::handler::{Crowd, is_whole, partition_of_entry};
 
 /// Why dead letters cannot be sent again.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +83,7 @@ async fn resend<C: Crowd>(
     Ok(queue.send(&messages).await.into_iter().collect::<Result<(), _>>()?)
 }
 
-/// A message as it was; or, when the game had another inbox or number of partitions then, each command of it on its
+/// A message as it was; or, when the crowd had another inbox or number of partitions then, each command of it on its
 /// own.
 fn whole<C: Crowd>(
     crowd: &C,
@@ -91,10 +91,10 @@ fn whole<C: Crowd>(
     letter: &DeadLetter,
     id: String,
 ) -> Vec<Outgoing> {
-    match wire::decode(&letter.body) {
+    match Envelope::decode(&letter.body) {
         Ok(envelope) if envelope.inbox != inbox_id || envelope.partitions != partitions => {
             let single = |(index, entry)| {
-                let entry = wire::with_id(entry, &wire::entry_id(&envelope.id, index));
+                let entry = with_id(entry, &entry_id(&envelope.id, index));
                 single(crowd, (inbox_id, partitions), letter.partition, format!("{id}-{index}"), &entry)
             };
             envelope.raw_entries().enumerate().map(single).collect()
@@ -114,12 +114,12 @@ fn single<C: Crowd>(
     entry: &str,
 ) -> Outgoing {
     let partition = partition_of_entry(crowd, partitions, entry).unwrap_or(wrapped(partition, partitions));
-    let mut builder = EnvelopeBuilder::new(inbox_id, partitions, &id, wire::ENVELOPE_BYTES_MAX);
+    let mut builder = EnvelopeBuilder::new(inbox_id, partitions, &id, ENVELOPE_BYTES_MAX);
     builder.push_text(entry);
     Outgoing { partition, id, body: builder.finish() }
 }
 
-/// The partition with this number, or another one when the game has no such partition any more.
+/// The partition with this number, or another one when the crowd has no such partition any more.
 fn wrapped(partition: u16, partitions: u16) -> u16 {
     partition.checked_rem(partitions).unwrap_or_default()
 }

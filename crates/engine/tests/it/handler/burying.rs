@@ -1,9 +1,10 @@
 //! What is buried, with which reason, and that its neighbours go on.
 
+use engine::Entry;
+use engine::bounds::POISON_TRIES_MAX;
+use engine::handler::StepError;
 use proptest::prelude::*;
 use rstest::rstest;
-use server::bounds::POISON_TRIES_MAX;
-use server::writer::StepError;
 
 use super::Base::{self, Postgres, Sqlite};
 use super::steps::cut_off_in_commit;
@@ -37,8 +38,8 @@ async fn only_the_command_that_is_refused_is_buried(#[values(Sqlite, Postgres)] 
     let loaded = bench.loaded();
     assert_eq!(loaded.last().unwrap(), &[1, 2, 3, 4, 5, 6]);
     assert!(loaded.contains(&vec![1, 2, 3]) && loaded.contains(&vec![1, 2, 3, 4, POISON, 5]), "{loaded:?}");
-    let entry = wire::Entry::decode(&dead[0].body).unwrap();
-    assert_eq!((entry.id("another", 7), entry.payload), ("mixed.1".to_owned(), poison.as_str()));
+    let entry = Entry::read("another", 7, &dead[0].body).unwrap();
+    assert_eq!((entry.id(), entry.payload), ("mixed.1".to_owned(), poison.as_str()));
 }
 
 #[rstest]
@@ -93,8 +94,8 @@ async fn within_an_envelope_only_the_command_is_buried(#[values(Sqlite, Postgres
     assert_eq!(dead[0].reason, "mixed.1 is no number: \"x\"");
     assert_eq!(dead[1].reason, "is negative");
     // A command keeps its id when it is sent again.
-    let entry = wire::Entry::decode(&dead[1].body).unwrap();
-    assert_eq!((entry.id("another", 7), entry.payload), ("mixed.2".to_owned(), "-1"));
+    let entry = Entry::read("another", 7, &dead[1].body).unwrap();
+    assert_eq!((entry.id(), entry.payload), ("mixed.2".to_owned(), "-1"));
 }
 
 #[rstest]
@@ -122,7 +123,7 @@ async fn what_belongs_elsewhere_is_buried_and_sent_again_to_where_it_belongs(
     #[values(Sqlite, Postgres)] base: Base,
 ) {
     let bench = Bench::new(base, 2).await;
-    let own = server::writer::partition_of("ada", 2);
+    let own = engine::partition_of("ada", 2);
     let other = 1 - own;
     bench.send(own, "own", &["1", "\"ada:2\""]).await;
     bench.send(other, "other", &["3", "\"ada:4\"", "5"]).await;
@@ -134,7 +135,7 @@ async fn what_belongs_elsewhere_is_buried_and_sent_again_to_where_it_belongs(
     let reason = format!("belongs to partition {own}, stands in partition {other}");
     assert_eq!(reasons, [(other, reason.as_str())]);
 
-    assert_eq!(server::dlq::redrive(&bench.queue, &*bench.tally, 2, &[]).await.unwrap(), 1);
+    assert_eq!(engine::dlq::redrive(&bench.queue, &*bench.tally, 2, &[]).await.unwrap(), 1);
     bench.drain(&mut writer).await;
     assert_eq!((bench.numbers(own).await, bench.numbers(other).await), (vec![1, 2, 4], vec![3, 5]));
     assert_eq!((bench.left().await, bench.dead().await), (0, vec![]));
@@ -148,7 +149,7 @@ async fn a_reason_is_cut_short(#[values(Sqlite, Postgres)] base: Base) {
     bench.send(0, "long", &[&long]).await;
     bench.writer().step(NOW).await.unwrap();
     let dead = bench.dead().await;
-    assert_eq!(dead[0].reason.chars().count(), server::bounds::REASON_CHARS_MAX);
+    assert_eq!(dead[0].reason.chars().count(), engine::bounds::REASON_CHARS_MAX);
     assert!(dead[0].body.contains(&long), "the body is whole");
 }
 

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use engine::Entry;
+use engine::clock::Clock;
+use engine::handler::{Step, StepError};
 use futures_util::TryStreamExt as _;
-use server::clock::Clock;
-use server::writer::{Step, StepError};
 use tokio_util::sync::CancellationToken;
 
 use super::Base::Sqlite;
@@ -218,19 +219,19 @@ async fn a_letter_that_was_sent_again_and_buried_anew_is_a_new_one() {
         // Burying is repeated when the commit after it fails.
         bench.queue.bury(&first).await.unwrap();
         assert_eq!(bench.dead().await, first);
-        assert_eq!(server::dlq::list(&bench.queue).try_collect::<Vec<_>>().await.unwrap(), first);
+        assert_eq!(engine::dlq::list(&bench.queue).try_collect::<Vec<_>>().await.unwrap(), first);
 
         let one = std::slice::from_ref(&first[0].id);
-        assert_eq!(server::dlq::redrive(&bench.queue, &*bench.tally, 2, one).await.unwrap(), 1);
-        assert_eq!(server::dlq::redrive(&bench.queue, &*bench.tally, 2, &[]).await.unwrap(), 1);
+        assert_eq!(engine::dlq::redrive(&bench.queue, &*bench.tally, 2, one).await.unwrap(), 1);
+        assert_eq!(engine::dlq::redrive(&bench.queue, &*bench.tally, 2, &[]).await.unwrap(), 1);
         assert_eq!(bench.dead().await, []);
         bench.drain(&mut writer).await;
         let anew = bench.dead().await;
         let ids: Vec<_> = anew.iter().map(|letter| letter.id.as_str()).collect();
         assert_eq!(ids, [format!("{inbox}/1/3/0"), format!("{inbox}/1/4/all")]);
         assert_eq!(anew[1].body, "no envelope");
-        let entry = wire::Entry::decode(&anew[0].body).unwrap();
-        assert_eq!((entry.id("another", 7), entry.payload), ("mixed.1".to_owned(), "-1"));
+        let entry = Entry::read("another", 7, &anew[0].body).unwrap();
+        assert_eq!((entry.id(), entry.payload), ("mixed.1".to_owned(), "-1"));
         assert_eq!((bench.numbers(1).await, bench.left().await), (vec![1], 0));
     })
     .await;

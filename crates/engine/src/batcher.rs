@@ -7,7 +7,7 @@
 //! are told so, and what comes later goes on. Whoever waits is answered in time: an envelope that is too old is not sent
 //! again, and no try goes on for longer than the oldest envelope in it has left.
 //!
-//! It knows nothing of the game: a command is a partition, a time and the text of its payload. It has no timers but
+//! It knows no crowd: a command is a partition, a time and the text of its payload. It has no timers but
 //! the bound on a try: a test steps it with [`Batcher::flush`].
 
 use std::collections::VecDeque;
@@ -20,10 +20,11 @@ use queue::{Outgoing, Queue};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
-use wire::EnvelopeBuilder;
 
 use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, TRY_MS_MIN};
+use crate::chain;
 use crate::clock::{Clock, Stopwatch, backoff};
+use crate::envelope::{EnvelopeBuilder, entry_id};
 
 /// How a batcher works.
 #[derive(Debug, Clone)]
@@ -207,7 +208,7 @@ impl Batcher {
                     warn!(envelope = outgoing.id, %error, tries = in_flight.tries, "sending an envelope again");
                     in_flight.envelopes.push(Closed { outgoing, waiters, since_ms });
                 }
-                Err(error) => self.give_up(&outgoing, waiters, &serve::chain(&error)),
+                Err(error) => self.give_up(&outgoing, waiters, &chain(&error)),
             }
         }
         in_flight.tries += 1;
@@ -293,7 +294,7 @@ impl Pending {
                 building.waiters.payload_bytes += payload.len();
                 self.commands += 1;
                 self.bytes += payload.len();
-                return Ok(wire::entry_id(&building.id, index));
+                return Ok(entry_id(&building.id, index));
             }
             if let Some(building) = slot.take() {
                 self.full.push_back(building.close());

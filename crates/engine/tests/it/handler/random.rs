@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
+use engine::handler::Step;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rstest::rstest;
-use server::writer::Step;
 
 use super::Base::{self, Postgres, Sqlite};
 use super::Bench;

@@ -1,12 +1,13 @@
-//! One message on its way through the writer: what it carries, and what of it must be buried.
+//! One message on its way through the handler: what it carries, and what of it must be buried.
 
 use std::collections::BTreeMap;
 
-use ledger::JournalRow;
+use ledger::{Identity, JournalRow};
 use queue::{DeadLetter, Message};
 
-use super::{Arrived, Crowd, Identity, Refusal, StepError, entry};
+use super::{Arrived, Crowd, Refusal, StepError, entry};
 use crate::bounds::REASON_CHARS_MAX;
+use crate::envelope::{Envelope, entry_id, with_id};
 
 /// Stands in the journal for "the whole message was buried".
 pub const WHOLE: u32 = u32::MAX;
@@ -14,20 +15,20 @@ pub const WHOLE: u32 = u32::MAX;
 /// Stands in the id of a dead letter for the same.
 const WHOLE_PLACE: &str = "all";
 
-/// Whether the dead letter with this id is a whole message, not one entry of it: the writer buried it as one, or the
-/// inbox gave it up by itself (then its id is not one of the writer's).
+/// Whether the dead letter with this id is a whole message, not one entry of it: the handler buried it as one, or the
+/// inbox gave it up by itself (then its id is not one of the handler's).
 pub(crate) fn is_whole(id: &str) -> bool {
     id.rsplit_once('/').is_none_or(|(_, place)| place == WHOLE_PLACE)
 }
 
 /// A message that was read.
 #[derive(Debug)]
-pub struct Work<T> {
+pub(super) struct Work<T> {
     partition: u16,
     /// The message.
-    pub message: Message,
+    pub(super) message: Message,
     /// The commands that could be read, in order.
-    pub commands: Vec<Arrived<T>>,
+    pub(super) commands: Vec<Arrived<T>>,
     /// The entries that must be buried, with the reasons.
     unreadable: BTreeMap<u32, Refusal>,
     /// The commands that must be buried because the rules call them impossible; found anew at each attempt.
@@ -73,7 +74,7 @@ fn read<C: Crowd>(
     let mut commands = Vec::new();
     let mut unreadable = BTreeMap::new();
     let mut whole = None;
-    match wire::decode(&message.body) {
+    match Envelope::decode(&message.body) {
         Ok(envelope) if envelope.inbox != identity.inbox_id || envelope.partitions != identity.partitions => {
             return Err(format!(
                 "message {} is for inbox {} with {} partitions, this handler serves inbox {} with {}",
@@ -162,11 +163,11 @@ impl<T> Work<T> {
         if buried.is_empty() {
             return Vec::new();
         }
-        let Ok(envelope) = wire::decode(body) else { return Vec::new() };
+        let Ok(envelope) = Envelope::decode(body) else { return Vec::new() };
         let entries: Vec<_> = envelope.raw_entries().collect();
         let text = |index: u32| {
             let text = entries.get(index as usize).copied().unwrap_or_default();
-            wire::with_id(text, &wire::entry_id(&envelope.id, index as usize))
+            with_id(text, &entry_id(&envelope.id, index as usize))
         };
         buried.into_iter().map(|(index, reason)| letter(index.to_string(), text(index), reason)).collect()
     }
