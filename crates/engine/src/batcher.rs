@@ -21,10 +21,11 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, TRY_MS_MIN};
+use crate::bounds::{BACKOFF_MS, PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, TRY_MS_MIN};
 use crate::chain;
-use crate::clock::{Clock, Stopwatch, backoff};
+use crate::clock::{Clock, Stopwatch};
 use crate::envelope::{EnvelopeBuilder, entry_id};
+use crate::run::Backoff;
 
 /// How a batcher works.
 #[derive(Debug, Clone)]
@@ -107,10 +108,10 @@ struct Pending {
 }
 
 /// Envelopes that were sent and whose fate is not known.
-#[derive(Default)]
 struct InFlight {
     envelopes: Vec<Closed>,
     tries: u32,
+    backoff: Backoff,
 }
 
 /// The batcher of one ingest process.
@@ -134,10 +135,14 @@ impl Batcher {
         let open = (0..options.partitions).map(|_| None).collect();
         Self {
             queue,
-            clock,
             options,
+            in_flight: tokio::sync::Mutex::new(InFlight {
+                envelopes: Vec::new(),
+                tries: 0,
+                backoff: Backoff::new(BACKOFF_MS, &clock),
+            }),
+            clock,
             pending: Mutex::new(Pending { open, ..Pending::default() }),
-            in_flight: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             waiting: gauge!("buttonparty_ingest_waiting_commands"),
             send_seconds: histogram!("buttonparty_send_seconds"),
@@ -168,8 +173,11 @@ impl Batcher {
     pub async fn flush(&self) -> Flushed {
         let mut in_flight = self.in_flight.lock().await;
         if in_flight.envelopes.is_empty() {
-            let envelopes = self.pending.lock().take();
-            *in_flight = InFlight { envelopes, tries: 0 };
+            in_flight.envelopes = self.pending.lock().take();
+            if in_flight.tries > 0 {
+                in_flight.tries = 0;
+                in_flight.backoff.reset();
+            }
             if in_flight.envelopes.is_empty() {
                 return Flushed::Nothing;
             }
@@ -230,11 +238,11 @@ impl Batcher {
 
     /// The pause before the next try: not so long that nothing can be tried or told in time.
     async fn pause(&self) {
-        let in_flight = self.in_flight.lock().await;
+        let mut in_flight = self.in_flight.lock().await;
         let left = in_flight.envelopes.iter().map(|closed| self.left(closed.since_ms)).min();
-        let pause = backoff(in_flight.tries).min(left.unwrap_or_default());
+        let pause = in_flight.backoff.next_pause().min(left.unwrap_or_default());
         drop(in_flight);
-        tokio::time::sleep(pause).await;
+        self.clock.pause(pause).await;
     }
 
     /// Flushes whenever something has gathered, until `stop`; then once more until nothing is left.

@@ -1,12 +1,14 @@
 //! The one place that reads the clock and asks the system for randomness. Everything else takes time and random
 //! generators as values, so that a test or a simulation can step it.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng};
+use tokio::sync::Notify;
 
 /// What time it is, in Unix milliseconds, and how long something takes. The time may be set, by an operator or by NTP,
 /// in either direction and by any amount; how long something takes is measured by a clock that nobody sets.
@@ -24,12 +26,13 @@ pub enum Clock {
 pub struct Hands {
     now_ms: AtomicI64,
     elapsed_ms: AtomicI64,
+    advanced: Notify,
 }
 
 impl Clock {
     /// A clock that stands at this time until it is moved.
     pub fn manual(now_ms: i64) -> Self {
-        Self::Manual(Arc::new(Hands { now_ms: AtomicI64::new(now_ms), elapsed_ms: AtomicI64::new(0) }))
+        Self::Manual(Arc::new(Hands { now_ms: AtomicI64::new(now_ms), ..Hands::default() }))
     }
 
     /// Lets time pass on a manual clock; the system's goes by itself.
@@ -37,6 +40,7 @@ impl Clock {
         if let Self::Manual(hands) = self {
             hands.elapsed_ms.fetch_add(ms, Ordering::SeqCst);
             hands.now_ms.fetch_add(ms, Ordering::SeqCst);
+            hands.advanced.notify_waiters();
         }
     }
 
@@ -81,6 +85,29 @@ impl Clock {
         let wait_ms = u64::try_from(at_ms.saturating_sub(self.now_ms())).unwrap_or(0);
         tokio::time::sleep(Duration::from_millis(wait_ms).min(at_most)).await;
     }
+
+    /// Pauses for so long; by a manual clock, until it was advanced so far.
+    pub async fn pause(&self, pause: Duration) {
+        let Self::Manual(hands) = self else { return tokio::time::sleep(pause).await };
+        let pause_ms = i64::try_from(pause.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX);
+        let over_ms = self.elapsed_ms().saturating_add(pause_ms);
+        loop {
+            let mut advanced = pin!(hands.advanced.notified());
+            advanced.as_mut().enable(); // before it is looked at
+            if self.elapsed_ms() >= over_ms {
+                return;
+            }
+            advanced.await;
+        }
+    }
+
+    /// Where a random generator begins, for what need not be secret; by a manual clock always the same.
+    pub(crate) fn seed(&self) -> u64 {
+        match self {
+            Self::System => system_rng().random(),
+            Self::Manual(_) => 0,
+        }
+    }
 }
 
 /// Measures how long something takes; for metrics only, never for a rule.
@@ -105,10 +132,4 @@ pub fn system_rng() -> StdRng {
     #[expect(clippy::disallowed_methods, reason = "this is the module that asks the system for randomness")]
     let rng = StdRng::from_rng(&mut rand::rng());
     rng
-}
-
-/// The wait before the next try: doubles from try to try within its bounds.
-pub fn backoff(tries: u32) -> Duration {
-    let (min_ms, max_ms) = crate::bounds::BACKOFF_MS;
-    Duration::from_millis(min_ms.saturating_mul(1 << tries.min(16)).min(max_ms))
 }

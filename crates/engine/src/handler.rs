@@ -25,13 +25,13 @@ use futures_util::future::join_all;
 use ledger::{Identity, Ledger};
 use queue::{Batch, Lease, Limit, Queue};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use self::lease_renewer::LeaseRenewer;
 use self::settler::{Job, Settler};
 use crate::bounds::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, READ_ON_MAX, RECEIVE_STOP_MS_MAX};
-use crate::chain;
-use crate::clock::{Clock, backoff};
+use crate::clock::Clock;
+use crate::run::{Repeat, Rest, Told, repeat};
 
 /// What one step of a handler did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,7 @@ impl StepError {
 /// The loop that applies what is in the inbox. Several may work side by side, each on other partitions.
 pub struct Handler<C> {
     queue: Queue,
+    clock: Clock,
     renewer: LeaseRenewer,
     settler: Settler<C>,
     /// What was received, or read on, and is not settled yet; the inbox may give batches of several partitions at once.
@@ -104,8 +105,9 @@ impl<C: Crowd> Handler<C> {
     ) -> Self {
         Self {
             renewer: LeaseRenewer::new(queue.clone(), clock.clone(), visibility_ms),
-            settler: Settler::new(queue.clone(), ledger, crowd, clock, identity),
+            settler: Settler::new(queue.clone(), ledger, crowd, clock.clone(), identity),
             queue,
+            clock,
             held: VecDeque::new(),
             read_on: 0,
         }
@@ -206,27 +208,45 @@ impl<C: Crowd> Handler<C> {
         }
     }
 
-    /// Steps until `stop`. Backs off while something fails; returns an error only when it must not go on.
+    /// Steps until `stop`. Pauses while something fails; returns an error only when it must not go on.
     ///
     /// # Errors
     /// The reason to end the process: a message of another inbox, or a store that is broken.
     pub async fn run(mut self, wait: Duration, stop: CancellationToken) -> Result<(), StepError> {
-        let mut failures = 0;
-        while !stop.is_cancelled() {
-            match self.step_until(wait, &stop).await {
-                Ok(_) => failures = 0,
-                Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => {
-                    warn!(error = chain(&error), failures, "the writer tries again");
-                    let leases = self.leases();
-                    let pause = stop.run_until_cancelled(tokio::time::sleep(backoff(failures)));
-                    let (_, lost) = self.renewer.run_while_renewing(&leases, pause).await;
-                    self.drop_lost(&lost);
-                    failures += 1;
-                }
-            }
-        }
+        let clock = self.clock.clone();
+        repeat(&mut Stepping { handler: &mut self, wait, stop: &stop }, &clock, &stop).await?;
         self.let_go(&self.leases()).await;
         Ok(())
+    }
+}
+
+/// A handler at work.
+struct Stepping<'h, C> {
+    handler: &'h mut Handler<C>,
+    /// How long a receive waits.
+    wait: Duration,
+    stop: &'h CancellationToken,
+}
+
+impl<C: Crowd> Repeat for Stepping<'_, C> {
+    type Error = StepError;
+
+    const TOLD: Told = Told::every_time("the writer tries again", "the writer works again");
+
+    async fn once(&mut self) -> Result<Rest, StepError> {
+        self.handler.step_until(self.wait, self.stop).await.map(|_| Rest::Not)
+    }
+
+    /// What is held stays held.
+    async fn meanwhile(&mut self) {
+        loop {
+            let leases = self.handler.leases();
+            let lost = self.handler.renewer.renew(&leases).await;
+            self.handler.drop_lost(&lost);
+        }
+    }
+
+    fn is_fatal(&self, error: &StepError) -> bool {
+        error.is_fatal()
     }
 }

@@ -6,6 +6,7 @@
 //! * [`handler`]: the loop that applies them; what a command is, and what applying it means, is behind [`Crowd`].
 //! * [`dlq`]: what could not be applied, listed and sent again.
 //! * [`live`]: what happened, for everybody who listens.
+//! * [`run`]: what is done again and again, and tried again when it fails.
 //! * [`clock`]: the one place that reads the clock and asks the system for randomness.
 //! * [`bounds`]: every bound, with its unit.
 //!
@@ -18,6 +19,7 @@ pub mod dlq;
 pub mod envelope;
 pub mod handler;
 pub mod live;
+pub mod run;
 
 pub use bounds::ENVELOPE_BYTES_MAX;
 pub use envelope::{Entry, Envelope, EnvelopeBuilder, EnvelopeError};

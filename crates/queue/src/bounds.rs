@@ -72,11 +72,11 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often a request that SQS could not take just now is sent again, before the caller hears of it.
-pub(crate) const RETRIES_MAX: u32 = 3;
+pub(crate) const RETRIES_MAX: usize = 3;
 
-/// The pause before the first retry, in milliseconds; it doubles each time, and a random part of half of it is
-/// left out. All pauses of a request stay below half a second.
-pub(crate) const RETRY_PAUSE_MS: u64 = 60;
+/// The pause before the first retry; it doubles each time, and a random part of half of it is left out. All pauses of a
+/// request stay below half a second.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(60);
 
 /// How long dead letters are hidden from others while they are listed, in seconds, should the listing be cut off.
 pub(crate) const LETTERS_HIDDEN_S: i32 = 60;

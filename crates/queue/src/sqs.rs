@@ -73,8 +73,8 @@ struct Inner {
     now_ms: NowMs,
     /// When the oldest message of the last receive was sent; [`NOTHING`] when it returned none.
     oldest_sent_at_ms: AtomicI64,
-    /// Grows with every pause, so that no two are alike.
-    dice: AtomicU64,
+    /// Grows with every call, so that no two pause alike.
+    calls: AtomicU64,
     closed: CancellationToken,
 }
 
@@ -102,7 +102,7 @@ impl Sqs {
             options,
             now_ms,
             oldest_sent_at_ms: AtomicI64::new(NOTHING),
-            dice: AtomicU64::new(seed),
+            calls: AtomicU64::new(seed),
             closed: CancellationToken::new(),
         };
         inner.look_up().await?;

@@ -18,6 +18,8 @@ pub const DISCARD_MS_MAX: u64 = 1_000;
 pub const BODY_DISCARD_BYTES_MAX: usize = 2 << 20;
 /// Open connections of one process, at most; fewer where the system allows fewer open files.
 pub const CONNECTIONS_MAX: usize = 16_000;
+/// The pause after a connection that the system could not give, in milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Open files that are kept free for other things than connections.
 pub const FILES_RESERVED: usize = 128;
 /// Bytes of the head of a request, at most; a longer one is answered with 431. Nor is more than that read ahead.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use engine::Handler;
 use engine::handler::StepError;
+use engine::run::Backoff;
 use futures_util::FutureExt;
 use ledger::Identity;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -24,8 +25,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::bounds::{GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, SHUTDOWN_MS_MAX};
-use crate::clock::{Clock, backoff, system_rng};
+use crate::bounds::{BACKOFF_MS, GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, SHUTDOWN_MS_MAX};
+use crate::clock::{Clock, system_rng};
 use crate::config::{Config, PushSink, Role};
 use crate::http::{App, Limits};
 use crate::live::feed::Feed;
@@ -346,13 +347,14 @@ async fn open_patiently(
     app: &App,
 ) -> Result<Parts, NodeError> {
     let mut tries = 0;
+    let mut backoff = Backoff::new(BACKOFF_MS, clock);
     loop {
         match Parts::open(config, metrics.clone(), clock.clone(), stop).await {
             Err(error) if error.may_pass(config) => {
                 let reason = serve::chain(&error);
                 warn!(reason, tries, "waiting to start");
                 app.waits_for(&reason);
-                tokio::time::sleep(backoff(tries)).await;
+                clock.pause(backoff.next_pause()).await;
                 tries += 1;
             }
             opened => {

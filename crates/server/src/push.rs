@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::run::{Repeat, Rest, Told, repeat};
 use metrics::{Counter, counter};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::bounds::{PUSH_LEASE_MS, PUSH_PAGE, PUSH_POLL_MS};
-use crate::clock::{Clock, backoff};
+use crate::clock::Clock;
 
 /// Where devices are handed to.
 #[derive(Debug, Clone)]
@@ -102,23 +103,9 @@ impl Pusher {
     }
 
     /// Steps until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let mut failures = 0;
-        while !stop.is_cancelled() {
-            let pause = match self.step().await {
-                Ok(true) => {
-                    failures = 0;
-                    continue;
-                }
-                Ok(false) => Duration::from_millis(PUSH_POLL_MS),
-                Err(error) => {
-                    warn!(error = serve::chain(&error), failures, "the push worker tries again");
-                    failures += 1;
-                    backoff(failures)
-                }
-            };
-            let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-        }
+    pub async fn run(mut self, stop: CancellationToken) {
+        let clock = self.clock.clone();
+        let _ = repeat(&mut self, &clock, &stop).await; // none of its errors is fatal
     }
 
     async fn deliver(&self, job: &Job, devices: &[DeviceRow]) -> Result<(), PushError> {
@@ -149,5 +136,16 @@ impl Pusher {
         }
         self.pushed.increment(devices.len() as u64);
         Ok(())
+    }
+}
+
+impl Repeat for Pusher {
+    type Error = PushError;
+
+    const TOLD: Told = Told::every_time("the push worker tries again", "the push worker works again");
+
+    async fn once(&mut self) -> Result<Rest, PushError> {
+        let was_due = self.step().await?;
+        Ok(if was_due { Rest::Not } else { Rest::For(Duration::from_millis(PUSH_POLL_MS)) })
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::run::{Repeat, Rest, Told, repeat};
 use ranks::{Ranks, RebuildError};
 use store::Reader;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
 
 use crate::bounds::RANKS_COMPARE_MS;
 use crate::clock::Clock;
@@ -27,22 +27,35 @@ impl Rebuilder {
     /// # Errors
     /// When the game has another number of partitions by now: nothing that this process shows is right any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), store::Error> {
-        let mut failing = false;
-        while !stop.is_cancelled() {
-            let failed = failing;
-            let rebuilding = Box::pin(self.ranks.rebuild_stale(&self.reader, self.clock.now_ms()));
-            let rebuilt = stop.run_until_cancelled(rebuilding).await;
-            failing = matches!(rebuilt, Some(Err(_)));
-            match rebuilt {
-                Some(Err(RebuildError::Store { source: source @ store::Error::OtherPartitions { .. } })) => {
-                    return Err(source);
-                }
-                Some(Err(error)) if failed => debug!(error = serve::chain(&error), "ranks are still missing"),
-                Some(Err(error)) => warn!(error = serve::chain(&error), "ranks are missing until this heals"),
-                _ => {}
-            }
-            stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(RANKS_COMPARE_MS))).await;
+        let clock = self.clock.clone();
+        match repeat(&mut Rebuilding { rebuilder: self, stop: stop.clone() }, &clock, &stop).await {
+            Err(RebuildError::Store { source }) => Err(source),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// A rebuilder at work.
+struct Rebuilding {
+    rebuilder: Rebuilder,
+    stop: CancellationToken,
+}
+
+impl Repeat for Rebuilding {
+    type Error = RebuildError;
+
+    const TOLD: Told = Told::once("ranks are missing until this heals", "ranks are no longer missing");
+    const PAUSES_MS: (u64, u64) = (RANKS_COMPARE_MS, RANKS_COMPARE_MS);
+
+    async fn once(&mut self) -> Result<Rest, RebuildError> {
+        let Rebuilder { ranks, reader, clock } = &self.rebuilder;
+        // A stop cuts it off: what is half rebuilt is begun anew.
+        let rebuilding = Box::pin(ranks.rebuild_stale(reader, clock.now_ms()));
+        self.stop.run_until_cancelled(rebuilding).await.transpose()?;
+        Ok(Rest::For(Duration::from_millis(RANKS_COMPARE_MS)))
+    }
+
+    fn is_fatal(&self, error: &RebuildError) -> bool {
+        matches!(error, RebuildError::Store { source: store::Error::OtherPartitions { .. } })
     }
 }

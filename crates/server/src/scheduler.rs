@@ -9,6 +9,7 @@ mod waits;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::run::{Repeat, Rest, Told, repeat};
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
 use game::schedule::Cadence;
 use game::{Action, Round};
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN, SCHEDULE_POLL_MS, TICK_DELAY_MS};
-use crate::clock::{Clock, backoff};
+use crate::clock::Clock;
 
 /// Why a step failed; the next one goes on where this one stopped.
 #[derive(Debug, thiserror::Error)]
@@ -90,31 +91,8 @@ impl Scheduler {
 
     /// Steps until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut failures = 0;
-        let mut first = self.options.first_round_ms;
-        while !stop.is_cancelled() {
-            let stepped = match first {
-                Some(first_ms) => self.hasten(first_ms).await,
-                None => self.step().await,
-            };
-            let (wake_ms, pause_max) = match stepped {
-                Ok(wake_ms) => {
-                    failures = 0;
-                    first = None;
-                    (wake_ms, Duration::from_millis(SCHEDULE_POLL_MS))
-                }
-                Err(error) => {
-                    warn!(error = serve::chain(&error), failures, "the scheduler tries again");
-                    failures += 1;
-                    (i64::MAX, backoff(failures))
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.changed.notified() => {}
-                () = self.clock.sleep_until(wake_ms, pause_max) => {}
-            }
-        }
+        let mut stepping = Stepping { scheduler: &self, first_ms: self.options.first_round_ms };
+        let _ = repeat(&mut stepping, &self.clock, &stop).await; // none of its errors is fatal
     }
 
     /// Does everything that is due, and returns when the next thing will be, in Unix milliseconds.
@@ -267,5 +245,32 @@ impl Scheduler {
             }
         }
         Ok(now_ms)
+    }
+}
+
+/// A scheduler at work.
+struct Stepping<'s> {
+    scheduler: &'s Scheduler,
+    /// How soon the first round opens, until that is done.
+    first_ms: Option<i64>,
+}
+
+impl Repeat for Stepping<'_> {
+    type Error = SchedulerError;
+
+    const TOLD: Told = Told::every_time("the scheduler tries again", "the scheduler works again");
+
+    async fn once(&mut self) -> Result<Rest, SchedulerError> {
+        let at_ms = match self.first_ms {
+            Some(first_ms) => self.scheduler.hasten(first_ms).await?,
+            None => self.scheduler.step().await?,
+        };
+        self.first_ms = None;
+        Ok(Rest::Until { at_ms, at_most: Duration::from_millis(SCHEDULE_POLL_MS) })
+    }
+
+    /// Until an operator opens a round.
+    async fn meanwhile(&mut self) {
+        self.scheduler.changed.notified().await;
     }
 }

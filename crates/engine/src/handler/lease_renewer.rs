@@ -44,8 +44,7 @@ impl LeaseRenewer {
         let mut lost = Vec::new();
         let extending = async {
             loop {
-                tokio::time::sleep(self.due_in()).await;
-                lost.extend(self.extend(leases).await);
+                lost.extend(self.renew(leases).await);
             }
         };
         let done = tokio::select! {
@@ -53,6 +52,12 @@ impl LeaseRenewer {
             never = extending => never,
         };
         (done, lost)
+    }
+
+    /// Waits until these leases are due, and extends them; returns those that are lost.
+    pub(super) async fn renew(&mut self, leases: &[Lease]) -> Vec<Lease> {
+        tokio::time::sleep(self.due_in()).await;
+        self.extend(leases).await
     }
 
     fn due_in(&self) -> Duration {

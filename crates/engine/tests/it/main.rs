@@ -3,4 +3,5 @@
 mod batcher;
 mod envelope;
 mod handler;
+mod run;
 mod support;

@@ -11,11 +11,12 @@ use aws_sdk_sqs::{
     error::{ProvideErrorMetadata, SdkError},
     types::BatchResultErrorEntry,
 };
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::sleep;
 
 use super::Inner;
 use crate::{
-    bounds::{RETRIES_MAX, RETRY_PAUSE_MS},
+    bounds::{RETRIES_MAX, RETRY_PAUSE},
     error::Error,
 };
 
@@ -119,18 +120,17 @@ impl Inner {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let mut retries = 0;
+        let mut pauses = self.pauses();
         loop {
             let answer = self.closed.run_until_cancelled(Box::pin(request())).await.ok_or(Error::Closed)?;
             let failure = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => Failure::request(&error),
             };
-            if !failure.again || retries == RETRIES_MAX {
-                return Err(failure.error);
+            match pauses.next().filter(|_| failure.again) {
+                Some(pause) => self.pause(pause).await,
+                None => return Err(failure.error),
             }
-            self.pause(retries).await;
-            retries += 1;
         }
     }
 
@@ -146,7 +146,7 @@ impl Inner {
     {
         let mut results = vec![Err(Error::Closed); count];
         let mut open: Vec<usize> = (0..count).collect();
-        let mut retries = 0;
+        let mut pauses = self.pauses();
         // What is under way when the inbox is closed is finished: it may have been stored already.
         while !self.closed.is_cancelled() {
             let answer = Box::pin(request(open.clone())).await;
@@ -168,22 +168,23 @@ impl Inner {
                     results[index] = Err(failure.error);
                 }
             }
-            if open.is_empty() || retries == RETRIES_MAX {
-                return results;
+            match pauses.next().filter(|_| !open.is_empty()) {
+                Some(pause) => self.pause(pause).await,
+                None => return results,
             }
-            self.pause(retries).await;
-            retries += 1;
         }
         results
     }
 
-    async fn pause(&self, retries: u32) {
-        // The mixing of SplitMix64; what matters is that callers do not come back in step.
-        let mut mixed = self.dice.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed ^= mixed >> 27;
-        let longest_ms = RETRY_PAUSE_MS << retries;
-        let pause_ms = longest_ms - mixed % (longest_ms / 2);
-        let _ = self.closed.run_until_cancelled(sleep(Duration::from_millis(pause_ms))).await;
+    /// The pauses before the retries of one call. Callers do not come back in step.
+    fn pauses(&self) -> ExponentialBackoff {
+        // What the builder calls jitter comes on top of a delay, up to as much again.
+        let builder = ExponentialBuilder::new().with_min_delay(RETRY_PAUSE / 2).with_max_times(RETRIES_MAX);
+        let seed = self.calls.fetch_add(1, Ordering::Relaxed);
+        builder.with_jitter().with_jitter_seed(seed).build()
+    }
+
+    async fn pause(&self, pause: Duration) {
+        let _ = self.closed.run_until_cancelled(sleep(pause)).await;
     }
 }

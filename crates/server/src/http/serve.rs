@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{App, connection};
-use crate::bounds::{CONNECTIONS_MAX, FILES_RESERVED, SILENCE_MS_MAX, UNACKED_MS_MAX};
+use crate::bounds::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, FILES_RESERVED, SILENCE_MS_MAX, UNACKED_MS_MAX};
 
 /// What connections are held to.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, stop: C
             Err(error) => {
                 // Mostly out of file descriptors: some become free when connections end.
                 warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(crate::clock::backoff(1)).await;
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
                 continue;
             }
         };

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::run::{Repeat, Rest, Told, repeat};
 use game::Round;
 use ranks::Ranks;
 use serde::Serialize;
 use store::Reader;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 use wire::LiveState;
 
 use super::{Event, Hub};
@@ -43,38 +43,8 @@ struct RoundEvent {
 impl Feed {
     /// Feeds until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut board_at_ms = i64::MIN;
-        let mut shown = None;
-        let mut failing = false;
-        while !stop.is_cancelled() {
-            let elapsed_ms = self.clock.elapsed_ms();
-            let fed = async {
-                let change_ms = self.rounds(&mut shown).await?;
-                if elapsed_ms >= board_at_ms {
-                    self.board().await?;
-                    board_at_ms = elapsed_ms + LIVE_POLL_MS;
-                }
-                Ok::<_, store::Error>(change_ms)
-            };
-            let mut next_ms = i64::MAX;
-            match fed.await {
-                Ok(change_ms) => {
-                    failing = false;
-                    next_ms = change_ms.unwrap_or(next_ms);
-                }
-                Err(error) if failing => tracing::debug!(%error, "live events still wait for the store"),
-                Err(error) => {
-                    failing = true;
-                    warn!(%error, "live events wait for the store");
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.clock.sleep_until(next_ms, Duration::from_millis(LIVE_POLL_MS.unsigned_abs())) => {}
-                // A commit may have brought an announcement that is nearer than the next look.
-                () = self.poked() => {}
-            }
-        }
+        let mut feeding = Feeding { feed: &self, board_at_ms: i64::MIN, shown: None };
+        let _ = repeat(&mut feeding, &self.clock, &stop).await; // none of its errors is fatal
     }
 
     async fn poked(&self) {
@@ -106,6 +76,38 @@ impl Feed {
         let data = serde_json::to_string(&rows).unwrap_or_default(); // cannot fail: strings and numbers
         self.hub.publish(Event { topic: "board", data: data.into(), stamped: false });
         Ok(())
+    }
+}
+
+/// A feed at work.
+struct Feeding<'f> {
+    feed: &'f Feed,
+    /// When the board is looked at next, as [`Clock::elapsed_ms`] says it.
+    board_at_ms: i64,
+    /// The round that was shown last.
+    shown: Option<Round>,
+}
+
+impl Repeat for Feeding<'_> {
+    type Error = store::Error;
+
+    const TOLD: Told = Told::once("live events wait for the store", "live events are up to date again");
+    const PAUSES_MS: (u64, u64) = (LIVE_POLL_MS.unsigned_abs(), LIVE_POLL_MS.unsigned_abs());
+
+    async fn once(&mut self) -> Result<Rest, store::Error> {
+        let elapsed_ms = self.feed.clock.elapsed_ms();
+        let change_ms = self.feed.rounds(&mut self.shown).await?;
+        if elapsed_ms >= self.board_at_ms {
+            self.feed.board().await?;
+            self.board_at_ms = elapsed_ms + LIVE_POLL_MS;
+        }
+        let at_most = Duration::from_millis(LIVE_POLL_MS.unsigned_abs());
+        Ok(Rest::Until { at_ms: change_ms.unwrap_or(i64::MAX), at_most })
+    }
+
+    /// Until a commit, which may have brought an announcement that is nearer than the next look.
+    async fn meanwhile(&mut self) {
+        self.feed.poked().await;
     }
 }
 

@@ -99,8 +99,9 @@ async fn all_leases_are_kept_alive_during_a_slow_commit() {
 async fn all_leases_are_kept_alive_during_pauses() {
     in_time(async {
         let bench = Bench::one_in_each_by_the_clock(2, KEPT_MS).await;
-        // The pauses take longer than a lease lasts: 50 ms, and each twice as long as the one before, up to 5 s.
-        bench.tally.trouble([Trouble::Commit; 8]);
+        // The pauses take longer than a lease lasts: half of 50 ms at the least, and each twice as long as the one before,
+        // up to half of 5 s.
+        bench.tally.trouble([Trouble::Commit; 9]);
         let stop = CancellationToken::new();
         let run = bench.writer().run(NOW, stop.clone());
         let waiting = async {
@@ -113,7 +114,7 @@ async fn all_leases_are_kept_alive_during_pauses() {
         };
         let (ended, ()) = tokio::join!(run, waiting);
         ended.unwrap();
-        assert_eq!(bench.tally.commits(), 10);
+        assert_eq!(bench.tally.commits(), 11);
         bench.all_is_done().await;
     })
     .await;
