@@ -16,6 +16,7 @@ use std::time::Duration;
 use axum::http::{Method, Uri};
 use axum::response::Response;
 use lambda_http::{RequestExt as _, service_fn};
+use serve::bounds::RETRY_AFTER_MS;
 use serve::{Cause, chain, not_stored, problem};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -37,8 +38,6 @@ const ANSWER_MS_MAX: u64 = 8_000;
 const INIT_MS_MAX: u64 = 4_000;
 /// The secret is read again after so many milliseconds at the earliest.
 const SECRET_PAUSE_MS: i64 = 1_000;
-/// How soon a client may try again, milliseconds.
-const RETRY_AFTER_MS: i64 = 1_000;
 
 /// What time it is, in Unix milliseconds.
 pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;

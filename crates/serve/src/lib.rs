@@ -1,62 +1,23 @@
-//! What the server and the fetch Lambda share of HTTP: how bodies and problems become responses, and how a cause gets
-//! into the log.
+//! HTTP, for the server and the fetch Lambda: the accept loop with its bounds, bodies with bounds, JSON and problems as
+//! answers, request ids, measuring, health, and how a cause gets into the log.
 //!
-//! What it is not: no route is here, and no status code (those are `wire`'s).
+//! What it is not: no route of the game is here, no status code (those are `wire`'s), and nothing that a process
+//! depends on: health asks functions. It reads no clock: [`Elapsed`] is given.
 
-use axum::Router;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde_json::to_vec;
-use wire::{Problem, ProblemKind};
+mod accept;
+mod answer;
+mod app;
+mod bearer;
+mod body;
+pub mod bounds;
+mod connection;
+pub mod health;
+mod host;
+mod starting;
 
-/// What lies behind a 5xx: travels with the answer inside the process, is logged once where answers leave, and is
-/// never sent.
-#[derive(Debug, Clone)]
-pub struct Cause(pub String);
-
-/// Tells caches to keep nothing of an answer that does not say otherwise. For the one place of a process where all
-/// answers leave: what is true of commands, problems, players and the process itself is over when it is read.
-pub fn not_stored(headers: &mut HeaderMap) {
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-}
-
-/// The answer that carries a problem.
-pub fn problem(problem: &Problem) -> Response {
-    let status = StatusCode::from_u16(problem.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = to_vec(problem).unwrap_or_default(); // cannot fail: strings and numbers only
-    let mut response = (status, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if let Some(seconds) = problem.retry_after_s() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if problem.kind() == ProblemKind::Unauthorized {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response.extensions_mut().insert(problem.kind());
-    response
-}
-
-/// An error with everything that led to it, for logs and for people at a terminal.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
-}
-
-/// An answer with this JSON text.
-pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
-}
-
-/// These routes, and the problems that answer what none of them serves.
-pub fn with_fallbacks(router: Router) -> Router {
-    let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
-    let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };
-    router.fallback(not_found).method_not_allowed_fallback(wrong_method)
-}
+pub use accept::{Limits, connections_max, serve};
+pub use answer::{Cause, chain, json, not_stored, problem, with_fallbacks};
+pub use app::{App, Elapsed, IDEMPOTENCY_KEY};
+pub use bearer::{bearer_token, same_secret};
+pub use body::{body, discard, field};
+pub use connection::LongLived;

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serve::{Cause, problem};
+use serve::bounds::RETRY_AFTER_MS;
+use serve::{Cause, bearer_token, discard, json, problem, same_secret};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{OpenRoundBody, Problem, ProblemKind, RoundView};
 
-use crate::bounds::RETRY_AFTER_MS;
-use crate::http;
 use crate::scheduler::{OpenError, Scheduler};
 
 /// What the operators' routes need.
@@ -45,12 +44,12 @@ pub fn routes() -> OpenApiRouter<Arc<Admin>> {
     security(("operator" = []))
 )]
 async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request: Request) -> Response {
-    let is_operator = |token| http::same_secret(token, admin.token.as_bytes());
-    if !http::bearer_token(&headers).is_some_and(is_operator) {
-        http::discard(request.into_body()).await;
+    let is_operator = |token| same_secret(token, admin.token.as_bytes());
+    if !bearer_token(&headers).is_some_and(is_operator) {
+        discard(request.into_body()).await;
         return problem(&Problem::new(ProblemKind::Unauthorized));
     }
-    let body = match http::body(request.into_body()).await {
+    let body = match serve::body(request.into_body()).await {
         Ok(body) => body,
         Err(told) => return problem(&told),
     };
@@ -62,7 +61,7 @@ async fn open_round(State(admin): State<Arc<Admin>>, headers: HeaderMap, request
         Ok(round) => {
             let closes_at = round.closes_at_ms(game::Round::BASE_HALVES);
             let view = RoundView { round: round.id, opens_at: round.opens_at_ms, closes_at };
-            http::accepted(serde_json::to_vec(&view).unwrap_or_default())
+            json(StatusCode::ACCEPTED, serde_json::to_vec(&view).unwrap_or_default())
         }
         Err(overlaps @ OpenError::Overlaps { wait_ms, .. }) => {
             let told = Problem::new(ProblemKind::RoundOverlaps).with_detail(overlaps.to_string());

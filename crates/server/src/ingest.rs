@@ -4,18 +4,18 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 pub use engine::batcher::{Batcher, BatcherOptions, Flushed, Overloaded, Ticket};
 use game::{Action, PurchaseId, partition_of};
 use metrics::{Counter, counter};
-use serve::{Cause, problem};
+use serve::bounds::RETRY_AFTER_MS;
+use serve::{Cause, IDEMPOTENCY_KEY, discard, field, json, problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem, ProblemKind};
 
-use crate::bounds::RETRY_AFTER_MS;
 use crate::clock::Clock;
-use crate::http;
 
 /// What the ingest routes need.
 pub struct Ingest {
@@ -62,7 +62,7 @@ impl Ingest {
             Ok(true) => {
                 accepted.increment(1);
                 let body = serde_json::to_vec(&Accepted { id: ticket.id, arrived_at: arrived_at_ms });
-                http::accepted(body.unwrap_or_default())
+                json(StatusCode::ACCEPTED, body.unwrap_or_default())
             }
             Ok(false) | Err(_) => unavailable("the inbox did not take the command"),
         }
@@ -166,15 +166,30 @@ async fn parsed<T>(
     parse: impl FnOnce(&[u8]) -> Result<T, FieldErrors>,
 ) -> Result<(T, Option<PurchaseId>), Problem> {
     let (parts, body) = request.into_parts();
-    let key = match http::idempotency_key(&parts.headers) {
+    let key = match idempotency_key(&parts.headers) {
         Ok(key) => key,
         Err(wrong) => {
-            http::discard(body).await;
+            discard(body).await;
             return Err(wrong.into());
         }
     };
     drop(parts); // the head's memory is free while the body is waited for
-    let body = http::body(body).await?;
+    let body = serve::body(body).await?;
     let parsed = parse(&body).map_err(Problem::invalid)?;
     Ok((parsed, key))
+}
+
+/// The one `Idempotency-Key` of a request, if there is one.
+///
+/// # Errors
+/// The field that is wrong: not 1 to 128 visible ASCII characters, or there twice.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<PurchaseId>, wire::FieldError> {
+    let mut all = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    let (Some(key), None) = (all.next(), all.next()) else {
+        let none = headers.get(&IDEMPOTENCY_KEY).is_none();
+        return if none { Ok(None) } else { Err(field("Idempotency-Key", "must be given at most once")) };
+    };
+    let text =
+        key.to_str().map_err(|_| field("Idempotency-Key", "must consist of visible ASCII characters"))?;
+    Ok(Some(PurchaseId::new(text)?))
 }

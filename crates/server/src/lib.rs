@@ -9,8 +9,6 @@ pub mod button;
 pub mod cli;
 pub mod config;
 pub mod cost;
-pub mod health;
-pub mod http;
 pub mod ingest;
 pub mod live;
 pub mod node;

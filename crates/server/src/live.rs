@@ -12,13 +12,13 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 pub use engine::live::{Event, Hub};
 use futures_util::{StreamExt, stream};
-use serve::problem;
+use serve::bounds::RETRY_AFTER_MS;
+use serve::{LongLived, problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{Problem, ProblemKind};
 
-use crate::bounds::{LIVE_KEEP_ALIVE_MS, RETRY_AFTER_MS};
-use crate::http::LongLived;
+use crate::bounds::LIVE_KEEP_ALIVE_MS;
 
 /// What lets a stream through proxies at once, event by event: nginx buffers answers unless they say this, and others
 /// compress or keep what does not forbid it.

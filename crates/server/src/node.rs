@@ -7,7 +7,7 @@ mod parts;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use engine::Handler;
@@ -20,15 +20,15 @@ pub(crate) use open::check_age;
 pub use open::{migrated_store, open_existing_ledger, open_existing_queue, open_existing_reader, open_queue};
 pub use parts::Parts;
 use rand::RngExt;
+use serve::{App, Limits};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::bounds::{BACKOFF_MS, GAUGES_MS, HANDLER_LOOPS_MAX, HTTP_STOP_MS_MAX, SHUTDOWN_MS_MAX};
-use crate::clock::{Clock, system_rng};
+use crate::clock::{Clock, Stopwatch, system_rng};
 use crate::config::{Config, PushSink, Role};
-use crate::http::{App, Limits};
 use crate::live::feed::Feed;
 use crate::push::{Pusher, Sink};
 use crate::rebuilder::Rebuilder;
@@ -185,10 +185,10 @@ impl Node {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
-        let app = Arc::new(App::starting(system_rng().random(), &config.cors_origins));
+        let app = Arc::new(App::starting(system_rng().random(), &config.cors_origins, elapsed));
         let limits = Limits::of_process();
         let mut http = JoinSet::new();
-        http.spawn(crate::http::serve(listener, Arc::clone(&app), limits, stop_http.clone()));
+        http.spawn(serve::serve(listener, Arc::clone(&app), limits, stop_http.clone()));
         let parts = open_patiently(config, metrics, &clock, &stop, &app).await?;
         let mut node = Self {
             address,
@@ -364,6 +364,12 @@ async fn open_patiently(
             }
         }
     }
+}
+
+/// How much time has passed in this process, for `serve`, which reads no clock.
+fn elapsed() -> Duration {
+    static BEGIN: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
+    Duration::from_secs_f64(BEGIN.seconds())
 }
 
 /// A part that is broken in an unknown way: the process ends rather than limp. Nothing that was acked is lost by this.

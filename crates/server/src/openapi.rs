@@ -10,7 +10,7 @@ pub fn api() -> OpenApi {
     api.merge(fetch::routes().into_openapi());
     api.merge(crate::live::routes().into_openapi());
     api.merge(crate::admin::routes().into_openapi());
-    api.merge(crate::health::routes().into_openapi());
+    api.merge(serve::health::routes().into_openapi());
     let mut info = Info::new("ButtonParty", "1");
     info.description = Some(
         "Calls a crowd, and settles every answer exactly once. Commands answer 202 when they are durable; what became \

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use rstest::rstest;
-use server::bounds::{CONNECTION_BYTES_MAX, HEAD_BYTES_MAX, SILENCE_MS_MAX};
+use serve::bounds::{CONNECTION_BYTES_MAX, HEAD_BYTES_MAX, SILENCE_MS_MAX};
 use server::clock::Stopwatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -285,7 +285,7 @@ fn unfinished() -> [(&'static str, Vec<Vec<u8>>); 4] {
 async fn a_connection_takes_no_more_memory_than_is_said() {
     const CONNECTIONS: usize = 500;
     let _beside = beside_others().await;
-    server::http::connections_max(); // raises this process' own limit of open files
+    serve::connections_max(); // raises this process' own limit of open files
     let (_place, game) = Game::by_hand(Embedded).await;
     let mut all = Vec::new();
     let mut taken = Vec::new();

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use server::bounds::{CONNECTIONS_MAX, FILES_RESERVED, SHUTDOWN_MS_MAX};
+use serve::bounds::{CONNECTIONS_MAX, FILES_RESERVED};
+use server::bounds::SHUTDOWN_MS_MAX;
 use server::cost::inputs::Inputs;
 
 use super::document::Template;

@@ -11,6 +11,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Backlog, Queue};
 use rand::RngExt;
 use ranks::Ranks;
+use serve::App;
+use serve::health::{Check, Checks, Health};
 use store::{Reader, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -22,14 +24,12 @@ use super::open::{
     agreed, belongs, check_age, migrated_store, migrates, must_exist, open_queue, open_ranks, open_reader,
     settle, store_at,
 };
-use super::{NodeError, open};
+use super::{NodeError, elapsed, open};
 use crate::admin::Admin;
 use crate::bounds::{CLOCK_SET_MS_MIN, LEAD_MS_MIN, RESEND_MS_MAX};
 use crate::button::Button;
 use crate::clock::{Clock, system_rng};
 use crate::config::{Config, Role};
-use crate::health::Health;
-use crate::http::App;
 use crate::ingest::{Batcher, BatcherOptions, Ingest};
 use crate::live::Hub;
 use crate::scheduler::{Scheduler, SchedulerOptions};
@@ -85,7 +85,7 @@ impl Parts {
             ranks: open_ranks(config)?.map(Arc::new),
             poke: Arc::new(Notify::new()),
             generation: 0,
-            connections_max: crate::http::connections_max(),
+            connections_max: serve::connections_max(),
             holds: Vec::new(),
             clock: clock.clone(),
             metrics,
@@ -185,12 +185,36 @@ impl Parts {
         app.begin(router, &paths);
     }
 
+    /// What `/readyz` asks.
+    fn checks(&self, config: &Config) -> Checks {
+        let mut checks = Checks::new();
+        if let Some(queue) = self.queue.clone() {
+            let ask = move || {
+                let queue = queue.clone();
+                async move { queue.check().await }
+            };
+            checks.push(("inbox", Check::needed(ask)));
+        }
+        if let Some(reader) = self.reader.clone() {
+            let ask = move || {
+                let reader = reader.clone();
+                async move { reader.check().await }
+            };
+            checks.push(("store", Check::needed(ask)));
+        }
+        if let Some(scheduler) = self.scheduler.clone().filter(|_| config.role.has(Role::Scheduler)) {
+            // Another process would wait for the same: it makes none unready.
+            checks.push(("schedule", Check::shown(move || scheduler.waiting())));
+        }
+        checks
+    }
+
     /// The documented routes of the role, and their description.
     fn routes(&self, config: &Config) -> (Router, OpenApi) {
-        let (queue, reader, metrics) = (self.queue.clone(), self.reader.clone(), self.metrics.clone());
-        let scheduler = self.scheduler.clone().filter(|_| config.role.has(Role::Scheduler));
-        let health = Health::new(queue, reader, scheduler, metrics, self.clock.clone());
-        let mut router: OpenApiRouter = crate::health::routes().with_state(Arc::new(health));
+        let metrics = self.metrics.clone();
+        let render = move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+        let health = Health::new(self.checks(config), Box::new(render), elapsed);
+        let mut router: OpenApiRouter = serve::health::routes().with_state(Arc::new(health));
         if let Some(batcher) = &self.batcher {
             let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.partitions);
             router = router.merge(crate::ingest::routes().with_state(Arc::new(ingest)));

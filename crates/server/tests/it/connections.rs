@@ -10,8 +10,8 @@ use axum::Router;
 use axum::routing::get;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use serve::{App, Limits, serve};
 use server::clock::{Clock, Stopwatch};
-use server::http::{App, Limits, serve};
 use server::live::{Event, Hub};
 use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,7 +37,7 @@ impl Site {
     async fn new(connections: usize, pages: usize, begun: bool) -> Self {
         let stop = CancellationToken::new();
         let hub = Hub::new(Clock::System, pages, stop.clone());
-        let app = Arc::new(App::starting(7, &[]));
+        let app = Arc::new(App::starting(7, &[], || Duration::ZERO));
         if begun {
             let live = server::live::routes().with_state(Arc::clone(&hub)).split_for_parts().0;
             let router = Router::new()

@@ -7,8 +7,6 @@ mod connections;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
-mod http;
-#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod partitions;

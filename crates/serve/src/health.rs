@@ -1,58 +1,87 @@
-//! `/healthz`, `/readyz` and `/metrics`.
+//! `/healthz`, `/readyz` and `/metrics`. What is asked is given as functions: this crate knows nothing that a process
+//! depends on.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use metrics_exporter_prometheus::PrometheusHandle;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wire::Problem;
-use wire::Readiness;
+use wire::{Problem, Readiness};
 
+use crate::app::Elapsed;
 use crate::bounds::{HEALTH_CACHE_MS, READY_MS_MAX};
-use crate::clock::Clock;
-use crate::scheduler::Scheduler;
+
+/// What `/readyz` asks about one thing; each says what is wrong, if something is.
+pub enum Check {
+    /// The process is not ready while this fails, or takes longer than [`READY_MS_MAX`].
+    Needed(Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>),
+    /// Shown when there is something to say; it does not make the process unready.
+    Shown(Box<dyn Fn() -> Option<String> + Send + Sync>),
+}
+
+impl Check {
+    /// Asks something that the process depends on.
+    pub fn needed<F, E>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        Self::Needed(Box::new(move || {
+            let asked = ask();
+            Box::pin(async { asked.await.map_err(|error| error.to_string()) })
+        }))
+    }
+
+    /// Shows what is said, whenever something is.
+    pub fn shown(tell: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self::Shown(Box::new(tell))
+    }
+}
+
+/// What is asked, by its name in the answer.
+pub type Checks = Vec<(&'static str, Check)>;
+
+/// Writes the metrics of the process as Prometheus reads them.
+pub type Render = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What health routes ask. Answers are kept for a moment, and made by one request at a time: they are open to everybody
 /// and cost more than a press.
 pub struct Health {
-    queue: Option<queue::Queue>,
-    reader: Option<store::Reader>,
-    scheduler: Option<Arc<Scheduler>>,
-    metrics: Option<PrometheusHandle>,
-    clock: Clock,
+    checks: Checks,
+    render: Render,
+    elapsed: Elapsed,
     ready: Kept<(bool, String)>,
     rendered: Kept<String>,
 }
 
-/// An answer, and since when it stands, as [`Clock::elapsed_ms`] says it.
-type Kept<T> = Mutex<Option<(i64, T)>>;
+/// An answer, and since when it stands.
+type Kept<T> = Mutex<Option<(Duration, T)>>;
 
 impl Health {
-    /// Asks this inbox, this store and this scheduler, where the process runs them, and shows these metrics.
-    pub fn new(
-        queue: Option<queue::Queue>,
-        reader: Option<store::Reader>,
-        scheduler: Option<Arc<Scheduler>>,
-        metrics: Option<PrometheusHandle>,
-        clock: Clock,
-    ) -> Self {
-        Self { queue, reader, scheduler, metrics, clock, ready: Kept::default(), rendered: Kept::default() }
+    /// Asks these things, and shows these metrics.
+    pub fn new(checks: Checks, render: Render, elapsed: Elapsed) -> Self {
+        Self { checks, render, elapsed, ready: Kept::default(), rendered: Kept::default() }
     }
 
     async fn kept<T: Clone>(&self, kept: &Kept<T>, make: impl AsyncFnOnce() -> T) -> T {
         let mut kept = kept.lock().await;
-        let elapsed_ms = self.clock.elapsed_ms();
+        let elapsed = (self.elapsed)();
         match &*kept {
-            Some((since_ms, answer)) if elapsed_ms - since_ms < HEALTH_CACHE_MS => answer.clone(),
+            Some((since, answer))
+                if elapsed.saturating_sub(*since) < Duration::from_millis(HEALTH_CACHE_MS) =>
+            {
+                answer.clone()
+            }
             _ => {
                 let answer = make().await;
-                *kept = Some((elapsed_ms, answer.clone()));
+                *kept = Some((elapsed, answer.clone()));
                 answer
             }
         }
@@ -61,15 +90,16 @@ impl Health {
     async fn readiness(&self) -> (bool, String) {
         let mut checks = serde_json::Map::new();
         let mut ready = true;
-        if let Some(queue) = &self.queue {
-            ready &= note(&mut checks, "inbox", within(queue.check()).await);
-        }
-        if let Some(reader) = &self.reader {
-            ready &= note(&mut checks, "store", within(reader.check()).await);
-        }
-        if let Some(waiting) = self.scheduler.as_ref().and_then(|scheduler| scheduler.waiting()) {
-            // Shown only. It does not make the process unready, because another process would wait too.
-            note(&mut checks, "schedule", Err(waiting));
+        for (name, check) in &self.checks {
+            let said = match check {
+                Check::Needed(ask) => {
+                    let failed = within(ask()).await.err();
+                    ready &= failed.is_none();
+                    Some(failed.unwrap_or_else(|| "ok".to_owned()))
+                }
+                Check::Shown(tell) => tell(),
+            };
+            checks.extend(said.map(|said| ((*name).to_owned(), said.into())));
         }
         (ready, json!({ "ready": ready, "checks": checks }).to_string())
     }
@@ -100,24 +130,14 @@ async fn healthz() -> &'static str {
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
     let (ready, body) = health.kept(&health.ready, async || health.readiness().await).await;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    serve::json(status, body.into_bytes())
+    crate::json(status, body.into_bytes())
 }
 
-async fn within<E: std::fmt::Display>(check: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+async fn within(check: BoxFuture<'static, Result<(), String>>) -> Result<(), String> {
     match tokio::time::timeout(Duration::from_millis(READY_MS_MAX), check).await {
-        Ok(result) => result.map_err(|error| error.to_string()),
+        Ok(result) => result,
         Err(_) => Err(format!("no answer within {READY_MS_MAX} ms")),
     }
-}
-
-fn note(
-    checks: &mut serde_json::Map<String, serde_json::Value>,
-    name: &str,
-    result: Result<(), String>,
-) -> bool {
-    let ok = result.is_ok();
-    checks.insert(name.to_owned(), result.map_or_else(|error| error, |()| "ok".to_owned()).into());
-    ok
 }
 
 /// Metrics as Prometheus reads them.
@@ -132,7 +152,6 @@ fn note(
     )
 )]
 async fn show_metrics(State(health): State<Arc<Health>>) -> Response {
-    let render = async || health.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default();
-    let text = health.kept(&health.rendered, render).await;
+    let text = health.kept(&health.rendered, async || (health.render)()).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -9,8 +9,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{App, connection};
+use crate::app::App;
 use crate::bounds::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, FILES_RESERVED, SILENCE_MS_MAX, UNACKED_MS_MAX};
+use crate::connection;
 
 /// What connections are held to.
 #[derive(Debug, Clone, Copy)]

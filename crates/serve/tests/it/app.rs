@@ -1,18 +1,20 @@
 //! What every answer has in common, whoever makes it: the router, the process that starts, a handler that panics.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, Version};
 use axum::routing::get;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use server::http::App;
+use serve::App;
 
 const ORIGIN: &str = "https://a.example";
 
 /// An application that has not begun, and whose pages at [`ORIGIN`] may call.
 fn starting() -> App {
-    App::starting(7, &[ORIGIN.to_owned()])
+    App::starting(7, &[ORIGIN.to_owned()], || Duration::ZERO)
 }
 
 /// One that has, with a route that works and one that does not.
@@ -94,7 +96,7 @@ async fn pages_of_a_configured_origin_see_every_answer_and_others_none() {
 
 #[tokio::test]
 async fn without_origins_no_page_elsewhere_may_call() {
-    let app = App::starting(7, &[]);
+    let app = App::starting(7, &[], || Duration::ZERO);
     let asked = [("host", &b"x"[..]), ("origin", ORIGIN.as_bytes())];
     let (status, headers, _) = ask(&app, Method::OPTIONS, "/press", &asked).await;
     assert_eq!(status, 503);

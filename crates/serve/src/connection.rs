@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use super::App;
-use super::serve::Limits;
+use crate::accept::Limits;
+use crate::app::App;
 use crate::bounds::HEAD_BYTES_MAX;
 
 /// Marks an answer that goes on for as long as something lives, however long nothing is asked for meanwhile.
@@ -59,7 +59,7 @@ impl Activity {
 }
 
 /// Serves a connection until it ends.
-pub(super) fn serve(
+pub(crate) fn serve(
     stream: TcpStream,
     app: Arc<App>,
     limits: &Limits,

@@ -3,18 +3,18 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use serve::problem;
 use wire::{Problem, ProblemKind};
 
 use crate::bounds::RETRY_AFTER_MS;
+use crate::{json, problem};
 
 /// The answer to a request for this path while the process waits for what `reason` says.
-pub(super) fn answer(path: &str, reason: &str) -> Response {
+pub(crate) fn answer(path: &str, reason: &str) -> Response {
     match path {
         "/healthz" => "ok\n".into_response(),
         "/readyz" => {
             let body = json!({ "ready": false, "checks": { "start": reason } }).to_string();
-            serve::json(StatusCode::SERVICE_UNAVAILABLE, body.into_bytes())
+            json(StatusCode::SERVICE_UNAVAILABLE, body.into_bytes())
         }
         _ => problem(&Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS)),
     }

@@ -5,13 +5,13 @@ use std::net::Ipv6Addr;
 use axum::http::{HeaderMap, Version, header};
 use wire::FieldError;
 
-use super::field;
+use crate::body::field;
 
 /// Checks that a request names its host once, with a valid value. HTTP/1.0 may leave it out.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), FieldError> {
+pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), FieldError> {
     let mut all = headers.get_all(header::HOST).iter();
     let reason = match (all.next(), all.next()) {
         (Some(host), None) if is_host(host.as_bytes()) => return Ok(()),

@@ -1,0 +1,4 @@
+//! Requests as a process answers them, without a socket.
+
+#[cfg(test)]
+mod app;
