@@ -14,14 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use lambda_http::{RequestExt as _, service_fn};
-use serve::bounds::RETRY_AFTER_MS;
-use serve::{Cause, chain, not_stored, problem};
+use serve::{Cause, Refused, chain, not_stored};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::warn;
-use wire::{Problem, ProblemKind};
 
 use game::{Game, OpenError};
 use secret::{Login, Secret, Version};
@@ -108,8 +106,9 @@ impl Lambda {
     async fn answer(&self, method: &Method, uri: &Uri) -> Response {
         let answering = Box::pin(self.try_twice(method, uri));
         let answered = timeout(Duration::from_millis(ANSWER_MS_MAX), answering).await;
-        let mut response =
-            answered.unwrap_or_else(|_| unavailable(format!("no answer within {ANSWER_MS_MAX} ms")));
+        let late =
+            |_| Refused::unavailable(format_args!("no answer within {ANSWER_MS_MAX} ms")).into_response();
+        let mut response = answered.unwrap_or_else(late);
         if response.status().is_server_error() {
             let cause = response.extensions().get::<Cause>().map_or("", |cause| cause.0.as_str());
             warn!(path = uri.path(), status = response.status().as_u16(), cause, "request failed");
@@ -134,7 +133,7 @@ impl Lambda {
                 state.game = sound.then_some(game);
                 response
             }
-            Err(error) => unavailable(chain(&error)),
+            Err(error) => Refused::unavailable(chain(&error)).into_response(),
         }
     }
 
@@ -177,12 +176,4 @@ impl Lambda {
         }
         Ok(Box::pin(self.secret.read(version)).await?)
     }
-}
-
-/// The answer when trying again may help; the cause goes to the log only.
-fn unavailable(cause: String) -> Response {
-    let told = Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS);
-    let mut response = problem(&told);
-    response.extensions_mut().insert(Cause(cause));
-    response
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::{HeaderName, HeaderValue, header};
 use game::{LastPress, LastPurchase, Player, PowerupKind, partition_of};
 use ranks::Ranks;
-use serve::{json, problem};
+use serve::{Json, Refused};
 use store::{PlayerView, Reader};
+use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{
@@ -16,11 +16,13 @@ use wire::{
     SelfView,
 };
 
-use crate::problem::store_problem;
+use crate::problem::store_failed;
 
 /// Everybody sees the same board, which changes all the time while a round is lit: a cache in front may answer those
 /// who ask within the same second.
-const BOARD_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=1");
+const BOARD_KEPT: Headers = [(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"))];
+
+type Headers = [(HeaderName, HeaderValue); 1];
 
 /// What the read routes need.
 #[derive(Clone)]
@@ -40,36 +42,41 @@ pub fn routes() -> OpenApiRouter<FetchState> {
     OpenApiRouter::new().routes(routes!(fetch_self)).routes(routes!(fetch_lb))
 }
 
+/// What a read may come to.
+#[derive(IntoResponses)]
+pub enum ReadRefusals {
+    /// No such query
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The database does not answer
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
 /// Everything about one player.
 #[utoipa::path(
     get, path = "/fetch/self", tag = "fetch",
     params(("username" = inline(wire::UsernameText), Query, description = "Who; percent-decoded, exactly once", example = "ada")),
     responses(
         (status = 200, description = "The player", body = SelfView),
-        (status = 400, description = "No such query", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nobody has this username", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+        ReadRefusals,
     )
 )]
-async fn fetch_self(State(state): State<FetchState>, RawQuery(query): RawQuery) -> Response {
-    let username = match wire::username(query.as_deref()) {
-        Ok(username) => username,
-        Err(error) => return problem(&error.into()),
-    };
+async fn fetch_self(
+    State(state): State<FetchState>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<SelfView>, Refused> {
+    let username = wire::username(query.as_deref())?;
     let now_ms = (state.now_ms)();
     let partition = partition_of(username.as_str(), state.partitions);
-    match state.reader.player(&username, partition, now_ms).await {
-        Ok(Some(view)) => {
-            let rank = match &state.ranks {
-                Some(ranks) => ranks.rank(&view.standing, &view.positions, now_ms).await,
-                None => None,
-            };
-            let body = serde_json::to_vec(&self_view(&view, rank, now_ms)).unwrap_or_default();
-            json(StatusCode::OK, body)
-        }
-        Ok(None) => problem(&Problem::new(ProblemKind::UnknownPlayer)),
-        Err(error) => store_problem(&error),
-    }
+    let view = state.reader.player(&username, partition, now_ms).await.map_err(store_failed)?;
+    let view = view.ok_or(ProblemKind::UnknownPlayer)?;
+    let rank = match &state.ranks {
+        Some(ranks) => ranks.rank(&view.standing, &view.positions, now_ms).await,
+        None => None,
+    };
+    Ok(Json(self_view(&view, rank, now_ms)))
 }
 
 /// The best players.
@@ -78,23 +85,16 @@ async fn fetch_self(State(state): State<FetchState>, RawQuery(query): RawQuery) 
     params(("limit" = inline(Option<wire::LimitNumber>), Query, description = "1 to 100, in digits; 10 if left out", example = 10)),
     responses(
         (status = 200, description = "Best first; empty on an empty game", body = Vec<BoardRow>),
-        (status = 400, description = "No such query", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+        ReadRefusals,
     )
 )]
-async fn fetch_lb(State(state): State<FetchState>, RawQuery(query): RawQuery) -> Response {
-    let limit = match wire::limit(query.as_deref()) {
-        Ok(limit) => limit,
-        Err(error) => return problem(&error.into()),
-    };
-    match board_rows(&state.reader, limit).await {
-        Ok(rows) => {
-            let mut response = json(StatusCode::OK, serde_json::to_vec(&rows).unwrap_or_default());
-            response.headers_mut().insert(header::CACHE_CONTROL, BOARD_KEPT);
-            response
-        }
-        Err(error) => store_problem(&error),
-    }
+async fn fetch_lb(
+    State(state): State<FetchState>,
+    RawQuery(query): RawQuery,
+) -> Result<(Headers, Json<Vec<BoardRow>>), Refused> {
+    let limit = wire::limit(query.as_deref())?;
+    let rows = board_rows(&state.reader, limit).await.map_err(store_failed)?;
+    Ok((BOARD_KEPT, Json(rows)))
 }
 
 /// The first rows of the board, as they are sent.

@@ -1,16 +1,83 @@
 //! How JSON and problems become responses, and how a cause gets into the log. No status code stands here: those are
 //! `wire`'s.
 
+use std::fmt::Display;
+
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::to_vec;
 use wire::{Problem, ProblemKind};
+
+use crate::bounds::RETRY_AFTER_MS;
 
 /// What lies behind a 5xx: travels with the answer inside the process, is logged once where answers leave, and is
 /// never sent.
 #[derive(Debug, Clone)]
 pub struct Cause(pub String);
+
+/// What is answered instead of what was asked for: a problem, and for the log what lies behind it. Handlers return it
+/// with `?`.
+#[derive(Debug)]
+pub struct Refused(Box<Problem>, Option<Cause>);
+
+impl Refused {
+    /// 503: trying again may help.
+    pub fn unavailable(cause: impl Display) -> Self {
+        let told = Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS);
+        Self(Box::new(told), Some(Cause(cause.to_string())))
+    }
+
+    /// 500: a fault of ours.
+    pub fn internal(cause: impl Display) -> Self {
+        Self(Box::new(Problem::new(ProblemKind::Internal)), Some(Cause(cause.to_string())))
+    }
+}
+
+/// What is the client's own doing needs no cause.
+impl<P: Into<Problem>> From<P> for Refused {
+    fn from(problem: P) -> Self {
+        Self(Box::new(problem.into()), None)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = problem(&self.0);
+        if let Some(cause) = self.1 {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+/// 200 with this as JSON.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        written(StatusCode::OK, &self.0)
+    }
+}
+
+/// 202 with this as JSON: what was asked for is durable, and will be done.
+#[derive(Debug)]
+pub struct Durable<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Durable<T> {
+    fn into_response(self) -> Response {
+        written(StatusCode::ACCEPTED, &self.0)
+    }
+}
+
+fn written(status: StatusCode, body: &impl Serialize) -> Response {
+    match to_vec(body) {
+        Ok(text) => json(status, text),
+        Err(error) => Refused::internal(error).into_response(),
+    }
+}
 
 /// Tells caches to keep nothing of an answer that does not say otherwise. For the one place of a process where all
 /// answers leave: what is true of commands, problems, players and the process itself is over when it is read.

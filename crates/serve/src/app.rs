@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
 use futures_util::FutureExt;
 use metrics::{Counter, Histogram, counter, histogram};
@@ -21,7 +21,7 @@ use tracing::{Instrument, debug_span, warn};
 use wire::{FieldError, Problem, ProblemKind};
 
 use crate::body::discard;
-use crate::{Cause, host, not_stored, problem, starting};
+use crate::{Cause, Refused, host, not_stored, problem, starting};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Names a command, so that sending it again does it once.
@@ -199,9 +199,7 @@ async fn unserved(kind: ProblemKind, request: Request<Body>) -> Response {
 fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let mut response = problem(&Problem::new(ProblemKind::Internal));
-    response.extensions_mut().insert(Cause(format!("panic: {}", text.unwrap_or_default())));
-    response
+    Refused::internal(format_args!("panic: {}", text.unwrap_or_default())).into_response()
 }
 
 fn cors(origins: &[String]) -> CorsLayer {

@@ -13,11 +13,13 @@ pub mod bounds;
 mod connection;
 pub mod health;
 mod host;
+mod refusals;
 mod starting;
 
 pub use accept::{Limits, connections_max, serve};
-pub use answer::{Cause, chain, json, not_stored, problem, with_fallbacks};
+pub use answer::{Cause, Durable, Json, Refused, chain, json, not_stored, problem, with_fallbacks};
 pub use app::{App, Elapsed, IDEMPOTENCY_KEY};
 pub use bearer::{bearer_token, same_secret};
 pub use body::{body, discard, field};
 pub use connection::LongLived;
+pub use refusals::BodyRefusals;

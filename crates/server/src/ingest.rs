@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::http::HeaderMap;
 pub use engine::batcher::{Batcher, BatcherOptions, Flushed, Overloaded, Ticket};
 use game::{Action, PurchaseId, partition_of};
 use metrics::{Counter, counter};
-use serve::bounds::RETRY_AFTER_MS;
-use serve::{Cause, IDEMPOTENCY_KEY, discard, field, json, problem};
+use serve::{BodyRefusals, Durable, IDEMPOTENCY_KEY, Refused, body, discard, field};
+use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem, ProblemKind};
+use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem};
 
 use crate::clock::Clock;
 
@@ -42,39 +41,32 @@ impl Ingest {
     }
 
     /// Has the command put into the inbox, and answers when it is there. `id_given`: the phone named the purchase.
-    async fn take(&self, action: &Action, id_given: bool, accepted: &Counter) -> Response {
+    async fn take(&self, action: &Action, id_given: bool, accepted: &Counter) -> Answer {
         // The whole request is here: from now on it has arrived. Earlier would let a phone claim a time by opening a
         // request long before it sends the rest of it.
-        let arrived_at_ms = self.clock.now_ms();
+        let arrived_at = self.clock.now_ms();
         let partition =
             partition_of(action.username().map_or("", |username| username.as_str()), self.partitions);
         let mut payload = Vec::with_capacity(64);
-        if let Err(error) = wire::encode_action(action, id_given, &mut payload) {
-            let mut response = problem(&Problem::new(ProblemKind::Internal));
-            response.extensions_mut().insert(Cause(error.to_string()));
-            return response;
+        wire::encode_action(action, id_given, &mut payload).map_err(Refused::internal)?;
+        let Ticket { id, durable } = self
+            .batcher
+            .submit(partition, arrived_at, &payload)
+            .map_err(|Overloaded| Refused::unavailable("too many commands are waiting for the inbox"))?;
+        if !durable.await.unwrap_or(false) {
+            return Err(Refused::unavailable("the inbox did not take the command"));
         }
-        let ticket = match self.batcher.submit(partition, arrived_at_ms, &payload) {
-            Ok(ticket) => ticket,
-            Err(Overloaded) => return unavailable("too many commands are waiting for the inbox"),
-        };
-        match ticket.durable.await {
-            Ok(true) => {
-                accepted.increment(1);
-                let body = serde_json::to_vec(&Accepted { id: ticket.id, arrived_at: arrived_at_ms });
-                json(StatusCode::ACCEPTED, body.unwrap_or_default())
-            }
-            Ok(false) | Err(_) => unavailable("the inbox did not take the command"),
-        }
+        accepted.increment(1);
+        Ok(Durable(Accepted { id, arrived_at }))
     }
 }
 
-fn unavailable(cause: &str) -> Response {
-    let told = Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS);
-    let mut response = problem(&told);
-    response.extensions_mut().insert(Cause(cause.to_owned()));
-    response
-}
+type Answer = Result<Durable<Accepted>, Refused>;
+
+/// Not taken; try again
+#[derive(IntoResponses)]
+#[response(status = 503, content_type = "application/problem+json")]
+pub struct NotTaken(pub Problem);
 
 /// The ingest routes, with their documentation.
 pub fn routes() -> OpenApiRouter<Arc<Ingest>> {
@@ -91,17 +83,11 @@ pub fn routes() -> OpenApiRouter<Arc<Ingest>> {
     )),
     responses(
         (status = 202, description = "Durably in the inbox", body = Accepted),
-        (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
+        BodyRefusals, NotTaken,
     )
 )]
-async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
-    let add = match parsed(request, wire::parse_add).await {
-        Ok((add, _)) => add,
-        Err(told) => return problem(&told),
-    };
+async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
+    let (add, _) = parsed(request, wire::parse_add).await?;
     ingest.take(&Action::Add(add), false, &ingest.adds).await
 }
 
@@ -115,17 +101,11 @@ async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
     )),
     responses(
         (status = 202, description = "Durably in the inbox; the outcome shows in /fetch/self", body = Accepted),
-        (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
+        BodyRefusals, NotTaken,
     )
 )]
-async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
-    let username = match parsed(request, wire::parse_press).await {
-        Ok((username, _)) => username,
-        Err(told) => return problem(&told),
-    };
+async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
+    let (username, _) = parsed(request, wire::parse_press).await?;
     ingest.take(&Action::Press { username }, false, &ingest.presses).await
 }
 
@@ -139,23 +119,14 @@ async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Response 
     )),
     responses(
         (status = 202, description = "Durably in the inbox; the outcome shows in /fetch/self", body = Accepted),
-        (status = 400, description = "Malformed or invalid", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "More than 16 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not taken; try again", body = Problem, content_type = "application/problem+json"),
+        BodyRefusals, NotTaken,
     )
 )]
-async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
-    let ((username, powerup), key) = match parsed(request, wire::parse_powerup).await {
-        Ok(parsed) => parsed,
-        Err(told) => return problem(&told),
-    };
+async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
+    let ((username, powerup), key) = parsed(request, wire::parse_powerup).await?;
     let id_given = key.is_some();
     // Without a key the entry's id will name the purchase; what stands here is not written.
-    let id = match key.map_or_else(|| PurchaseId::new("-"), Ok) {
-        Ok(id) => id,
-        Err(invalid) => return problem(&invalid.into()),
-    };
+    let id = key.map_or_else(|| PurchaseId::new("-"), Ok)?;
     ingest.take(&Action::Buy { username, id, powerup }, id_given, &ingest.purchases).await
 }
 
@@ -164,19 +135,18 @@ type FieldErrors = Vec<wire::FieldError>;
 async fn parsed<T>(
     request: Request,
     parse: impl FnOnce(&[u8]) -> Result<T, FieldErrors>,
-) -> Result<(T, Option<PurchaseId>), Problem> {
-    let (parts, body) = request.into_parts();
+) -> Result<(T, Option<PurchaseId>), Refused> {
+    let (parts, unread) = request.into_parts();
     let key = match idempotency_key(&parts.headers) {
         Ok(key) => key,
         Err(wrong) => {
-            discard(body).await;
+            discard(unread).await;
             return Err(wrong.into());
         }
     };
     drop(parts); // the head's memory is free while the body is waited for
-    let body = serve::body(body).await?;
-    let parsed = parse(&body).map_err(Problem::invalid)?;
-    Ok((parsed, key))
+    let whole = body(unread).await?;
+    Ok((parse(&whole)?, key))
 }
 
 /// The one `Idempotency-Key` of a request, if there is one.

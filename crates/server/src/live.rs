@@ -12,11 +12,10 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 pub use engine::live::{Event, Hub};
 use futures_util::{StreamExt, stream};
-use serve::bounds::RETRY_AFTER_MS;
-use serve::{LongLived, problem};
+use serve::{LongLived, Refused};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wire::{Problem, ProblemKind};
+use wire::Problem;
 
 use crate::bounds::LIVE_KEEP_ALIVE_MS;
 
@@ -41,9 +40,9 @@ pub fn routes() -> OpenApiRouter<Arc<Hub>> {
         (status = 503, description = "Too many connections", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn live(State(hub): State<Arc<Hub>>) -> Response {
+async fn live(State(hub): State<Arc<Hub>>) -> Result<Response, Refused> {
     let Some(connected) = hub.connect().map(Arc::new) else {
-        return problem(&Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS));
+        return Err(Refused::unavailable("too many live connections"));
     };
     let long_lived = LongLived::with(&connected);
     let renderer = Arc::clone(&hub);
@@ -60,5 +59,5 @@ async fn live(State(hub): State<Arc<Hub>>) -> Response {
     for (name, value) in UNBUFFERED {
         response.headers_mut().insert(name, value);
     }
-    response
+    Ok(response)
 }

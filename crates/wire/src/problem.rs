@@ -11,6 +11,8 @@ pub enum ProblemKind {
     Invalid,
     /// 401: no operator token, or a wrong one.
     Unauthorized,
+    /// 403: whoever asks may not do this.
+    Forbidden,
     /// 404: nothing is served there.
     NotFound,
     /// 404: nobody has this username.
@@ -23,6 +25,8 @@ pub enum ProblemKind {
     RoundOverlaps,
     /// 413: the body is longer than 16 KiB.
     BodyTooLarge,
+    /// 429: too many of one client; [`Problem::too_many_requests`] says when to try again.
+    TooManyRequests,
     /// 500: a fault of ours; the details are in the log.
     Internal,
     /// 503: the inbox does not take the command now, or the database does not answer.
@@ -31,15 +35,17 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Invalid,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::UnknownPlayer,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::RoundOverlaps,
         Self::BodyTooLarge,
+        Self::TooManyRequests,
         Self::Internal,
         Self::Unavailable,
     ];
@@ -49,11 +55,13 @@ impl ProblemKind {
         match self {
             Self::Invalid => 400,
             Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NotFound | Self::UnknownPlayer => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::RoundOverlaps => 409,
             Self::BodyTooLarge => 413,
+            Self::TooManyRequests => 429,
             Self::Internal => 500,
             Self::Unavailable => 503,
         }
@@ -64,12 +72,14 @@ impl ProblemKind {
         match self {
             Self::Invalid => "invalid-request",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::UnknownPlayer => "unknown-player",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::RequestTimeout => "request-timeout",
             Self::RoundOverlaps => "round-overlaps",
             Self::BodyTooLarge => "body-too-large",
+            Self::TooManyRequests => "too-many-requests",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
         }
@@ -79,12 +89,14 @@ impl ProblemKind {
         match self {
             Self::Invalid => "The request is malformed or invalid.",
             Self::Unauthorized => "The operator token is missing or wrong.",
+            Self::Forbidden => "This is not allowed.",
             Self::NotFound => "Nothing is served here.",
             Self::UnknownPlayer => "Nobody has this username.",
             Self::MethodNotAllowed => "This method is not served here.",
             Self::RequestTimeout => "The body did not arrive in time.",
             Self::RoundOverlaps => "The round would overlap another.",
             Self::BodyTooLarge => "The body is too large.",
+            Self::TooManyRequests => "Too many requests. Try again later.",
             Self::Internal => "Something went wrong on our side.",
             Self::Unavailable => "The service cannot take this now. Try again.",
         }
@@ -151,6 +163,11 @@ impl Problem {
         Self { errors, ..Self::new(ProblemKind::Invalid).with_detail(detail.join("; ")) }
     }
 
+    /// Too many requests of one client, and when the next one may be taken.
+    pub fn too_many_requests(retry_after_ms: i64) -> Self {
+        Self::new(ProblemKind::TooManyRequests).with_retry_after_ms(retry_after_ms)
+    }
+
     /// Says what happened this time.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
@@ -171,6 +188,18 @@ impl Problem {
     /// The value of the header `Retry-After`: whole seconds, rounded up.
     pub fn retry_after_s(&self) -> Option<i64> {
         self.retry_after_ms.map(|ms| ms.max(0).saturating_add(999) / 1000)
+    }
+}
+
+impl From<ProblemKind> for Problem {
+    fn from(kind: ProblemKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl From<Vec<FieldError>> for Problem {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::invalid(errors)
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use ranks::Ranks;
-use serve::{chain, with_fallbacks};
+use serve::{Refused, chain, with_fallbacks};
 use store::{Identity, Options, Reader, Store};
 use tokio::time::timeout;
 use tower::ServiceExt as _;
@@ -17,8 +17,8 @@ use wire::ProblemKind;
 
 use super::secret::{Login, SecretError};
 use super::settings::Settings;
-use super::{CONNECT_MS_MAX, NowMs, STATEMENT_MS_MAX, unavailable};
-use crate::problem::store_problem;
+use super::{CONNECT_MS_MAX, NowMs, STATEMENT_MS_MAX};
+use crate::problem::store_failed;
 use crate::{FetchState, routes};
 
 /// How often game and ranks are looked at while requests come, milliseconds.
@@ -102,8 +102,8 @@ impl Game {
     pub(super) async fn answer(&mut self, method: &Method, uri: &Uri, now_ms: i64) -> (Response, bool) {
         if !(0..LOOK_MS).contains(&(now_ms - self.looked_ms)) {
             self.looked_ms = now_ms;
-            if let Err(response) = self.is_current().await {
-                return (*response, false);
+            if let Err(refused) = self.is_current().await {
+                return (refused.into_response(), false);
             }
             self.watch_ranks(now_ms).await;
         }
@@ -124,11 +124,10 @@ impl Game {
     }
 
     /// Whether the game is still the one that was opened; if not, or if that cannot be known, what to answer.
-    async fn is_current(&self) -> Result<(), Box<Response>> {
-        match self.reader.identity().await {
-            Ok(Some(identity)) if identity == self.identity => Ok(()),
-            Ok(_) => Err(Box::new(unavailable("the game has moved to another inbox".to_owned()))),
-            Err(error) => Err(Box::new(store_problem(&error))),
+    async fn is_current(&self) -> Result<(), Refused> {
+        match self.reader.identity().await.map_err(store_failed)? {
+            Some(identity) if identity == self.identity => Ok(()),
+            _ => Err(Refused::unavailable("the game has moved to another inbox")),
         }
     }
 

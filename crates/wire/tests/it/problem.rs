@@ -8,12 +8,14 @@ fn expected(kind: ProblemKind) -> (u16, &'static str, &'static str) {
     match kind {
         ProblemKind::Invalid => (400, "invalid-request", "The request is malformed or invalid."),
         ProblemKind::Unauthorized => (401, "unauthorized", "The operator token is missing or wrong."),
+        ProblemKind::Forbidden => (403, "forbidden", "This is not allowed."),
         ProblemKind::NotFound => (404, "not-found", "Nothing is served here."),
         ProblemKind::UnknownPlayer => (404, "unknown-player", "Nobody has this username."),
         ProblemKind::MethodNotAllowed => (405, "method-not-allowed", "This method is not served here."),
         ProblemKind::RequestTimeout => (408, "request-timeout", "The body did not arrive in time."),
         ProblemKind::RoundOverlaps => (409, "round-overlaps", "The round would overlap another."),
         ProblemKind::BodyTooLarge => (413, "body-too-large", "The body is too large."),
+        ProblemKind::TooManyRequests => (429, "too-many-requests", "Too many requests. Try again later."),
         ProblemKind::Internal => (500, "internal", "Something went wrong on our side."),
         ProblemKind::Unavailable => (503, "unavailable", "The service cannot take this now. Try again."),
     }
@@ -32,7 +34,15 @@ fn each_kind_has_its_status_and_its_type() {
         assert_eq!(json(&problem), json!({ "type": uri, "title": title, "status": status }));
         assert_eq!((problem.kind(), kind.status(), kind.slug()), (kind, status, slug));
         assert_eq!(problem.retry_after_s(), None);
+        assert_eq!(Problem::from(kind), problem);
     }
+}
+
+#[test]
+fn too_many_requests_say_when_the_next_may_come() {
+    let problem = Problem::too_many_requests(1_500);
+    assert_eq!((problem.kind(), problem.retry_after_s()), (ProblemKind::TooManyRequests, Some(2)));
+    assert_eq!(json(&problem)["retry_after_ms"], json!(1_500));
 }
 
 #[test]
@@ -68,7 +78,8 @@ fn one_invalid_value_becomes_a_problem() {
     };
     assert_eq!(FieldError::from(invalid.clone()), field);
     assert_eq!(Problem::from(invalid), Problem::invalid(vec![field.clone()]));
-    assert_eq!(Problem::from(field.clone()), Problem::invalid(vec![field]));
+    assert_eq!(Problem::from(field.clone()), Problem::invalid(vec![field.clone()]));
+    assert_eq!(Problem::from(vec![field.clone()]), Problem::invalid(vec![field]));
 }
 
 #[test]
