@@ -6,10 +6,9 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use game::{LastPress, LastPurchase, Player, PowerupKind, partition_of};
 use ranks::Ranks;
-use serve::{Json, Refused};
+use serve::{Json, Refused, Routes};
 use store::{PlayerView, Reader};
 use utoipa::IntoResponses;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::{
     BoardRow, LastPressView, LastPurchaseView, PowerupView, PowerupsView, Problem, ProblemKind, RoundView,
@@ -38,8 +37,8 @@ pub struct FetchState {
 }
 
 /// The read routes, with their documentation.
-pub fn routes() -> OpenApiRouter<FetchState> {
-    OpenApiRouter::new().routes(routes!(fetch_self)).routes(routes!(fetch_lb))
+pub fn routes() -> Routes<FetchState> {
+    Routes::new().route(routes!(fetch_self)).route(routes!(fetch_lb))
 }
 
 /// What a read may come to.

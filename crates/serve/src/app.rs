@@ -21,7 +21,7 @@ use tracing::{Instrument, debug_span, warn};
 use wire::{FieldError, Problem, ProblemKind};
 
 use crate::body::discard;
-use crate::{Cause, Refused, host, not_stored, problem, starting};
+use crate::{Cause, Label, Refused, Routes, host, not_stored, problem, starting};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Names a command, so that sending it again does it once.
@@ -43,14 +43,38 @@ pub struct App {
     cors: Option<CorsLayer>,
     /// What the process waits for before it can begin.
     waits_for: Mutex<String>,
-    routes: OnceLock<Routes>,
+    served: OnceLock<Served>,
 }
 
 /// Routes with everything that all of them share.
-struct Routes {
+struct Served {
     router: Router,
-    seconds: HashMap<&'static str, Histogram>,
+    /// By the same patterns as the router's: its own match shows only inside of it.
+    named: matchit::Router<Named>,
+    unmatched: Named,
     rejected: HashMap<&'static str, Counter>,
+}
+
+/// What metrics and logs call a route.
+struct Named {
+    route: String,
+    /// `None`: metrics do not tell of it.
+    seconds: Option<Histogram>,
+}
+
+impl Named {
+    fn shown(route: &str) -> Self {
+        let seconds = histogram!("buttonparty_http_request_seconds", "route" => route.to_owned());
+        Self { route: route.to_owned(), seconds: Some(seconds) }
+    }
+
+    fn of(label: &Label) -> Self {
+        if label.is_secret {
+            Self { route: NO_ROUTE.to_owned(), seconds: None }
+        } else {
+            Self::shown(&label.pattern)
+        }
+    }
 }
 
 impl App {
@@ -62,7 +86,7 @@ impl App {
             elapsed,
             cors: (!cors_origins.is_empty()).then(|| cors(cors_origins)),
             waits_for: Mutex::new("opening what the role needs".to_owned()),
-            routes: OnceLock::new(),
+            served: OnceLock::new(),
         }
     }
 
@@ -71,9 +95,9 @@ impl App {
         reason.clone_into(&mut self.waits_for.lock());
     }
 
-    /// Serves these routes from now on; `paths` are theirs. The first call decides.
-    pub fn begin(&self, router: Router, paths: &[&'static str]) {
-        self.routes.get_or_init(|| Routes::new(router, paths));
+    /// Serves these routes from now on. The first call decides.
+    pub fn begin(&self, routes: Routes) {
+        self.served.get_or_init(|| Served::new(routes));
     }
 
     /// Answers a request: names it, measures it, and turns a panic into a problem. Around the router instead of in a
@@ -84,14 +108,13 @@ impl App {
     {
         let begun = (self.elapsed)();
         let id = self.request_id(request.headers());
-        let routes = self.routes.get();
-        let route = routes.map_or(NO_ROUTE, |routes| routes.named(request.uri().path()));
-        let secret = request.uri().path().starts_with("/admin");
+        let served = self.served.get().map(|served| (served, served.named(request.uri().path())));
+        let route = served.map_or(NO_ROUTE, |(_, named)| &named.route);
         let span = debug_span!("request", id = id.to_str().unwrap_or_default(), route);
         let mut response = self.allowed(request).instrument(span).await;
-        if let Some(routes) = routes {
-            routes.note(&response, &id, route);
-            if let Some(seconds) = routes.seconds.get(route).filter(|_| !secret) {
+        if let Some((served, named)) = served {
+            served.note(&response, &id, route);
+            if let Some(seconds) = &named.seconds {
                 seconds.record((self.elapsed)().saturating_sub(begun).as_secs_f64());
             }
         }
@@ -129,12 +152,12 @@ impl App {
             discard(Body::new(request.into_body())).await;
             return problem(&wrong.into());
         }
-        let Some(routes) = self.routes.get() else {
+        let Some(served) = self.served.get() else {
             let response = starting::answer(request.uri().path(), &self.waits_for.lock());
             discard(Body::new(request.into_body())).await;
             return response;
         };
-        match AssertUnwindSafe(routes.router.clone().oneshot(request)).catch_unwind().await {
+        match AssertUnwindSafe(served.router.clone().oneshot(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(panic) => panicked(panic.as_ref()),
@@ -155,29 +178,33 @@ impl App {
     }
 }
 
-impl Routes {
-    fn new(router: Router, paths: &[&'static str]) -> Self {
-        let seconds = |route| (route, histogram!("buttonparty_http_request_seconds", "route" => route));
-        // What operators do shows in the log, not here: a round is secret until it opens.
-        let shown = paths.iter().copied().filter(|path| !path.starts_with("/admin")).chain([NO_ROUTE]);
+impl Served {
+    fn new(routes: Routes) -> Self {
+        let mut named = matchit::Router::new();
+        for label in routes.labels() {
+            // One that stands twice, for two methods, has one name.
+            let _ = named.insert(&label.pattern, Named::of(label));
+        }
         let reasons = ProblemKind::ALL.map(ProblemKind::slug);
         let rejected = |reason| (reason, counter!("buttonparty_requests_rejected_total", "reason" => reason));
         Self {
-            router: router
+            router: routes
+                .into_router()
                 .fallback(|request| unserved(ProblemKind::NotFound, request))
                 .method_not_allowed_fallback(|request| unserved(ProblemKind::MethodNotAllowed, request)),
-            seconds: shown.map(seconds).collect(),
+            named,
+            unmatched: Named::shown(NO_ROUTE),
             rejected: reasons.into_iter().map(rejected).collect(),
         }
     }
 
     /// The route of this path, as metrics and logs name it.
-    fn named(&self, path: &str) -> &'static str {
-        self.seconds.get_key_value(path).map_or(NO_ROUTE, |(route, _)| *route)
+    fn named(&self, path: &str) -> &Named {
+        self.named.at(path).map_or(&self.unmatched, |matched| matched.value)
     }
 
     /// Counts a problem, and logs one of ours with its cause.
-    fn note(&self, response: &Response, id: &HeaderValue, route: &'static str) {
+    fn note(&self, response: &Response, id: &HeaderValue, route: &str) {
         let kind = response.extensions().get::<ProblemKind>();
         if let Some(rejected) = kind.and_then(|kind| self.rejected.get(kind.slug())) {
             rejected.increment(1);

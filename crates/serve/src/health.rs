@@ -11,8 +11,6 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::Mutex;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use wire::{Problem, Readiness};
 
 use crate::app::Elapsed;
@@ -105,16 +103,11 @@ impl Health {
     }
 }
 
-/// The health routes, with their documentation.
-pub fn routes() -> OpenApiRouter<Arc<Health>> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(show_metrics))
-}
-
 /// Whether the process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses(
     (status = 200, description = "It does", body = String, content_type = "text/plain")
 ))]
-async fn healthz() -> &'static str {
+pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
@@ -127,7 +120,7 @@ async fn healthz() -> &'static str {
         (status = 503, description = "Not all of them", body = Readiness),
     )
 )]
-async fn readyz(State(health): State<Arc<Health>>) -> Response {
+pub async fn readyz(State(health): State<Arc<Health>>) -> Response {
     let (ready, body) = health.kept(&health.ready, async || health.readiness().await).await;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     crate::json(status, body.into_bytes())
@@ -151,7 +144,7 @@ async fn within(check: BoxFuture<'static, Result<(), String>>) -> Result<(), Str
         ),
     )
 )]
-async fn show_metrics(State(health): State<Arc<Health>>) -> Response {
+pub async fn show_metrics(State(health): State<Arc<Health>>) -> Response {
     let text = health.kept(&health.rendered, async || (health.render)()).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

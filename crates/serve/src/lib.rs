@@ -14,6 +14,7 @@ mod connection;
 pub mod health;
 mod host;
 mod refusals;
+mod routes;
 mod starting;
 
 pub use accept::{Limits, connections_max, serve};
@@ -23,3 +24,4 @@ pub use bearer::{bearer_token, same_secret};
 pub use body::{body, discard, field};
 pub use connection::LongLived;
 pub use refusals::BodyRefusals;
+pub use routes::{Label, Routes};

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use serve::{BodyRefusals, Durable, Refused, bearer_token, body, discard, same_secret};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use wire::{OpenRoundBody, Problem, ProblemKind, RoundView};
 
 use crate::scheduler::{OpenError, Scheduler};
@@ -19,11 +17,6 @@ pub struct Admin {
     pub token: String,
     /// The lead of a round when none is asked for.
     pub lead_ms: i64,
-}
-
-/// The operators' routes, with their documentation.
-pub fn routes() -> OpenApiRouter<Arc<Admin>> {
-    OpenApiRouter::new().routes(routes!(open_round))
 }
 
 /// Announce a round that opens after the lead.
@@ -39,7 +32,7 @@ pub fn routes() -> OpenApiRouter<Arc<Admin>> {
     ),
     security(("operator" = []))
 )]
-async fn open_round(
+pub(crate) async fn open_round(
     State(admin): State<Arc<Admin>>,
     headers: HeaderMap,
     request: Request,

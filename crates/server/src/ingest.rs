@@ -10,8 +10,6 @@ use game::{Action, PurchaseId, partition_of};
 use metrics::{Counter, counter};
 use serve::{BodyRefusals, Durable, IDEMPOTENCY_KEY, Refused, body, discard, field};
 use utoipa::IntoResponses;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem};
 
 use crate::clock::Clock;
@@ -68,11 +66,6 @@ type Answer = Result<Durable<Accepted>, Refused>;
 #[response(status = 503, content_type = "application/problem+json")]
 pub struct NotTaken(pub Problem);
 
-/// The ingest routes, with their documentation.
-pub fn routes() -> OpenApiRouter<Arc<Ingest>> {
-    OpenApiRouter::new().routes(routes!(add)).routes(routes!(press)).routes(routes!(powerups))
-}
-
 /// Join the game, or change name, platform or device.
 #[utoipa::path(
     post, path = "/add", tag = "ingest",
@@ -86,7 +79,7 @@ pub fn routes() -> OpenApiRouter<Arc<Ingest>> {
         BodyRefusals, NotTaken,
     )
 )]
-async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
+pub(crate) async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
     let (add, _) = parsed(request, wire::parse_add).await?;
     ingest.take(&Action::Add(add), false, &ingest.adds).await
 }
@@ -104,7 +97,7 @@ async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
         BodyRefusals, NotTaken,
     )
 )]
-async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
+pub(crate) async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
     let (username, _) = parsed(request, wire::parse_press).await?;
     ingest.take(&Action::Press { username }, false, &ingest.presses).await
 }
@@ -122,7 +115,7 @@ async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
         BodyRefusals, NotTaken,
     )
 )]
-async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
+pub(crate) async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
     let ((username, powerup), key) = parsed(request, wire::parse_powerup).await?;
     let id_given = key.is_some();
     // Without a key the entry's id will name the purchase; what stands here is not written.

@@ -17,6 +17,7 @@ pub mod page;
 pub mod push;
 pub mod rebuilder;
 pub mod repartition;
+pub mod router;
 pub mod scheduler;
 pub mod telemetry;
 pub mod verify;

@@ -13,8 +13,6 @@ use axum::response::{IntoResponse, Response};
 pub use engine::live::{Event, Hub};
 use futures_util::{StreamExt, stream};
 use serve::{LongLived, Refused};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use wire::Problem;
 
 use crate::bounds::LIVE_KEEP_ALIVE_MS;
@@ -26,11 +24,6 @@ const UNBUFFERED: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
 ];
 
-/// The route of live events, with its documentation.
-pub fn routes() -> OpenApiRouter<Arc<Hub>> {
-    OpenApiRouter::new().routes(routes!(live))
-}
-
 /// Live events, as Server-Sent Events: `round` when a round opens or closes, `board` when the top 10 changes.
 #[utoipa::path(
     get, path = "/live", tag = "fetch",
@@ -40,7 +33,7 @@ pub fn routes() -> OpenApiRouter<Arc<Hub>> {
         (status = 503, description = "Too many connections", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn live(State(hub): State<Arc<Hub>>) -> Result<Response, Refused> {
+pub(crate) async fn live(State(hub): State<Arc<Hub>>) -> Result<Response, Refused> {
     let Some(connected) = hub.connect().map(Arc::new) else {
         return Err(Refused::unavailable("too many live connections"));
     };

@@ -5,12 +5,7 @@ use utoipa::openapi::{Components, Info, OpenApi, RefOr};
 
 /// The description of everything that can be served, whatever a process serves of it.
 pub fn api() -> OpenApi {
-    let mut api = OpenApi::default();
-    api.merge(crate::ingest::routes().into_openapi());
-    api.merge(fetch::routes().into_openapi());
-    api.merge(crate::live::routes().into_openapi());
-    api.merge(crate::admin::routes().into_openapi());
-    api.merge(serve::health::routes().into_openapi());
+    let mut api = crate::router::api();
     let mut info = Info::new("ButtonParty", "1");
     info.description = Some(
         "Calls a crowd, and settles every answer exactly once. Commands answer 202 when they are durable; what became \

@@ -91,7 +91,7 @@ impl Game {
         };
         let now = Arc::clone(now_ms);
         let state = FetchState { reader: reader.clone(), ranks: ranks.clone(), partitions, now_ms: now };
-        let router = with_fallbacks(routes().with_state(state).split_for_parts().0);
+        let router = with_fallbacks(routes().with_state(state).into_router());
         let looked_ms = now_ms();
         let game = Self { router, reader, ranks, identity, looked_ms };
         game.watch_ranks(looked_ms).await;

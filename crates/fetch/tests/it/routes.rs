@@ -81,7 +81,7 @@ impl Bench {
     }
 
     async fn get_with(&self, ranks: Option<Arc<Ranks>>, path: &str) -> Answer {
-        let router: Router = fetch::routes().with_state(self.state(ranks)).split_for_parts().0;
+        let router: Router = fetch::routes().with_state(self.state(ranks)).into_router();
         let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, Version};
 use axum::routing::get;
 use http_body_util::BodyExt;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
-use serve::App;
+use serve::{App, Routes};
+use utoipa_axum::routes;
 
 const ORIGIN: &str = "https://a.example";
 
@@ -26,7 +27,7 @@ fn begun() -> App {
             panic!("a fault of ours")
         }
     });
-    app.begin(Router::new().route("/works", works).route("/panics", panics), &["/works", "/panics"]);
+    app.begin(Routes::new().undocumented("/works", works).undocumented("/panics", panics));
     app
 }
 
@@ -53,6 +54,47 @@ async fn ask_as(
     let (head, body) = app.answer(request.body(Body::empty()).unwrap()).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (head.status, head.headers, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// What operators do.
+#[utoipa::path(post, path = "/hidden/{id}", params(("id" = String, Path)))]
+async fn hidden() -> &'static str {
+    "done"
+}
+
+#[tokio::test]
+async fn metrics_call_a_route_by_its_pattern_and_never_tell_of_a_secret_one() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let app = starting();
+    metrics::with_local_recorder(&recorder, || {
+        let rooms = get(|| async { "a room" }).post(|| async { "made" });
+        app.begin(
+            Routes::new()
+                .undocumented("/rooms/{id}", rooms)
+                .undocumented("/", get(|| async { "x" }))
+                .secret(routes!(hidden)),
+        );
+    });
+    let asked = [
+        (Method::GET, "/rooms/1", 200),
+        (Method::POST, "/rooms/2?id=3", 200),
+        (Method::DELETE, "/rooms/4", 405),
+        (Method::GET, "/", 200),
+        (Method::GET, "/rooms/1/2", 404),
+        (Method::GET, "/rooms/", 404),
+        (Method::POST, "/hidden/7", 200),
+        (Method::GET, "/hidden/7", 405),
+    ];
+    for (method, path, status) in asked {
+        let (answered, ..) = ask(&app, method, path, &[("host", b"x")]).await;
+        assert_eq!(answered, status, "{path}");
+    }
+    let text = recorder.handle().render();
+    for (route, number) in [("/rooms/{id}", 3), ("/", 1), ("none", 2)] {
+        let series = format!("buttonparty_http_request_seconds_count{{route=\"{route}\"}} {number}\n");
+        assert!(text.contains(&series), "{series}{text}");
+    }
+    assert!(!text.contains("hidden") && !text.contains("/rooms/1"), "{text}");
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use fetch::FetchState;
 use files::Hold;
 use ledger::Ledger;
@@ -11,14 +10,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Backlog, Queue};
 use rand::RngExt;
 use ranks::Ranks;
-use serve::App;
 use serve::health::{Check, Checks, Health};
+use serve::{App, Routes};
 use store::{Reader, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use super::open::{
     agreed, belongs, check_age, migrated_store, migrates, must_exist, open_queue, open_ranks, open_reader,
@@ -32,6 +29,8 @@ use crate::clock::{Clock, system_rng};
 use crate::config::{Config, Role};
 use crate::ingest::{Batcher, BatcherOptions, Ingest};
 use crate::live::Hub;
+use crate::page::Page;
+use crate::router;
 use crate::scheduler::{Scheduler, SchedulerOptions};
 
 /// Everything that one process has opened. What its role does not need is `None`.
@@ -177,12 +176,7 @@ impl Parts {
 
     /// Lets the routes of the role be served, with everything that all routes share.
     pub(super) fn serve(&self, config: &Config, app: &App) {
-        let (router, api) = self.routes(config);
-        let mut paths: Vec<&'static str> = api.paths.paths.keys().map(|path| &*path.clone().leak()).collect();
-        paths.push("/");
-        let page_token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
-        let router = if self.hub.is_some() { router.merge(crate::page::router(page_token)) } else { router };
-        app.begin(router, &paths);
+        app.begin(self.routes(config));
     }
 
     /// What `/readyz` asks.
@@ -209,15 +203,15 @@ impl Parts {
         checks
     }
 
-    /// The documented routes of the role, and their description.
-    fn routes(&self, config: &Config) -> (Router, OpenApi) {
+    /// The routes of the role.
+    fn routes(&self, config: &Config) -> Routes {
         let metrics = self.metrics.clone();
         let render = move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default();
         let health = Health::new(self.checks(config), Box::new(render), elapsed);
-        let mut router: OpenApiRouter = serve::health::routes().with_state(Arc::new(health));
+        let mut routes = router::health().with_state(Arc::new(health));
         if let Some(batcher) = &self.batcher {
             let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.partitions);
-            router = router.merge(crate::ingest::routes().with_state(Arc::new(ingest)));
+            routes = routes.merge(router::ingest().with_state(Arc::new(ingest)));
         }
         if let (Some(hub), Some(reader)) = (&self.hub, &self.reader) {
             let state = FetchState {
@@ -226,8 +220,10 @@ impl Parts {
                 partitions: config.partitions,
                 now_ms: self.clock.as_fn(),
             };
-            router = router.merge(fetch::routes().with_state(state));
-            router = router.merge(crate::live::routes().with_state(Arc::clone(hub)));
+            routes = routes.merge(router::fetch().with_state(state));
+            routes = routes.merge(router::live().with_state(Arc::clone(hub)));
+            let token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
+            routes = routes.merge(router::page().with_state(Arc::new(Page::new(token))));
         }
         if let (Some(scheduler), Some(token)) = (&self.scheduler, &config.operator_token) {
             let admin = Admin {
@@ -235,9 +231,9 @@ impl Parts {
                 token: token.clone(),
                 lead_ms: config.round_lead_ms,
             };
-            router = router.merge(crate::admin::routes().with_state(Arc::new(admin)));
+            routes = routes.merge(router::admin().with_state(Arc::new(admin)));
         }
-        router.split_for_parts()
+        routes
     }
 
     /// Opens what it takes to announce a round, and nothing that serves.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use serve::{App, Limits, serve};
+use serve::{App, Limits, Routes, serve};
 use server::clock::{Clock, Stopwatch};
 use server::live::{Event, Hub};
 use socket2::{SockFilter, SockRef};
@@ -39,13 +38,12 @@ impl Site {
         let hub = Hub::new(Clock::System, pages, stop.clone());
         let app = Arc::new(App::starting(7, &[], || Duration::ZERO));
         if begun {
-            let live = server::live::routes().with_state(Arc::clone(&hub)).split_for_parts().0;
-            let router = Router::new()
-                .route("/healthz", get(|| async { "ok\n" }))
-                .route("/never", get(std::future::pending::<&'static str>))
-                .route("/big", get(|| async { &BIG[..] }))
-                .merge(live);
-            app.begin(router, &["/healthz", "/never", "/big", "/live"]);
+            let routes = Routes::new()
+                .undocumented("/healthz", get(|| async { "ok\n" }))
+                .undocumented("/never", get(std::future::pending::<&'static str>))
+                .undocumented("/big", get(|| async { &BIG[..] }))
+                .merge(server::router::live().with_state(Arc::clone(&hub)));
+            app.begin(routes);
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

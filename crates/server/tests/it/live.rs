@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use crate::support::in_time;
 
 fn router(hub: &Arc<Hub>) -> Router {
-    server::live::routes().with_state(Arc::clone(hub)).split_for_parts().0
+    server::router::live().with_state(Arc::clone(hub)).into_router()
 }
 
 async fn get(hub: &Arc<Hub>) -> Response {
