@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRef, RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use game::{LastPress, LastPurchase, Player, PowerupKind, partition_of};
 use ranks::Ranks;
-use serve::{Json, Refused, Routes};
+use serve::{Auth, Caller, Json, Refused, Routes};
 use store::{PlayerView, Reader};
 use utoipa::IntoResponses;
 use utoipa_axum::routes;
@@ -32,8 +32,16 @@ pub struct FetchState {
     pub ranks: Option<Arc<Ranks>>,
     /// The number of partitions of the game.
     pub partitions: u16,
+    /// How players sign in.
+    pub auth: Auth,
     /// What time it is, in Unix milliseconds.
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
+
+impl FromRef<FetchState> for Auth {
+    fn from_ref(state: &FetchState) -> Self {
+        state.auth
+    }
 }
 
 /// The read routes, with their documentation.
@@ -64,9 +72,10 @@ pub enum ReadRefusals {
 )]
 async fn fetch_self(
     State(state): State<FetchState>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<SelfView>, Refused> {
-    let username = wire::username(query.as_deref())?;
+    let username = caller.acts_as(wire::username(query.as_deref())?);
     let now_ms = (state.now_ms)();
     let partition = partition_of(username.as_str(), state.partitions);
     let view = state.reader.player(&username, partition, now_ms).await.map_err(store_failed)?;

@@ -10,6 +10,7 @@ mod app;
 mod bearer;
 mod body;
 pub mod bounds;
+mod caller;
 mod connection;
 pub mod health;
 mod host;
@@ -22,6 +23,7 @@ pub use answer::{Cause, Durable, Json, Refused, chain, json, not_stored, problem
 pub use app::{App, Elapsed, IDEMPOTENCY_KEY};
 pub use bearer::{bearer_token, same_secret};
 pub use body::{body, discard, field};
+pub use caller::{Auth, Caller};
 pub use connection::LongLived;
 pub use refusals::BodyRefusals;
 pub use routes::{Label, Routes};

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 pub use address::{BoardAddress, QueueAddress, StoreAddress};
 use game::schedule::Cadence;
 use parser::Parser;
+use serve::Auth;
 pub use settings::{SETTINGS, Setting};
 
 /// Which parts of the game a process runs.
@@ -86,6 +87,8 @@ pub struct Config {
     pub round_lead_ms: i64,
     /// When set, how soon after the start a round opens.
     pub first_round_ms: Option<i64>,
+    /// How players sign in.
+    pub auth: Auth,
     /// The operators' token; without one, /admin is off.
     pub operator_token: Option<String>,
     /// Origins whose pages may call.

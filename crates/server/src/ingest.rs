@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 pub use engine::batcher::{Batcher, BatcherOptions, Flushed, Overloaded, Ticket};
 use game::{Action, PurchaseId, partition_of};
 use metrics::{Counter, counter};
-use serve::{BodyRefusals, Durable, IDEMPOTENCY_KEY, Refused, body, discard, field};
+use serve::{Auth, BodyRefusals, Caller, Durable, IDEMPOTENCY_KEY, Refused, body, discard, field};
 use utoipa::IntoResponses;
 use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem};
 
@@ -18,6 +18,7 @@ use crate::clock::Clock;
 pub struct Ingest {
     batcher: Arc<Batcher>,
     clock: Clock,
+    auth: Auth,
     partitions: u16,
     adds: Counter,
     presses: Counter,
@@ -26,11 +27,12 @@ pub struct Ingest {
 
 impl Ingest {
     /// Ingest over this batcher.
-    pub fn new(batcher: Arc<Batcher>, clock: Clock, partitions: u16) -> Self {
+    pub fn new(batcher: Arc<Batcher>, clock: Clock, auth: Auth, partitions: u16) -> Self {
         let accepted = |kind: &'static str| counter!("buttonparty_requests_accepted_total", "kind" => kind);
         Self {
             batcher,
             clock,
+            auth,
             partitions,
             adds: accepted("add"),
             presses: accepted("press"),
@@ -80,7 +82,8 @@ pub struct NotTaken(pub Problem);
     )
 )]
 pub(crate) async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
-    let (add, _) = parsed(request, wire::parse_add).await?;
+    let Sent { caller, body: mut add, .. } = ingest.read(request, wire::parse_add).await?;
+    add.username = caller.acts_as(add.username);
     ingest.take(&Action::Add(add), false, &ingest.adds).await
 }
 
@@ -98,7 +101,8 @@ pub(crate) async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> 
     )
 )]
 pub(crate) async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
-    let (username, _) = parsed(request, wire::parse_press).await?;
+    let Sent { caller, body: username, .. } = ingest.read(request, wire::parse_press).await?;
+    let username = caller.acts_as(username);
     ingest.take(&Action::Press { username }, false, &ingest.presses).await
 }
 
@@ -116,7 +120,8 @@ pub(crate) async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -
     )
 )]
 pub(crate) async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
-    let ((username, powerup), key) = parsed(request, wire::parse_powerup).await?;
+    let Sent { caller, key, body: (username, powerup) } = ingest.read(request, wire::parse_powerup).await?;
+    let username = caller.acts_as(username);
     let id_given = key.is_some();
     // Without a key the entry's id will name the purchase; what stands here is not written.
     let id = key.map_or_else(|| PurchaseId::new("-"), Ok)?;
@@ -125,21 +130,33 @@ pub(crate) async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request
 
 type FieldErrors = Vec<wire::FieldError>;
 
-async fn parsed<T>(
-    request: Request,
-    parse: impl FnOnce(&[u8]) -> Result<T, FieldErrors>,
-) -> Result<(T, Option<PurchaseId>), Refused> {
-    let (parts, unread) = request.into_parts();
-    let key = match idempotency_key(&parts.headers) {
-        Ok(key) => key,
-        Err(wrong) => {
-            discard(unread).await;
-            return Err(wrong.into());
-        }
-    };
-    drop(parts); // the head's memory is free while the body is waited for
-    let whole = body(unread).await?;
-    Ok((parse(&whole)?, key))
+/// A command as it was sent.
+struct Sent<T> {
+    caller: Caller,
+    key: Option<PurchaseId>,
+    body: T,
+}
+
+impl Ingest {
+    /// Reads a command: its head, and its body within bounds.
+    async fn read<T>(
+        &self,
+        request: Request,
+        parse: impl FnOnce(&[u8]) -> Result<T, FieldErrors>,
+    ) -> Result<Sent<T>, Refused> {
+        let (parts, unread) = request.into_parts();
+        let caller = self.auth.caller();
+        let key = match idempotency_key(&parts.headers) {
+            Ok(key) => key,
+            Err(wrong) => {
+                discard(unread).await;
+                return Err(wrong.into());
+            }
+        };
+        drop(parts); // the head's memory is free while the body is waited for
+        let whole = body(unread).await?;
+        Ok(Sent { caller, key, body: parse(&whole)? })
+    }
 }
 
 /// The one `Idempotency-Key` of a request, if there is one.

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, Uri};
 use axum::response::{IntoResponse as _, Response};
 use ranks::Ranks;
-use serve::{Refused, chain, with_fallbacks};
+use serve::{Auth, Refused, chain, with_fallbacks};
 use store::{Identity, Options, Reader, Store};
 use tokio::time::timeout;
 use tower::ServiceExt as _;
@@ -90,7 +90,13 @@ impl Game {
             None => None,
         };
         let now = Arc::clone(now_ms);
-        let state = FetchState { reader: reader.clone(), ranks: ranks.clone(), partitions, now_ms: now };
+        let state = FetchState {
+            reader: reader.clone(),
+            ranks: ranks.clone(),
+            partitions,
+            auth: Auth::Open,
+            now_ms: now,
+        };
         let router = with_fallbacks(routes().with_state(state).into_router());
         let looked_ms = now_ms();
         let game = Self { router, reader, ranks, identity, looked_ms };

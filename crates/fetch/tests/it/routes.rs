@@ -18,6 +18,7 @@ use game::{
 use ledger::{Ledger, Span};
 use ranks::Ranks;
 use serde_json::Value;
+use serve::Auth;
 use store::{Memory, Options, Position, Reader, Schedule, Scheduled, Stage, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -73,7 +74,7 @@ impl Bench {
     fn state(&self, ranks: Option<Arc<Ranks>>) -> FetchState {
         let now_ms = Arc::clone(&self.now_ms);
         let now_ms = Arc::new(move || now_ms.load(Ordering::SeqCst));
-        FetchState { reader: self.reader.clone(), ranks, partitions: PARTITIONS, now_ms }
+        FetchState { reader: self.reader.clone(), ranks, partitions: PARTITIONS, auth: Auth::Open, now_ms }
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use game::schedule::Cadence;
+use serve::Auth;
 use store::RolePasswords;
 use tracing_subscriber::EnvFilter;
 
@@ -39,7 +40,7 @@ impl Parser<'_> {
             push: self.secret("PUSH_PASSWORD"),
             scheduler: self.secret("SCHEDULER_PASSWORD"),
         };
-        self.auth(role);
+        let auth = self.auth(role);
         let queue_embedded = queue.as_ref().is_none_or(QueueAddress::is_embedded);
         let visibility_ms = if queue_embedded { 5_000 } else { 30_000 };
         // Who only reads need not be told of the inbox.
@@ -78,6 +79,7 @@ impl Parser<'_> {
             cadence: cadence?,
             round_lead_ms: round_lead_ms?,
             first_round_ms: first_round_ms?,
+            auth: auth?,
             operator_token: operator_token?,
             cors_origins: cors_origins?,
             visibility_ms: visibility_ms?,
@@ -168,20 +170,18 @@ impl Parser<'_> {
         }
     }
 
-    fn auth(&mut self, role: Role) {
+    /// Where no commands are taken it need not be said: everybody may read.
+    fn auth(&mut self, role: Role) -> Option<Auth> {
         match self.values.get("AUTH").and_then(Option::as_deref) {
-            Some("open") => {}
-            None | Some("") if !role.has(Role::Ingest) => {}
+            Some("open") => Some(Auth::Open),
+            None | Some("") if !role.has(Role::Ingest) => Some(Auth::Open),
             None | Some("") => {
-                let _: Option<()> =
-                    self.wrong("AUTH", "must be chosen: `open` lets everybody play under any name");
+                self.wrong("AUTH", "must be chosen: `open` lets everybody play under any name")
             }
             Some("firebase" | "google") => {
-                let _: Option<()> = self.wrong("AUTH", "must be `open`: signing in is not in this version");
+                self.wrong("AUTH", "must be `open`: signing in is not in this version")
             }
-            Some(_) => {
-                let _: Option<()> = self.wrong("AUTH", "must be `open`");
-            }
+            Some(_) => self.wrong("AUTH", "must be `open`"),
         }
     }
 

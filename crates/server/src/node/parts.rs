@@ -210,7 +210,7 @@ impl Parts {
         let health = Health::new(self.checks(config), Box::new(render), elapsed);
         let mut routes = router::health().with_state(Arc::new(health));
         if let Some(batcher) = &self.batcher {
-            let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.partitions);
+            let ingest = Ingest::new(Arc::clone(batcher), self.clock.clone(), config.auth, config.partitions);
             routes = routes.merge(router::ingest().with_state(Arc::new(ingest)));
         }
         if let (Some(hub), Some(reader)) = (&self.hub, &self.reader) {
@@ -218,6 +218,7 @@ impl Parts {
                 reader: reader.clone(),
                 ranks: self.ranks.clone(),
                 partitions: config.partitions,
+                auth: config.auth,
                 now_ms: self.clock.as_fn(),
             };
             routes = routes.merge(router::fetch().with_state(state));

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serve::Auth;
 use server::config::{BoardAddress, Config, LogFormat, PushSink, QueueAddress, Role, SETTINGS, StoreAddress};
 
 fn parse(role: Role, given: &[(&str, &str)]) -> Result<Config, String> {
@@ -56,6 +57,7 @@ fn the_defaults_are_those_of_the_table() {
 #[test]
 fn all_is_for_a_real_game() {
     let config = good(Role::All, &[("AUTH", "open")]);
+    assert_eq!(config.auth, Auth::Open);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.data, Path::new("./buttonparty-data"));
     assert_eq!(config.queue, QueueAddress::File("./buttonparty-data/inbox.sqlite".into()));
