@@ -58,8 +58,9 @@ pub struct Message {
     pub id: String,
     /// The content.
     pub body: String,
-    /// When it was stored, Unix milliseconds.
-    pub sent_at_ms: i64,
+    /// When the inbox stored it, Unix milliseconds by the inbox's clock (SQS: its own; a file: the sender's). The same
+    /// each time that it is received; a resend that stores nothing does not change it.
+    pub stored_at_ms: i64,
     /// How often it was received, this time included.
     pub receive_count: u32,
 }

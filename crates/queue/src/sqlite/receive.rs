@@ -233,8 +233,8 @@ impl Sqlite {
         .fetch_all(&self.0.readers)
         .await?;
         rows.into_iter()
-            .map(|(number, id, body, sent_at_ms, receive_count)| {
-                Ok(Message { sequence: sequence(number)?, id, body, sent_at_ms, receive_count })
+            .map(|(number, id, body, stored_at_ms, receive_count)| {
+                Ok(Message { sequence: sequence(number)?, id, body, stored_at_ms, receive_count })
             })
             .collect()
     }

@@ -78,7 +78,7 @@ impl Sqs {
             }
         }
         let all = groups.iter().flat_map(|(_, group)| group).map(|received| &received.message);
-        let sent = all.filter(|message| !message.id.starts_with(QUIET)).map(|message| message.sent_at_ms);
+        let sent = all.filter(|message| !message.id.starts_with(QUIET)).map(|message| message.stored_at_ms);
         self.0.oldest_sent_at_ms.store(sent.min().unwrap_or(NOTHING), Ordering::Relaxed);
 
         let (mut batches, mut too_much) = (Vec::new(), Vec::new());
@@ -153,7 +153,7 @@ fn read(found: types::Message) -> Option<(u16, Received)> {
     let message = Message {
         sequence: sequence(&found)?,
         id: id(&found)?.to_owned(),
-        sent_at_ms: attribute(&found, &Attribute::SentTimestamp)?.parse().ok()?,
+        stored_at_ms: attribute(&found, &Attribute::SentTimestamp)?.parse().ok()?,
         receive_count: attribute(&found, &Attribute::ApproximateReceiveCount)?.parse().ok()?,
         body: found.body?,
     };

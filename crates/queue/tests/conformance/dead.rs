@@ -31,7 +31,7 @@ pub(crate) async fn a_message_received_too_often_is_buried_and_its_neighbours_go
     assert_eq!((dead[0].partition, dead[0].body.as_str()), (2, "poison"));
     assert_eq!(dead[0].reason, "received 3 times");
     if harness.has(Need::Clock) {
-        assert_eq!(dead[0].buried_at_ms, batch.messages[0].sent_at_ms + 90_000);
+        assert_eq!(dead[0].buried_at_ms, batch.messages[0].stored_at_ms + 90_000);
     }
     assert_eq!(harness.queue.dead_letter(&dead[0].id).await.unwrap().as_ref(), Some(&dead[0]));
     // A partition of which nothing is left gives nothing.

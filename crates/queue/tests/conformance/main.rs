@@ -50,6 +50,7 @@ conformance! { sqlite Sqlite sqs Sqs fauxqs Fauxqs fakecloud Fakecloud; {
     messages::a_resend_is_dropped_also_after_the_ack [],
     messages::an_id_is_forgotten_after_five_minutes [Clock Batches],
     messages::the_same_id_twice_in_one_send_is_stored_once [Batches],
+    messages::when_it_was_stored_stays_over_redeliveries_and_resends [],
     messages::waiting_ends_when_something_is_sent [],
     messages::waiting_ends_when_the_partition_is_released [],
     messages::waiting_ends_when_the_partition_is_acked [],

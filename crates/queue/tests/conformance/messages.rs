@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use queue::{Backlog, DEDUP_MS, DeadLetter, Error, Limit, Options, Outgoing, Queue, Sequence};
 
-use crate::harness::{ALL, Backend, Harness, LONG, ack_all, bodies, outgoing, receive, send, up_to};
+use crate::harness::{ALL, Backend, Harness, LONG, Need, ack_all, bodies, outgoing, receive, send, up_to};
 
 /// Waits for the next bodies.
 async fn next(queue: Queue) -> Vec<String> {
@@ -20,7 +20,7 @@ pub(crate) async fn order_within_a_partition(backend: Backend) {
     assert_eq!(batch.lease.partition(), 3);
     assert_eq!(bodies(&batch.messages), ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
     let first = &batch.messages[0];
-    assert_eq!((first.id.as_str(), first.sent_at_ms, first.receive_count), ("3-0", 1_700_000_000_000, 1));
+    assert_eq!((first.id.as_str(), first.stored_at_ms, first.receive_count), ("3-0", 1_700_000_000_000, 1));
     ack_all(&harness.queue, &batch).await;
     harness.nothing().await;
 }
@@ -131,6 +131,28 @@ pub(crate) async fn the_same_id_twice_in_one_send_is_stored_once(backend: Backen
     let harness = Harness::new(backend).await;
     harness.send(0, ["a", "b", "a"]).await;
     assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a", "b"]);
+}
+
+/// Servers of others have clocks of their own, which we do not know.
+pub(crate) async fn when_it_was_stored_stays_over_redeliveries_and_resends(backend: Backend) {
+    let harness = Harness::new(backend).await;
+    let sent_at_ms = harness.now_ms();
+    harness.send(0, ["a"]).await;
+    let stored_at_ms = harness.receive(ALL).await.messages[0].stored_at_ms;
+    assert!(stored_at_ms == sent_at_ms || !harness.has(Need::Clock), "{stored_at_ms}");
+    harness.pass_visibility();
+    harness.send(0, ["a"]).await;
+    let again = harness.receive(ALL).await;
+    assert_eq!((again.messages[0].stored_at_ms, again.messages[0].receive_count), (stored_at_ms, 2));
+    harness.queue.release(&again.lease).await.unwrap();
+    let last = harness.receive(ALL).await;
+    assert_eq!((last.messages[0].stored_at_ms, last.messages[0].receive_count), (stored_at_ms, 3));
+    ack_all(&harness.queue, &last).await;
+    let sent_at_ms = harness.now_ms();
+    harness.send(0, ["b"]).await;
+    let later = harness.receive(ALL).await.messages[0].stored_at_ms;
+    assert!(later == sent_at_ms || !harness.has(Need::Clock), "{later}");
+    assert!(later > stored_at_ms, "a visibility later: {later}, {stored_at_ms}");
 }
 
 pub(crate) async fn waiting_ends_when_something_is_sent(backend: Backend) {

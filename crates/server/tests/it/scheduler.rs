@@ -112,7 +112,7 @@ impl Bench {
             assert_eq!(envelope.entries().len(), 1);
             let entry = envelope.entries().next().unwrap().unwrap();
             let action = wire::decode_action(entry.payload, || unreachable!()).unwrap();
-            Sent { partition, id: message.id, at_ms: message.sent_at_ms, action }
+            Sent { partition, id: message.id, at_ms: message.stored_at_ms, action }
         };
         self.drain().await.into_iter().map(sent).collect()
     }
