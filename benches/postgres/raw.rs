@@ -48,8 +48,8 @@ const UPDATE: &str =
             unnest($24::int8[]) AS press_points, unnest($25::int8[]) AS press_at_ms,
             unnest($26::text[]) AS purchase_id, unnest($27::text[]) AS purchase_outcome) AS r
     WHERE p.partition = ANY (ARRAY[r.partition]) AND p.username = r.username";
-const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, body, buried)
-    SELECT $1, $2, r.* FROM unnest($3::text[], $4::bytea[], $5::text[]) AS r";
+const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, stored_at_ms, body, buried)
+    SELECT $1, $2, r.* FROM unnest($3::text[], $4::int8[], $5::bytea[], $6::text[]) AS r";
 const TOP: &str = "INSERT INTO board (partition, snapshot) VALUES ($1, $2)
     ON CONFLICT (partition) DO UPDATE SET snapshot = excluded.snapshot";
 
@@ -116,6 +116,7 @@ impl Raw {
             .bind(i32::from(PARTITION))
             .bind(INBOX)
             .bind(&sequences)
+            .bind(vec![pressed_at_ms(round); envelopes.len()])
             .bind(envelopes.iter().map(|(_, body)| body.as_bytes()).collect::<Vec<_>>())
             .bind(vec!["[]"; envelopes.len()]);
         let top = query(TOP).bind(i32::from(PARTITION)).bind(top(round, &usernames));

@@ -192,7 +192,7 @@ pub(crate) fn assert_kept(sent: &[Sent], journal: &[Applied]) {
         match &sent.told {
             Told::Taken { id, arrived_at_ms } => {
                 let applied = by_id.get(id).unwrap_or_else(|| panic!("lost: {sent:?}"));
-                assert_eq!(applied.arrived_at_ms, *arrived_at_ms, "{sent:?}");
+                assert_eq!(applied.stamps.arrived_at_ms, *arrived_at_ms, "{sent:?}");
                 assert_eq!(kind(applied), (sent.username.as_str(), sent.path, sent.key()));
                 *bound = (bound.0 + 1, bound.1 + 1);
             }

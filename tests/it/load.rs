@@ -200,7 +200,7 @@ pub(crate) async fn replayed(place: &Place) -> Vec<(Standing, Option<String>)> {
     let mut worlds = HashMap::<u16, World>::new();
     for applied in place.journal().await {
         let world = worlds.entry(applied.partition).or_default();
-        world.apply(applied.arrived_at_ms, &applied.action).unwrap();
+        world.apply(applied.stamps, &applied.action).unwrap();
     }
     let players = worlds.values().flat_map(|world| &world.players);
     let mut standings: Vec<_> = players

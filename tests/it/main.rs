@@ -17,6 +17,7 @@ mod first_client;
 mod image;
 mod inputs;
 mod lambda;
+mod late;
 mod live;
 mod load;
 mod operation;

@@ -222,7 +222,7 @@ async fn sixteen_partitions_play_a_round(#[values(Embedded, Services)] stack: St
     // The ticks reach every partition, also those without players.
     eventually("every partition has come past the cutoff", || async {
         let state = place.state().await;
-        let cutoff = state.rounds[&(0, 1)].cutoff_ms(game::Round::BASE_HALVES);
+        let cutoff = state.rounds[&(0, 1)].round.cutoff_ms(game::Round::BASE_HALVES);
         (state.applied_through_ms.len() == 16 && state.applied_through_ms.values().all(|at| *at >= cutoff))
             .then_some(())
     })

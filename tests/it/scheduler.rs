@@ -161,8 +161,11 @@ fn check(rounds: &[Scheduled], state: &State, announcements: &Announcements, sec
     assert!(told.len() >= 6, "{rounds:?}");
     assert!(rounds.len() - told.len() <= 1, "only the latest round may be secret: {rounds:?}");
     for partition in 0..PARTITIONS {
-        let known: Vec<_> =
-            state.rounds.range((partition, 0)..=(partition, u64::MAX)).map(|(_, round)| *round).collect();
+        let known: Vec<_> = state
+            .rounds
+            .range((partition, 0)..=(partition, u64::MAX))
+            .map(|(_, known)| known.round)
+            .collect();
         assert_eq!(known, told, "partition {partition}");
     }
     let expected: Announcements = (0..PARTITIONS)

@@ -2,6 +2,23 @@
 
 use crate::{DisplayName, Platform, Powerup, PurchaseId, Round, Token, Username};
 
+/// When a command arrived and when the inbox stored it, Unix milliseconds. Both were stamped on its way, so that no
+/// rule looks at a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamps {
+    /// When it arrived.
+    pub arrived_at_ms: i64,
+    /// When the inbox stored its message, the same at each redelivery; `None` in a journal of before this was kept.
+    pub stored_at_ms: Option<i64>,
+}
+
+impl From<i64> for Stamps {
+    /// Of a command of which only the arrival is known.
+    fn from(arrived_at_ms: i64) -> Self {
+        Self { arrived_at_ms, stored_at_ms: None }
+    }
+}
+
 /// One thing that happens. When it arrived stands beside it, not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {

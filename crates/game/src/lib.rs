@@ -18,10 +18,10 @@ mod round;
 pub mod schedule;
 mod world;
 
-pub use command::{Action, Add};
+pub use command::{Action, Add, Stamps};
 pub use ids::{DisplayName, Invalid, Platform, PurchaseId, Reason, Token, Username, partition_of};
 pub use player::{LastPress, LastPurchase, Player, PressOutcome, PurchaseOutcome, curve};
 pub use powerup::{Effect, Level, Powerup, PowerupKind};
 pub use rank::{Standing, Top, merge_tops};
-pub use round::{Announced, ExtenderHalves, Round, Rounds};
+pub use round::{Announced, ExtenderHalves, KnownRound, Round, Rounds};
 pub use world::{Changes, Device, Fault, Outcome, World};

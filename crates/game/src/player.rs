@@ -1,8 +1,11 @@
 //! One player: what is kept of them, how rounds are settled for them, and how their commands are judged.
-//! Source: rules.md, "Settling", "Press", "Powerups", "Outcomes".
+//! Source: rules.md, "Settling", "Press", "Powerups", "Outcomes", "Late announcement".
 
 use crate::bounds::SCORE_MAX;
-use crate::{DisplayName, Effect, ExtenderHalves, Platform, Powerup, PowerupKind, PurchaseId, Round, Rounds};
+use crate::{
+    DisplayName, Effect, ExtenderHalves, KnownRound, Platform, Powerup, PowerupKind, PurchaseId, Round,
+    Rounds,
+};
 
 /// What became of a press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -191,7 +194,7 @@ impl Player {
 
     /// Settles every round whose cutoff is before this time, in id order.
     fn settle(&mut self, rounds: &Rounds, before_ms: i64) {
-        for round in rounds.after(self.settled_round) {
+        for KnownRound { round, late } in rounds.after(self.settled_round) {
             let cutoff_ms = self.cutoff_ms(round);
             if cutoff_ms >= before_ms {
                 break;
@@ -201,7 +204,7 @@ impl Player {
             let forgiven = self
                 .freeze
                 .is_some_and(|freeze| freeze.from_ms <= cutoff_ms && freeze.until_ms > round.opens_at_ms);
-            if !(pressed || newcomer || forgiven) {
+            if !(pressed || newcomer || forgiven || *late) {
                 self.streak = 0;
             }
             self.settled_round = round.id;

@@ -1,4 +1,4 @@
-//! Rounds: when a button is lit, for whom until when. Source: rules.md, "Round".
+//! Rounds: when a button is lit, for whom until when. Source: rules.md, "Round", "Late announcement".
 
 use crate::bounds::{ROUND_ID_MAX, TIME_MS_MAX, WINDOW_MS_MAX};
 use crate::{Effect, Fault, Invalid, Level, Powerup, PowerupKind, Reason};
@@ -87,57 +87,93 @@ pub enum Announced {
     Known,
 }
 
+/// A round as one partition knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KnownRound {
+    /// The round.
+    pub round: Round,
+    /// Whether the inbox stored the partition's first announcement of it after it had opened. Who does not press in a
+    /// late round is forgiven.
+    pub late: bool,
+}
+
+impl KnownRound {
+    /// A round whose first announcement was stored then, Unix milliseconds; in time if nobody knows when.
+    pub fn announced(round: Round, stored_at_ms: Option<i64>) -> Self {
+        Self { round, late: stored_at_ms.is_some_and(|stored_at_ms| stored_at_ms > round.opens_at_ms) }
+    }
+}
+
 /// The rounds that one partition has been told of, in the order of their ids, which is that of their openings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rounds(Vec<Round>);
+pub struct Rounds(Vec<KnownRound>);
 
 impl Rounds {
-    /// Takes an announcement in.
+    /// Takes an announcement in. The first one of a round says whether it is late; a resend changes nothing.
     ///
     /// # Errors
     /// [`Fault`] when it differs from an earlier announcement of the same id, or when the two rounds could be lit
     /// at the same time for some player.
-    pub fn announce(&mut self, round: Round) -> Result<Announced, Fault> {
-        let at = match self.0.binary_search_by_key(&round.id, |known| known.id) {
-            Ok(at) if self.0[at] == round => return Ok(Announced::Known),
+    pub fn announce(&mut self, announced: KnownRound) -> Result<Announced, Fault> {
+        let round = announced.round;
+        let at = match self.position(round.id) {
+            Ok(at) if self.0[at].round == round => return Ok(Announced::Known),
             Ok(_) => return Err(Fault::AnnouncementDiffers { round: round.id }),
             Err(at) => at,
         };
-        let before = at.checked_sub(1).and_then(|at| self.0.get(at));
+        let before = at.checked_sub(1).and_then(|at| self.get_at(at));
         if let Some(other) = before.filter(|before| before.cutoff_max_ms() >= round.opens_at_ms) {
             return Err(Fault::Overlaps { round: round.id, other: other.id });
         }
-        if let Some(other) = self.0.get(at).filter(|after| round.cutoff_max_ms() >= after.opens_at_ms) {
+        if let Some(other) = self.get_at(at).filter(|after| round.cutoff_max_ms() >= after.opens_at_ms) {
             return Err(Fault::Overlaps { round: round.id, other: other.id });
         }
-        self.0.insert(at, round);
+        self.0.insert(at, announced);
         Ok(Announced::New)
+    }
+
+    /// Makes every round late that is late there, too.
+    pub(crate) fn late_where(&mut self, there: &Self) {
+        for late in there.0.iter().filter(|known| known.late) {
+            if let Ok(at) = self.position(late.round.id) {
+                self.0[at].late = true;
+            }
+        }
     }
 
     /// The latest round that is open, or was, at this time.
     pub fn latest_opened(&self, at_ms: i64) -> Option<&Round> {
-        let opened = self.0.partition_point(|round| round.opens_at_ms <= at_ms);
-        opened.checked_sub(1).and_then(|at| self.0.get(at))
+        let opened = self.0.partition_point(|known| known.round.opens_at_ms <= at_ms);
+        opened.checked_sub(1).and_then(|at| self.get_at(at))
     }
 
     /// The rounds with a greater id, in order.
-    pub fn after(&self, id: u64) -> &[Round] {
-        &self.0[self.0.partition_point(|round| round.id <= id)..]
+    pub fn after(&self, id: u64) -> &[KnownRound] {
+        &self.0[self.0.partition_point(|known| known.round.id <= id)..]
     }
 
     /// The round with this id.
-    pub fn get(&self, id: u64) -> Option<&Round> {
-        self.0.binary_search_by_key(&id, |round| round.id).ok().map(|at| &self.0[at])
+    pub fn get(&self, id: u64) -> Option<&KnownRound> {
+        self.position(id).ok().map(|at| &self.0[at])
     }
 
     /// All rounds, in order.
-    pub fn as_slice(&self) -> &[Round] {
+    pub fn as_slice(&self) -> &[KnownRound] {
         &self.0
+    }
+
+    /// Where the round with this id stands, or would stand.
+    fn position(&self, id: u64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&id, |known| known.round.id)
+    }
+
+    fn get_at(&self, at: usize) -> Option<&Round> {
+        self.0.get(at).map(|known| &known.round)
     }
 
     /// The id of the last round whose cutoff without an extender is before this time, 0 if there is none.
     pub(crate) fn last_over_for_newcomer(&self, at_ms: i64) -> u64 {
-        let over = self.0.partition_point(|round| round.cutoff_ms(Round::BASE_HALVES) < at_ms);
-        over.checked_sub(1).map_or(0, |at| self.0[at].id)
+        let over = self.0.partition_point(|known| known.round.cutoff_ms(Round::BASE_HALVES) < at_ms);
+        over.checked_sub(1).map_or(0, |at| self.0[at].round.id)
     }
 }

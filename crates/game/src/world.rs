@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::{
-    Action, Add, Announced, Platform, Player, PressOutcome, PurchaseId, PurchaseOutcome, Round, Rounds,
-    Standing, Token, Username, partition_of,
+    Action, Add, Announced, KnownRound, Platform, Player, PressOutcome, PurchaseId, PurchaseOutcome, Rounds,
+    Stamps, Standing, Token, Username, partition_of,
 };
 
 /// What became of one command.
@@ -73,7 +73,7 @@ pub struct Changes {
     /// The devices that were named, in token order, each with its greatest claim.
     pub devices: BTreeMap<Token, Device>,
     /// The rounds that are new to this partition.
-    pub rounds: Vec<Round>,
+    pub rounds: Vec<KnownRound>,
 }
 
 impl Changes {
@@ -108,7 +108,8 @@ impl World {
     ///
     /// # Errors
     /// [`Fault`] when the command cannot be; nothing has changed then.
-    pub fn apply(&mut self, at_ms: i64, action: &Action) -> Result<Outcome, Fault> {
+    pub fn apply(&mut self, stamps: impl Into<Stamps>, action: &Action) -> Result<Outcome, Fault> {
+        let Stamps { arrived_at_ms: at_ms, stored_at_ms } = stamps.into();
         Ok(match action {
             Action::Add(add) => self.add(at_ms, add),
             Action::Press { username } => match self.player(username, at_ms) {
@@ -129,7 +130,7 @@ impl World {
                 self.purchases.insert(key, outcome);
                 Outcome::Purchase(outcome)
             }
-            Action::Announce(round) => self.announce(*round)?,
+            Action::Announce(round) => self.announce(KnownRound::announced(*round, stored_at_ms))?,
             Action::Tick { through_ms } => {
                 self.applied_through_ms = self.applied_through_ms.max(*through_ms);
                 Outcome::Ticked
@@ -139,18 +140,21 @@ impl World {
 
     /// Deals everything in these worlds, one for each partition, to so many others: each player, with purchases and
     /// devices, goes to the partition that its username has then. Every one of them must know the same rounds; what
-    /// has applied the least says up to when all of them have.
+    /// has applied the least says up to when all of them have. A round that is late in one of them is late in all.
     pub fn repartition(worlds: Vec<Self>, partitions: u16) -> Vec<Self> {
         let applied_through_ms =
             worlds.iter().map(|world| world.applied_through_ms).min().unwrap_or_default();
         let first = worlds.first();
+        let mut rounds = first.map(|world| Rounds::clone(&world.rounds)).unwrap_or_default();
+        for world in &worlds {
+            rounds.late_where(&world.rounds);
+        }
+        let new = first.into_iter().flat_map(|world| &world.changes.rounds);
+        let new = new.filter_map(|known| rounds.get(known.round.id)).copied().collect();
         let empty = Self {
-            rounds: first.map(|world| Arc::clone(&world.rounds)).unwrap_or_default(),
+            rounds: Arc::new(rounds),
             applied_through_ms,
-            changes: Changes {
-                rounds: first.map(|world| world.changes.rounds.clone()).unwrap_or_default(),
-                ..Changes::default()
-            },
+            changes: Changes { rounds: new, ..Changes::default() },
             ..Self::default()
         };
         let mut dealt = vec![empty; usize::from(partitions)];
@@ -211,13 +215,14 @@ impl World {
         Outcome::Added { new }
     }
 
-    fn announce(&mut self, round: Round) -> Result<Outcome, Fault> {
-        if self.rounds.get(round.id) == Some(&round) {
+    fn announce(&mut self, announced: KnownRound) -> Result<Outcome, Fault> {
+        // Without a copy of what the writer's memory shares.
+        if self.rounds.get(announced.round.id).is_some_and(|known| known.round == announced.round) {
             return Ok(Outcome::Announced(Announced::Known));
         }
-        let announced = Arc::make_mut(&mut self.rounds).announce(round)?;
-        self.changes.rounds.push(round);
-        Ok(Outcome::Announced(announced))
+        let outcome = Arc::make_mut(&mut self.rounds).announce(announced)?;
+        self.changes.rounds.push(announced);
+        Ok(Outcome::Announced(outcome))
     }
 
     /// The usernames whose players changed, in order.

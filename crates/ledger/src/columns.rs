@@ -116,10 +116,11 @@ impl<'r> Columns<'r> {
         Ok(Identity { inbox, inbox_id, partitions: valid(self.text()?.parse())? })
     }
 
-    /// `inbox, sequence, body, buried`
+    /// `inbox, sequence, stored_at_ms, body, buried`
     pub(crate) fn journal_entry(&mut self) -> Result<JournalEntry, Error> {
         Ok(JournalEntry {
             position: self.position()?,
+            stored_at_ms: self.opt_int()?,
             body: self.opt_bytes()?.ok_or_else(null)?.to_owned(),
             buried: valid(serde_json::from_str(self.text()?))?,
         })

@@ -94,6 +94,8 @@ impl Identity {
 pub struct JournalRow<'a> {
     /// Its sequence in the inbox of the commit's `to`.
     pub sequence: u128,
+    /// When the inbox stored it, Unix milliseconds.
+    pub stored_at_ms: i64,
     /// Its body.
     pub body: &'a str,
     /// The indices of the commands in it that were buried.
@@ -112,6 +114,8 @@ impl JournalRow<'_> {
 pub struct JournalEntry {
     /// Where it stood.
     pub position: Position,
+    /// When the inbox stored it, Unix milliseconds; `None` in a row that an earlier version wrote.
+    pub stored_at_ms: Option<i64>,
     /// Its body.
     pub body: String,
     /// The indices of the commands in it that were buried.

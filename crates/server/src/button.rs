@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use engine::{Arrived, Crowd, Entry, Refusal};
-use game::{Action, Outcome, PressOutcome, PurchaseOutcome, Round, Standing, Username};
+use game::{
+    Action, Fault, KnownRound, Outcome, PressOutcome, PurchaseOutcome, Round, Stamps, Standing, Username,
+    World,
+};
 use ledger::{Read, Span, Write};
 use metrics::{Counter, counter};
 use ranks::Ranks;
@@ -91,9 +94,18 @@ impl Button {
     }
 }
 
+/// Applies a command to a world: the same for the handler and for `verify`.
+///
+/// # Errors
+/// [`Fault`] when the command cannot be; nothing has changed then.
+pub(crate) fn apply(world: &mut World, arrived: &Arrived<Action>) -> Result<Outcome, Fault> {
+    let Arrived { at_ms, stored_at_ms, ref command, .. } = *arrived;
+    world.apply(Stamps { arrived_at_ms: at_ms, stored_at_ms }, command)
+}
+
 /// What is pushed because of these rounds.
-fn outbox(rounds: &[Round]) -> Vec<OutboxRow> {
-    let row = |round: &Round| {
+fn outbox(rounds: &[KnownRound]) -> Vec<OutboxRow> {
+    let row = |KnownRound { round, .. }: &KnownRound| {
         let closes_at_ms = round.closes_at_ms(Round::BASE_HALVES);
         let push = RoundPush {
             message: "PRESS BUTTON",
@@ -145,8 +157,8 @@ impl Crowd for Button {
     }
 
     fn apply(&self, batch: &mut ButtonBatch, arrived: &Arrived<Action>) -> Result<(), Refusal> {
-        let world = &mut batch.rows.world;
-        batch.outcomes.push(world.apply(arrived.at_ms, &arrived.command).map_err(Refusal::new)?);
+        let outcome = apply(&mut batch.rows.world, arrived).map_err(Refusal::new)?;
+        batch.outcomes.push(outcome);
         Ok(())
     }
 
@@ -170,7 +182,9 @@ impl Crowd for Button {
         let ButtonBatch { rows, outcomes } = batch;
         let world = &rows.world;
         let now_ms = self.clock.now_ms();
-        for round in world.changes.rounds.iter().filter(|round| round.opens_at_ms < now_ms) {
+        // By the clock too, so that nothing shows a round before it opens.
+        let late = world.changes.rounds.iter().filter(|known| known.late && known.round.opens_at_ms < now_ms);
+        for KnownRound { round, .. } in late {
             warn!(
                 round = round.id,
                 partition,

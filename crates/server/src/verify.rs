@@ -7,7 +7,7 @@ use engine::handler::{WHOLE, decode};
 use game::World;
 use store::{Audit, Difference, Identity, JournalEntry, Position, Reader, State, TableDigest};
 
-use crate::button::Button;
+use crate::button::{Button, apply};
 
 /// Messages of the journal that are read at a time.
 const PAGE_ROWS: u32 = 256;
@@ -136,9 +136,9 @@ fn replay_message(
         if message.buried.contains(&index) {
             continue;
         }
-        let arrived =
-            decode(button, place, &envelope.id, index, text).map_err(|refusal| refusal.to_string())?;
-        world.apply(arrived.at_ms, &arrived.command).map_err(|fault| fault.to_string())?;
+        let arrived = decode(button, place, message.stored_at_ms, &envelope.id, index, text)
+            .map_err(|refusal| refusal.to_string())?;
+        apply(world, &arrived).map_err(|fault| fault.to_string())?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@
 use std::ops::{Deref, DerefMut};
 
 use game::{
-    Device, DisplayName, Platform, PurchaseId, PurchaseOutcome, Round, Rounds, Standing, Token, Username,
+    Device, DisplayName, KnownRound, Platform, PurchaseId, PurchaseOutcome, Round, Rounds, Standing, Token,
+    Username,
 };
 pub(crate) use ledger::{known, valid};
 
@@ -72,6 +73,11 @@ impl Columns<'_> {
         round((self.u64()?, self.int()?, self.int()?, self.int()?))
     }
 
+    /// `id, opens_at_ms, window_ms, grace_ms, late`
+    pub(crate) fn known_round(&mut self) -> Result<KnownRound, Error> {
+        Ok(KnownRound { round: self.round()?, late: self.bool()? })
+    }
+
     /// `score, reached_at_ms, username`
     pub(crate) fn standing(&mut self) -> Result<Standing, Error> {
         Ok(Standing { score: self.u64()?, reached_at_ms: self.int()?, username: self.username()? })
@@ -121,8 +127,15 @@ pub(crate) fn round((id, opens_at_ms, window_ms, grace_ms): (u64, i64, i64, i64)
     valid(Round::new(id, opens_at_ms, window_ms, grace_ms))
 }
 
+/// A round of a partition from its columns.
+pub(crate) fn known_round(
+    (id, opens_at_ms, window_ms, grace_ms, late): (u64, i64, i64, i64, bool),
+) -> Result<KnownRound, Error> {
+    Ok(KnownRound { round: round((id, opens_at_ms, window_ms, grace_ms))?, late })
+}
+
 /// Rounds from rows of their columns, in the order of their ids.
-pub(crate) fn rounds(rows: impl IntoIterator<Item = Result<Round, Error>>) -> Result<Rounds, Error> {
+pub(crate) fn rounds(rows: impl IntoIterator<Item = Result<KnownRound, Error>>) -> Result<Rounds, Error> {
     let mut rounds = Rounds::default();
     for round in rows {
         valid(rounds.announce(round?))?;

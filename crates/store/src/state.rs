@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Write as _};
 
 use game::bounds::TOP_STORED_MAX;
-use game::{Device, Player, PurchaseId, PurchaseOutcome, Round, Standing, Token, Username, World};
+use game::{Device, KnownRound, Player, PurchaseId, PurchaseOutcome, Standing, Token, Username, World};
 
 use crate::columns::Columns;
 use crate::{Error, TopEntry, board};
@@ -20,7 +20,7 @@ pub struct State {
     /// The devices, each with its owner's partition.
     pub devices: BTreeMap<Token, (u16, Device)>,
     /// The rounds that each partition knows, by id.
-    pub rounds: BTreeMap<(u16, u64), Round>,
+    pub rounds: BTreeMap<(u16, u64), KnownRound>,
     /// Up to when each partition has applied everything that arrived, Unix milliseconds.
     pub applied_through_ms: BTreeMap<u16, i64>,
     /// The stored top of each partition that has players.
@@ -47,7 +47,7 @@ impl Table {
         match self {
             Self::Purchases => "SELECT partition, username, id, outcome FROM purchases",
             Self::Devices => "SELECT token, partition, arrived_at_ms, username, platform FROM devices",
-            Self::Rounds => "SELECT partition, id, opens_at_ms, window_ms, grace_ms FROM rounds",
+            Self::Rounds => "SELECT partition, id, opens_at_ms, window_ms, grace_ms, late FROM rounds",
             Self::Partitions => "SELECT partition, applied_through_ms FROM partitions",
             Self::Board => "SELECT partition, snapshot FROM board",
         }
@@ -95,8 +95,8 @@ impl State {
                 _ => _ = self.devices.insert(token.clone(), (partition, claim.clone())),
             }
         }
-        for round in world.rounds.as_slice() {
-            self.rounds.insert((partition, round.id), *round);
+        for known in world.rounds.as_slice() {
+            self.rounds.insert((partition, known.round.id), *known);
         }
         self.applied_through_ms.insert(partition, world.applied_through_ms);
         let mut board: Vec<TopEntry> = world
@@ -126,8 +126,8 @@ impl State {
                 self.devices.insert(token, device);
             }
             Table::Rounds => {
-                let (partition, round) = (columns.small()?, columns.round()?);
-                self.rounds.insert((partition, round.id), round);
+                let (partition, known) = (columns.small()?, columns.known_round()?);
+                self.rounds.insert((partition, known.round.id), known);
             }
             Table::Partitions => {
                 self.applied_through_ms.insert(columns.small()?, columns.int()?);

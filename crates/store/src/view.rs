@@ -2,11 +2,13 @@
 
 use game::{Player, Standing, Username};
 
-use crate::columns::{Columns, round, rounds, valid};
+use crate::columns::{Columns, known_round, round, rounds, valid};
 use crate::{Error, PlayerView, Position};
 
 /// A round as JSON: id, opens_at_ms, window_ms, grace_ms.
 type RoundColumns = (u64, i64, i64, i64);
+/// A round of a partition as JSON: the same, and whether it is late.
+type KnownRoundColumns = (u64, i64, i64, i64, bool);
 /// A partition as JSON: partition, inbox, sequence, applied_through_ms.
 type PartitionColumns = (u16, u32, String, i64);
 
@@ -18,8 +20,8 @@ pub(crate) fn read(
     partition: u16,
     columns: &mut Columns<'_>,
 ) -> Result<PlayerView, Error> {
-    let unsettled: Vec<RoundColumns> = valid(serde_json::from_str(columns.text()?))?;
-    let unsettled = rounds(unsettled.into_iter().map(round))?;
+    let unsettled: Vec<KnownRoundColumns> = valid(serde_json::from_str(columns.text()?))?;
+    let unsettled = rounds(unsettled.into_iter().map(known_round))?;
     let partitions: Vec<PartitionColumns> = valid(serde_json::from_str(columns.text()?))?;
     let lit: Option<RoundColumns> = valid(columns.opt_text()?.map(serde_json::from_str).transpose())?;
 

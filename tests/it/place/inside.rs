@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use engine::{ENVELOPE_BYTES_MAX, Envelope, EnvelopeBuilder};
-use game::{Action, Add, Round, Username, partition_of};
+use game::{Action, Add, Round, Stamps, Username, partition_of};
 use queue::{Backlog, Outgoing};
 use servers::proxy::Proxy;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -229,7 +229,9 @@ impl Place {
                         let id = entry.id();
                         let action = wire::decode_action(entry.payload, || id.clone()).unwrap();
                         assert!(ids.insert(id.clone()), "{id} stands in the journal twice");
-                        all.push(Applied { partition, id, arrived_at_ms: entry.arrived_at_ms, action });
+                        let (arrived_at_ms, stored_at_ms) = (entry.arrived_at_ms, message.stored_at_ms);
+                        let stamps = Stamps { arrived_at_ms, stored_at_ms };
+                        all.push(Applied { partition, id, stamps, action });
                     }
                 }
             }
@@ -252,8 +254,8 @@ pub(crate) struct Applied {
     pub(crate) partition: u16,
     /// Its id.
     pub(crate) id: String,
-    /// When it arrived, Unix milliseconds.
-    pub(crate) arrived_at_ms: i64,
+    /// When it arrived, and when it was stored.
+    pub(crate) stamps: Stamps,
     /// What it is.
     pub(crate) action: Action,
 }

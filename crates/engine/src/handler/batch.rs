@@ -59,6 +59,7 @@ pub(super) fn read_all<C: Crowd>(
 pub(super) fn journal<'a, T>(works: &'a [Work<T>], buried: &'a [Vec<u32>]) -> Vec<JournalRow<'a>> {
     let row = |(work, buried): (&'a Work<T>, &'a Vec<u32>)| JournalRow {
         sequence: work.message.sequence.0,
+        stored_at_ms: work.message.stored_at_ms,
         body: &work.message.body,
         buried,
     };
@@ -84,7 +85,7 @@ fn read<C: Crowd>(
         Ok(envelope) => {
             for (index, text) in (0..).zip(envelope.raw_entries()) {
                 let place = (partition, identity.partitions);
-                match entry::decode(crowd, place, &envelope.id, index, text) {
+                match entry::decode(crowd, place, Some(message.stored_at_ms), &envelope.id, index, text) {
                     Ok(command) => commands.push(command),
                     Err(reason) => _ = unreadable.insert(index, reason),
                 }

@@ -22,24 +22,27 @@ impl Display for Refusal {
     }
 }
 
-/// A command, and when it arrived.
+/// A command, when it arrived, and when the inbox stored its message.
 #[derive(Debug)]
 pub struct Arrived<T> {
     /// Its place in its message.
     pub index: u32,
     /// When it arrived, Unix milliseconds.
     pub at_ms: i64,
+    /// When its message was stored, Unix milliseconds; `None` in a journal of before this was kept.
+    pub stored_at_ms: Option<i64>,
     /// What it is.
     pub command: T,
 }
 
-/// Reads a command that stands in this partition, of so many.
+/// Reads a command that stands in this partition, of so many, in a message that was stored then.
 ///
 /// # Errors
 /// The reason to bury it: it is none, or belongs into another partition.
 pub fn decode<C: Crowd>(
     crowd: &C,
     (partition, partitions): (u16, u16),
+    stored_at_ms: Option<i64>,
     envelope_id: &str,
     index: u32,
     text: &str,
@@ -50,7 +53,7 @@ pub fn decode<C: Crowd>(
         Some(own) if own != partition => {
             Err(Refusal::new(format_args!("belongs to partition {own}, stands in partition {partition}")))
         }
-        _ => Ok(Arrived { index, at_ms: entry.arrived_at_ms, command }),
+        _ => Ok(Arrived { index, at_ms: entry.arrived_at_ms, stored_at_ms, command }),
     }
 }
 

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod ids;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod leaderboard;
 #[cfg(test)]
 mod model;

@@ -1,9 +1,9 @@
 //! The rules a second time: naive, with the whole history of every player, and derived anew at every question.
-//! It knows commands in the order of their times and announcements that come before their openings.
+//! It knows commands in the order of their times, and announcements in the order of their rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use game::{Action, Outcome, Powerup, PowerupKind, PressOutcome, PurchaseOutcome, Round};
+use game::{Action, Outcome, Powerup, PowerupKind, PressOutcome, PurchaseOutcome, Round, Stamps};
 
 use crate::support::HOUR_MS;
 
@@ -12,6 +12,8 @@ const SCORE_MAX: u128 = 9_007_199_254_740_991;
 /// What a powerup looked like after one purchase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bought {
+    /// How many commands came before it.
+    place: usize,
     pub(crate) at_ms: i64,
     /// 0 to 3.
     pub(crate) level: usize,
@@ -34,9 +36,19 @@ pub(crate) struct History {
     pub(crate) last_purchase: Option<(String, PurchaseOutcome)>,
 }
 
+/// A round that was announced.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    round: Round,
+    /// How many commands came before its announcement.
+    place: usize,
+    late: bool,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Model {
-    rounds: BTreeMap<u64, Round>,
+    commands: usize,
+    pub(crate) rounds: BTreeMap<u64, Heard>,
     pub(crate) players: BTreeMap<String, History>,
 }
 
@@ -61,28 +73,29 @@ impl History {
         self.bought.get(&kind).map_or(&[], Vec::as_slice)
     }
 
-    /// With the extender as it was left by the purchases before the opening.
-    pub(crate) fn cutoff_ms(&self, round: &Round) -> i64 {
+    /// With the extender as it was left by the purchases before the opening and those before anybody had heard of it.
+    pub(crate) fn cutoff_ms(&self, Heard { round, place, .. }: &Heard) -> i64 {
         let opens_at_ms = round.opens_at_ms;
-        let owned = self.all(PowerupKind::Extender).iter().rfind(|bought| bought.at_ms < opens_at_ms);
+        let before = |bought: &&Bought| bought.at_ms < opens_at_ms || bought.place < *place;
+        let owned = self.all(PowerupKind::Extender).iter().rfind(before);
         let counts = owned.filter(|bought| bought.from_ms < opens_at_ms && opens_at_ms < bought.until_ms);
         opens_at_ms + lit_ms(round, counts.map(|bought| bought.level))
     }
 
-    fn is_forgiven(&self, round: &Round) -> bool {
-        let cutoff_ms = self.cutoff_ms(round);
-        let freezes = self.all(PowerupKind::Freeze);
-        freezes.iter().any(|freeze| freeze.from_ms <= cutoff_ms && freeze.until_ms > round.opens_at_ms)
+    fn is_forgiven(&self, heard: &Heard) -> bool {
+        let (cutoff_ms, opens_at_ms) = (self.cutoff_ms(heard), heard.round.opens_at_ms);
+        let touches = |freeze: &Bought| freeze.from_ms <= cutoff_ms && freeze.until_ms > opens_at_ms;
+        heard.late || self.all(PowerupKind::Freeze).iter().any(touches)
     }
 
     /// The streak once every round with a cutoff before this time is settled.
-    pub(crate) fn streak(&self, rounds: &BTreeMap<u64, Round>, before_ms: i64) -> u64 {
-        rounds.values().fold(0, |streak, round| {
-            if self.pressed.contains(&round.id) {
+    pub(crate) fn streak(&self, rounds: &BTreeMap<u64, Heard>, before_ms: i64) -> u64 {
+        rounds.values().fold(0, |streak, heard| {
+            if self.pressed.contains(&heard.round.id) {
                 streak + 1
-            } else if self.cutoff_ms(round) >= before_ms
-                || round.opens_at_ms <= self.added_at_ms
-                || self.is_forgiven(round)
+            } else if self.cutoff_ms(heard) >= before_ms
+                || heard.round.opens_at_ms <= self.added_at_ms
+                || self.is_forgiven(heard)
             {
                 streak
             } else {
@@ -91,15 +104,16 @@ impl History {
         })
     }
 
-    fn press(&mut self, rounds: &BTreeMap<u64, Round>, at_ms: i64) -> PressOutcome {
-        let opened = rounds.values().rfind(|round| round.opens_at_ms <= at_ms);
-        let lit = opened.filter(|round| at_ms <= round.opens_at_ms + lit_ms(round, Some(3)));
+    fn press(&mut self, rounds: &BTreeMap<u64, Heard>, at_ms: i64) -> PressOutcome {
+        let opened = rounds.values().rfind(|heard| heard.round.opens_at_ms <= at_ms);
+        let is_lit = |heard: &&Heard| at_ms <= heard.round.opens_at_ms + lit_ms(&heard.round, Some(3));
+        let lit = opened.filter(is_lit);
         let outcome = match lit {
             None => PressOutcome::NotOpen,
-            Some(round) if self.pressed.contains(&round.id) => PressOutcome::AlreadyPressed,
-            Some(round) if at_ms > self.cutoff_ms(round) => PressOutcome::TooLate,
-            Some(round) => {
-                self.pressed.insert(round.id);
+            Some(heard) if self.pressed.contains(&heard.round.id) => PressOutcome::AlreadyPressed,
+            Some(heard) if at_ms > self.cutoff_ms(heard) => PressOutcome::TooLate,
+            Some(heard) => {
+                self.pressed.insert(heard.round.id);
                 let streak = self.streak(rounds, at_ms);
                 let multiplier = self.all(PowerupKind::Multiplier).last();
                 let factor = multiplier
@@ -111,7 +125,7 @@ impl History {
                 PressOutcome::Counted { points }
             }
         };
-        let round = lit.map(|round| round.id);
+        let round = lit.map(|heard| heard.round.id);
         let counted_before = self
             .last_press
             .is_some_and(|(of, outcome, _)| of == round && matches!(outcome, PressOutcome::Counted { .. }));
@@ -121,7 +135,7 @@ impl History {
         outcome
     }
 
-    fn buy(&mut self, id: &str, powerup: Powerup, at_ms: i64) -> Outcome {
+    fn buy(&mut self, id: &str, powerup: Powerup, at_ms: i64, place: usize) -> Outcome {
         if let Some(outcome) = self.purchases.get(id) {
             return Outcome::PurchaseKnown(*outcome);
         }
@@ -138,7 +152,7 @@ impl History {
                 let lengthened = active.filter(|active| kind == PowerupKind::Freeze || active.level == level);
                 let from_ms = lengthened.map_or(at_ms, |active| active.from_ms);
                 let until_ms = lengthened.map_or(at_ms, |active| active.until_ms) + duration_ms(kind, level);
-                self.bought.entry(kind).or_default().push(Bought { at_ms, level, from_ms, until_ms });
+                self.bought.entry(kind).or_default().push(Bought { place, at_ms, level, from_ms, until_ms });
                 self.score_becomes(self.score - price(level), at_ms);
                 PurchaseOutcome::Bought
             }
@@ -158,10 +172,13 @@ impl History {
 
 impl Model {
     /// Plays a command of a player, or an announcement; `None` for what it does not judge.
-    pub(crate) fn play(&mut self, at_ms: i64, action: &Action) -> Option<Outcome> {
+    pub(crate) fn play(&mut self, stamps: Stamps, action: &Action) -> Option<Outcome> {
+        let (at_ms, place) = (stamps.arrived_at_ms, self.commands);
+        self.commands += 1;
         match action {
             Action::Announce(round) => {
-                self.rounds.insert(round.id, *round);
+                let late = stamps.stored_at_ms > Some(round.opens_at_ms);
+                self.rounds.insert(round.id, Heard { round: *round, place, late });
                 return None;
             }
             Action::Tick { .. } => return None,
@@ -179,7 +196,7 @@ impl Model {
         };
         player.last_at_ms = at_ms;
         Some(match action {
-            Action::Buy { id, powerup, .. } => player.buy(id.as_str(), *powerup, at_ms),
+            Action::Buy { id, powerup, .. } => player.buy(id.as_str(), *powerup, at_ms, place),
             _ => Outcome::Press(player.press(&self.rounds, at_ms)),
         })
     }

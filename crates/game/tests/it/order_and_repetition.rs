@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use game::{Announced, Fault, Outcome, PowerupKind, PressOutcome, PurchaseOutcome, Round, Standing, World};
+use game::{
+    Announced, Fault, KnownRound, Outcome, PowerupKind, PressOutcome, PurchaseOutcome, Round, Standing, World,
+};
 
 use crate::support::table::check;
 use crate::support::{HOUR_MS, add, buy, press, round, user};
@@ -73,7 +75,7 @@ fn a_batch_reports_what_it_changed_and_how_it_stood_before() {
     world.apply(1, &add("ann")).unwrap();
     world.apply(2, &add("bob")).unwrap();
     let changes = world.take_changes();
-    assert_eq!(changes.rounds, [round(1, HOUR_MS)]);
+    assert_eq!(changes.rounds, [KnownRound { round: round(1, HOUR_MS), late: false }]);
     assert_eq!(changes.players.into_iter().collect::<Vec<_>>(), [(user("ann"), None), (user("bob"), None)]);
 
     let counted = world.apply(HOUR_MS, &press("ann")).unwrap();

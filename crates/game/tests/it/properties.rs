@@ -8,14 +8,14 @@ use std::sync::Arc;
 use game::bounds::SCORE_MAX;
 use game::{
     Action, Device, Fault, LastPress, Outcome, Player, PowerupKind, PressOutcome, PurchaseId,
-    PurchaseOutcome, Rounds, Standing, Token, Username, World,
+    PurchaseOutcome, Rounds, Stamps, Standing, Token, Username, World,
 };
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use crate::model::Model;
 use crate::support::{add, user};
-use sequences::{NAMES, Step, out_of_order, score_at_start, timely};
+use sequences::{NAMES, Step, out_of_order, score_at_start, timely, timely_or_late};
 
 fn config() -> Config {
     Config { cases: 512, failure_persistence: None, ..Config::default() }
@@ -23,7 +23,7 @@ fn config() -> Config {
 
 /// Applies a step. Newcomers get points, so that purchases succeed early.
 fn play(world: &mut World, step: &Step) -> Result<Outcome, Fault> {
-    let outcome = world.apply(step.at_ms, &step.action);
+    let outcome = world.apply(step.stamps(), &step.action);
     if let (Ok(Outcome::Added { new: true }), Some(name)) = (outcome, step.action.username()) {
         world.players.get_mut(name).unwrap().score = score_at_start(name);
     }
@@ -147,6 +147,10 @@ proptest! {
                 other => other,
             };
             prop_assert_eq!(second, expected, "{:?}", step);
+            // Nor does a resend that the inbox stored as another message.
+            let resent = Stamps { stored_at_ms: Some(i64::MAX), ..step.stamps() };
+            prop_assert_eq!(world.apply(resent, &step.action), expected, "{:?}", step);
+            prop_assert_eq!(&world, &before, "{:?}", step);
         }
     }
 
@@ -257,13 +261,29 @@ proptest! {
         prop_assert!(world.players.values().all(|player| player.streak <= presses));
     }
 
+    /// Whoever presses keeps what it brought, and nobody loses anything by a round that nobody could know of in time.
     #[test]
-    fn the_rules_written_twice_agree(steps in timely()) {
+    fn no_late_round_lowers_a_streak(steps in timely_or_late()) {
+        let mut world = World::default();
+        for step in &steps {
+            let before = world.players.clone();
+            let late = Stamps { stored_at_ms: Some(i64::MAX), ..step.stamps() };
+            world.apply(late, &step.action).unwrap();
+            for (name, before) in before {
+                let after = world.players[&name].settled_view(&world.rounds, step.at_ms);
+                prop_assert!(after.streak >= before.streak, "{:?} after {:?}", name, step);
+                prop_assert!(after.pressed_round >= before.pressed_round, "{:?} after {:?}", name, step);
+            }
+        }
+    }
+
+    #[test]
+    fn the_rules_written_twice_agree(steps in timely_or_late()) {
         let mut world = World::default();
         let mut model = Model::default();
         for step in &steps {
             let outcome = play(&mut world, step).unwrap();
-            if let Some(expected) = model.play(step.at_ms, &step.action) {
+            if let Some(expected) = model.play(step.stamps(), &step.action) {
                 prop_assert_eq!(outcome, expected, "{:?}", step);
                 if let (Outcome::Added { new: true }, Some(name)) = (outcome, step.action.username()) {
                     model.players.get_mut(name.as_str()).unwrap().score = score_at_start(name);
@@ -302,7 +322,8 @@ fn same_player(world: &World, model: &Model, name: &str, step: &Step) -> Result<
         prop_assert_eq!(found, shown, "{:?} of {} after {:?}", kind, name, step);
     }
     if let Some(round) = world.rounds.latest_opened(step.at_ms) {
-        prop_assert_eq!(player.cutoff_ms(round), expected.cutoff_ms(round), "{} after {:?}", name, step);
+        let heard = &model.rounds[&round.id];
+        prop_assert_eq!(player.cutoff_ms(round), expected.cutoff_ms(heard), "{} after {:?}", name, step);
     }
     // At the last tick, and as a tick at this step would show it.
     for through_ms in [world.applied_through_ms, step.at_ms - 1] {

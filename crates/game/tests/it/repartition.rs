@@ -1,15 +1,24 @@
 //! Another number of partitions changes where a player is, and nothing else.
 
-use game::{World, partition_of};
+use game::{Stamps, World, partition_of};
 use proptest::prelude::*;
 
 use crate::support::{HOUR_MS, add_with, buy, press, round};
 
-/// A game of so many partitions in which these players have joined, bought and pressed.
-fn played(partitions: u16, from_ms: i64, worlds: &mut [World], players: &[(u8, bool, bool)]) {
+/// A game of so many partitions in which these players have joined, bought and pressed. `is_late` says in which of them
+/// the round was announced late.
+fn played(
+    partitions: u16,
+    from_ms: i64,
+    worlds: &mut [World],
+    players: &[(u8, bool, bool)],
+    is_late: impl Fn(usize) -> bool,
+) {
     let opening = round(u64::try_from(from_ms / HOUR_MS).unwrap(), from_ms);
-    for world in worlds.iter_mut() {
-        world.apply(from_ms - 2_000, &game::Action::Announce(opening)).unwrap();
+    for (partition, world) in worlds.iter_mut().enumerate() {
+        let stored_at_ms = Some(from_ms + i64::from(is_late(partition)));
+        let stamps = Stamps { arrived_at_ms: from_ms - 2_000, stored_at_ms };
+        world.apply(stamps, &game::Action::Announce(opening)).unwrap();
     }
     for (at_ms, (player, buys, presses)) in (from_ms + 1..).zip(players) {
         let name = format!("player-{player}");
@@ -51,15 +60,18 @@ proptest! {
         after in 1_u16..6,
         first in prop::collection::vec((0_u8..40, any::<bool>(), any::<bool>()), 0..80),
         second in prop::collection::vec((0_u8..40, any::<bool>(), any::<bool>()), 0..80),
+        late in prop::option::of(0_usize..5),
     ) {
+        let late = late.filter(|late| *late < usize::from(before));
         let mut worlds = vec![World::default(); usize::from(before)];
-        played(before, HOUR_MS, &mut worlds, &first);
+        played(before, HOUR_MS, &mut worlds, &first, |partition| Some(partition) == late);
         let mut worlds = World::repartition(worlds, after);
-        played(after, 2 * HOUR_MS, &mut worlds, &second);
+        played(after, 2 * HOUR_MS, &mut worlds, &second, |_| false);
 
         let mut always = vec![World::default(); usize::from(after)];
-        played(after, HOUR_MS, &mut always, &first);
-        played(after, 2 * HOUR_MS, &mut always, &second);
+        // Late in one, late in all.
+        played(after, HOUR_MS, &mut always, &first, |_| late.is_some());
+        played(after, 2 * HOUR_MS, &mut always, &second, |_| false);
 
         prop_assert_eq!(owners(&worlds), owners(&always));
         for (dealt, always) in worlds.iter_mut().zip(&mut always) {

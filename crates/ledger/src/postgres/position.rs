@@ -36,12 +36,13 @@ pub(crate) async fn write_journal(
     span: Span,
     entries: &[JournalRow<'_>],
 ) -> Result<(), Error> {
-    const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, body, buried)
-        SELECT $1, $2, r.* FROM unnest($3::text[], $4::bytea[], $5::text[]) AS r";
+    const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, stored_at_ms, body, buried)
+        SELECT $1, $2, r.* FROM unnest($3::text[], $4::int8[], $5::bytea[], $6::text[]) AS r";
     sqlx::query(JOURNAL)
         .bind(i32::from(span.partition))
         .bind(i64::from(span.to.inbox))
         .bind(entries.iter().map(|entry| sequence_text(entry.sequence)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| entry.stored_at_ms).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.body.as_bytes()).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.buried_text()).collect::<Vec<_>>())
         .execute(connection)
@@ -59,7 +60,7 @@ pub async fn journal(
     after: Position,
     rows_max: u32,
 ) -> Result<Vec<JournalEntry>, Error> {
-    let entries = "SELECT inbox, sequence, body, buried FROM journal
+    let entries = "SELECT inbox, sequence, stored_at_ms, body, buried FROM journal
         WHERE partition = $1 AND (inbox, sequence) > ($2, $3) ORDER BY inbox, sequence LIMIT $4";
     let rows = sqlx::query(entries)
         .bind(i32::from(partition))

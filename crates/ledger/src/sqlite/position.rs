@@ -36,13 +36,14 @@ pub(crate) async fn write_journal(
     span: Span,
     entries: &[JournalRow<'_>],
 ) -> Result<(), Error> {
-    const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, body, buried)
-        SELECT ?1, value->>0, value->>1, value->>2, value->>3 FROM json_each(?2)";
+    const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, stored_at_ms, body, buried)
+        SELECT ?1, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?2)";
     let mut rows = Rows::new();
     for entry in entries {
         rows.row()
             .int(span.to.inbox.into())
             .text(&sequence_text(entry.sequence))
+            .int(entry.stored_at_ms)
             .text(entry.body)
             .text(&entry.buried_text())
             .end();
@@ -61,7 +62,7 @@ pub async fn journal(
     after: Position,
     rows_max: u32,
 ) -> Result<Vec<JournalEntry>, Error> {
-    let entries = "SELECT inbox, sequence, body, buried FROM journal
+    let entries = "SELECT inbox, sequence, stored_at_ms, body, buried FROM journal
         WHERE partition = ? AND (inbox, sequence) > (?, ?) ORDER BY inbox, sequence LIMIT ?";
     let rows = sqlx::query(entries)
         .bind(partition)

@@ -7,6 +7,8 @@ mod connections;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod partitions;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::handler::{Step, StepError};
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder, Handler};
-use game::{Action, Powerup, PowerupKind, PurchaseId, Round, World, partition_of};
+use game::{Action, KnownRound, Powerup, PowerupKind, PurchaseId, Round, Stamps, World, partition_of};
 use ledger::Identity;
 use queue::{DeadLetter, Limit};
 use rand::rngs::StdRng;
@@ -59,7 +59,14 @@ impl Bench {
             let body = self.message(&id, action);
             self.site.send_body(partition, &id, &body).await;
         }
-        let _ = self.model.apply(self.at_ms, action); // what cannot be is buried
+        let stamps = Stamps { arrived_at_ms: self.at_ms, stored_at_ms: Some(self.site.clock.now_ms()) };
+        let _ = self.model.apply(stamps, action); // what cannot be is buried
+    }
+
+    /// Lets the inbox store what is sent from now on at the time of its arrival, or later.
+    fn store_after(&self, ms: i64) {
+        let behind_ms = self.at_ms - self.site.clock.now_ms();
+        self.site.clock.advance(behind_ms.max(0) + ms);
     }
 
     fn message(&self, id: &str, action: &Action) -> String {
@@ -138,7 +145,8 @@ fn action(rng: &mut StdRng, at_ms: i64, rounds: &mut u64) -> Action {
     }
 }
 
-async fn a_game(seed: u64) {
+/// Returns the rounds that there were.
+async fn a_game(seed: u64) -> Vec<KnownRound> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut bench = Bench::new(1).await;
     let mut rounds = 0;
@@ -150,6 +158,7 @@ async fn a_game(seed: u64) {
         }
         for _ in 0..120 {
             bench.at_ms += rng.random_range(0..8_000);
+            bench.store_after(if rng.random_ratio(1, 12) { rng.random_range(0..40_000) } else { 0 });
             let action = action(&mut rng, bench.at_ms, &mut rounds);
             bench.send(&action).await;
             if rng.random_ratio(1, 20) {
@@ -160,12 +169,57 @@ async fn a_game(seed: u64) {
         bench.check().await;
     }
     assert!(bench.model.players.values().any(|player| player.score > 1), "somebody has pressed again");
+    bench.model.rounds.as_slice().to_vec()
 }
 
 #[tokio::test]
 async fn a_game_goes_on_with_other_numbers_and_is_verified() {
+    let mut rounds = Vec::new();
     for seed in 0..6 {
-        in_time(a_game(seed)).await;
+        rounds.extend(in_time(a_game(seed)).await);
+    }
+    let late = rounds.iter().filter(|known| known.late).count();
+    assert!(0 < late && late < rounds.len(), "{late} of {} were late", rounds.len());
+}
+
+#[tokio::test]
+async fn a_round_that_was_late_in_one_partition_is_late_in_all() {
+    for late in 0..2 {
+        let mut bench = Bench::new(2).await;
+        let players = [0, 1].map(|partition| {
+            (0..).map(|n| format!("player {n}")).find(|name| partition_of(name, 2) == partition).unwrap()
+        });
+        let [first, second] = [1, 2].map(|id| {
+            Round::new(id, NOW_MS + 1_000_000 * i64::try_from(id).unwrap(), 100_000, 10_000).unwrap()
+        });
+        bench.send(&Action::Announce(first)).await;
+        for name in &players {
+            bench.send(&add(name, None)).await;
+        }
+        bench.at_ms = first.opens_at_ms;
+        for name in &players {
+            bench.send(&Action::Press { username: user(name) }).await;
+        }
+        let body = bench.message("second", &Action::Announce(second));
+        for (partition, wait_ms) in [(1 - late, 0), (late, second.opens_at_ms + 1 - NOW_MS)] {
+            bench.site.clock.advance(wait_ms);
+            bench.site.send_body(partition, &format!("second-{partition}"), &body).await;
+        }
+        let stamps = Stamps { arrived_at_ms: bench.at_ms, stored_at_ms: Some(second.opens_at_ms + 1) };
+        bench.model.apply(stamps, &Action::Announce(second)).unwrap();
+        bench.drain().await;
+        bench.check().await;
+        for partitions in [3, 1] {
+            bench.repartition(partitions).await.unwrap();
+            bench.check().await;
+        }
+        bench.at_ms = second.cutoff_max_ms() + 1;
+        for name in &players {
+            bench.send(&add(name, None)).await;
+        }
+        bench.drain().await;
+        bench.check().await;
+        assert!(bench.model.players.values().all(|player| (player.streak, player.settled_round) == (1, 2)));
     }
 }
 

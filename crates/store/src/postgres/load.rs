@@ -11,9 +11,10 @@ use crate::Error;
 use crate::columns::{self, Columns};
 
 pub(crate) async fn rounds(connection: &mut PgConnection, partition: u16) -> Result<Rounds, Error> {
-    let rows = "SELECT id, opens_at_ms, window_ms, grace_ms FROM rounds WHERE partition = $1 ORDER BY id";
+    let rows =
+        "SELECT id, opens_at_ms, window_ms, grace_ms, late FROM rounds WHERE partition = $1 ORDER BY id";
     let rows = sqlx::query(rows).bind(i32::from(partition)).fetch_all(connection).await?;
-    columns::rounds(rows.iter().map(|row| Columns::from(row).round()))
+    columns::rounds(rows.iter().map(|row| Columns::from(row).known_round()))
 }
 
 pub(crate) async fn players(

@@ -11,10 +11,11 @@ use super::Database;
 use crate::schema::Schema;
 use crate::{Error, Migrated};
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "the game", include_str!("../../migrations/postgres/0001_game.sql")),
     (2, "generations", include_str!("../../migrations/postgres/0002_generations.sql")),
     (3, "expiry of pushes", include_str!("../../migrations/postgres/0003_expiry.sql")),
+    (4, "late rounds", include_str!("../../migrations/postgres/0004_late_rounds.sql")),
 ];
 
 /// The latest version that this program knows.

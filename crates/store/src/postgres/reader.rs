@@ -37,8 +37,8 @@ impl Reader {
         const VIEW: &str = concat!(
             "SELECT ",
             player_columns!(),
-            ", (SELECT coalesce(json_agg(json_build_array(id, opens_at_ms, window_ms, grace_ms) ORDER BY id), '[]')::text
-                FROM rounds WHERE partition = p.partition AND id > p.settled_round),
+            ", (SELECT coalesce(json_agg(json_build_array(id, opens_at_ms, window_ms, grace_ms, late) ORDER BY id),
+                '[]')::text FROM rounds WHERE partition = p.partition AND id > p.settled_round),
                (SELECT coalesce(json_agg(json_build_array(partition, inbox, sequence, applied_through_ms)
                 ORDER BY partition), '[]')::text FROM partitions),
                (SELECT json_build_array(id, opens_at_ms, window_ms, grace_ms)::text FROM schedule

@@ -12,12 +12,15 @@ pub(crate) async fn drained(connection: &mut PgConnection) -> Result<[u64; 3], E
     counts(&mut Columns::from(&row))
 }
 
-/// Tells the partitions that are new of every round: all that there were know the same.
+/// Tells the partitions that are new of every round: all that there were know the same. What is late in one of them is
+/// late in all.
 pub(crate) async fn deal_rounds(connection: &mut PgConnection, known: u16, next: u16) -> Result<(), Error> {
+    let late = "UPDATE rounds SET late = TRUE WHERE NOT late AND id IN (SELECT id FROM rounds WHERE late)";
+    sqlx::query(late).execute(&mut *connection).await?;
     let gone = "DELETE FROM rounds WHERE partition >= $1";
     sqlx::query(gone).bind(i32::from(next)).execute(&mut *connection).await?;
-    let copies = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms)
-        SELECT p.partition, r.id, r.opens_at_ms, r.window_ms, r.grace_ms FROM partitions AS p
+    let copies = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms, late)
+        SELECT p.partition, r.id, r.opens_at_ms, r.window_ms, r.grace_ms, r.late FROM partitions AS p
         JOIN rounds AS r ON r.partition = 0 WHERE p.partition >= $1";
     sqlx::query(copies).bind(i32::from(known)).execute(connection).await?;
     Ok(())

@@ -62,18 +62,19 @@ async fn write_devices(connection: &mut PgConnection, partition: u16, world: &Wo
 }
 
 async fn write_rounds(connection: &mut PgConnection, partition: u16, world: &World) -> Result<(), Error> {
-    const ROUNDS: &str = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms)
-        SELECT $1, r.* FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[]) AS r";
+    const ROUNDS: &str = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms, late)
+        SELECT $1, r.* FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::bool[]) AS r";
     let rounds = &world.changes.rounds;
     if rounds.is_empty() {
         return Ok(());
     }
     sqlx::query(ROUNDS)
         .bind(i32::from(partition))
-        .bind(rounds.iter().map(|round| round.id.cast_signed()).collect::<Vec<_>>())
-        .bind(rounds.iter().map(|round| round.opens_at_ms).collect::<Vec<_>>())
-        .bind(rounds.iter().map(|round| round.window_ms).collect::<Vec<_>>())
-        .bind(rounds.iter().map(|round| round.grace_ms).collect::<Vec<_>>())
+        .bind(rounds.iter().map(|known| known.round.id.cast_signed()).collect::<Vec<_>>())
+        .bind(rounds.iter().map(|known| known.round.opens_at_ms).collect::<Vec<_>>())
+        .bind(rounds.iter().map(|known| known.round.window_ms).collect::<Vec<_>>())
+        .bind(rounds.iter().map(|known| known.round.grace_ms).collect::<Vec<_>>())
+        .bind(rounds.iter().map(|known| known.late).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

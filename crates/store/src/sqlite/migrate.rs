@@ -12,10 +12,11 @@ use super::Database;
 use crate::schema::Schema;
 use crate::{Error, Migrated};
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "the game", include_str!("../../migrations/sqlite/0001_game.sql")),
     (2, "generations", include_str!("../../migrations/sqlite/0002_generations.sql")),
     (3, "expiry of pushes", include_str!("../../migrations/sqlite/0003_expiry.sql")),
+    (4, "late rounds", include_str!("../../migrations/sqlite/0004_late_rounds.sql")),
 ];
 
 /// How often who may not yet turn the file into a WAL file tries again.

@@ -41,8 +41,8 @@ impl Reader {
         const VIEW: &str = concat!(
             "SELECT ",
             player_json!(),
-            ", (SELECT json_group_array(json_array(id, opens_at_ms, window_ms, grace_ms) ORDER BY id) FROM rounds
-                WHERE partition = p.partition AND id > p.settled_round),
+            ", (SELECT json_group_array(json_array(id, opens_at_ms, window_ms, grace_ms,
+                json(iif(late, 'true', 'false'))) ORDER BY id) FROM rounds WHERE partition = p.partition AND id > p.settled_round),
                (SELECT json_group_array(json_array(partition, inbox, sequence, applied_through_ms) ORDER BY partition)
                 FROM partitions),
                (SELECT json_array(id, opens_at_ms, window_ms, grace_ms) FROM schedule

@@ -13,16 +13,19 @@ pub(crate) async fn drained(connection: &mut SqliteConnection) -> Result<[u64; 3
     counts(&mut Columns::from(&row))
 }
 
-/// Tells the partitions that are new of every round: all that there were know the same.
+/// Tells the partitions that are new of every round: all that there were know the same. What is late in one of them is
+/// late in all.
 pub(crate) async fn deal_rounds(
     connection: &mut SqliteConnection,
     known: u16,
     next: u16,
 ) -> Result<(), Error> {
+    let late = "UPDATE rounds SET late = TRUE WHERE NOT late AND id IN (SELECT id FROM rounds WHERE late)";
+    sqlx::query(late).execute(&mut *connection).await?;
     let gone = "DELETE FROM rounds WHERE partition >= ?";
     sqlx::query(gone).bind(next).execute(&mut *connection).await?;
-    let copies = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms)
-        SELECT p.partition, r.id, r.opens_at_ms, r.window_ms, r.grace_ms FROM partitions AS p
+    let copies = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms, late)
+        SELECT p.partition, r.id, r.opens_at_ms, r.window_ms, r.grace_ms, r.late FROM partitions AS p
         JOIN rounds AS r ON r.partition = 0 WHERE p.partition >= ?";
     sqlx::query(copies).bind(known).execute(connection).await?;
     Ok(())

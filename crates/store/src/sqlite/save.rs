@@ -1,6 +1,6 @@
 //! Writing a batch: one statement for each table that it touches.
 
-use game::World;
+use game::{KnownRound, World};
 use ledger::Rows;
 use sqlx::SqliteConnection;
 
@@ -41,15 +41,16 @@ pub(crate) async fn save(
     }
     write(connection, DEVICES, partition, rows).await?;
 
-    const ROUNDS: &str = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms)
-        SELECT ?1, value->>0, value->>1, value->>2, value->>3 FROM json_each(?2)";
+    const ROUNDS: &str = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms, late)
+        SELECT ?1, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?2)";
     let mut rows = Rows::new();
-    for round in &world.changes.rounds {
+    for KnownRound { round, late } in &world.changes.rounds {
         rows.row()
             .int(round.id.cast_signed())
             .int(round.opens_at_ms)
             .int(round.window_ms)
             .int(round.grace_ms)
+            .int((*late).into())
             .end();
     }
     write(connection, ROUNDS, partition, rows).await?;

@@ -3,7 +3,7 @@
 use game::{Action, World};
 use store::{Position, State};
 
-use crate::harness::{Fresh, NOW_MS, add, add_device, press, round, run, user};
+use crate::harness::{Fresh, NOW_MS, add, add_device, in_time, press, round, run, user};
 
 pub(crate) async fn audit_holds_one_moment(fresh: &Fresh) {
     let writer = fresh.game(1).await;
@@ -64,11 +64,14 @@ pub(crate) async fn differences_are_named(fresh: &Fresh) {
 
     replayed.players.get_mut(&(1, user("ada"))).unwrap().score += 1;
     replayed.players.remove(&(1, user("bea")));
-    replayed.rounds.insert((0, 9), round(9));
+    replayed.rounds.insert((0, 9), in_time(9));
+    replayed.rounds.get_mut(&(1, 1)).unwrap().late = true;
     let found = replayed.differences(&state, 10);
-    let found: Vec<(&str, bool, bool)> =
-        found.iter().map(|one| (one.table, one.this.is_some(), one.other.is_some())).collect();
-    assert_eq!(found, [("players", true, true), ("players", false, true), ("rounds", true, false)]);
+    let found: Vec<(&str, (bool, bool))> =
+        found.iter().map(|one| (one.table, (one.this.is_some(), one.other.is_some()))).collect();
+    let [both, this, other] = [(true, true), (true, false), (false, true)];
+    let expected = [("players", both), ("players", other), ("rounds", this), ("rounds", both)];
+    assert_eq!(found, expected);
     let changed: Vec<&str> = std::iter::zip(replayed.digests(), state.digests())
         .filter(|(this, other)| this.digest != other.digest)
         .map(|(this, _)| this.table)

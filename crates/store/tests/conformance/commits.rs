@@ -9,8 +9,8 @@ use ledger::{Committed, JournalRow};
 use store::{Error, Position};
 
 use crate::harness::{
-    Commit, Fresh, NOW_MS, Prefetched, Writer, add, add_device, buy, commit, player, prefetch, press, pushed,
-    round, run, seed, user,
+    Commit, Fresh, NOW_MS, Prefetched, Writer, add, add_device, buy, commit, in_time, player, prefetch,
+    press, pushed, round, run, seed, user,
 };
 
 pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {
@@ -73,7 +73,7 @@ pub(crate) async fn a_rehearsal_writes_nothing(fresh: &Fresh) {
     }
     let before = fresh.everything().await;
     let to = Position { sequence: from.sequence + 1, ..from };
-    let journal = [JournalRow { sequence: to.sequence, body: "", buried: &[] }];
+    let journal = [JournalRow { sequence: to.sequence, stored_at_ms: NOW_MS, body: "", buried: &[] }];
     let outbox = [pushed("a")];
     let whole = Commit { partition: 0, from, to, world: &world, journal: &journal, outbox: &outbox };
     for _ in 0..2 {
@@ -98,7 +98,7 @@ pub(crate) async fn writers_see_each_other(fresh: &Fresh) {
     let again = [(NOW_MS, Action::Announce(round(1))), (NOW_MS, Action::Announce(round(2)))];
     assert_eq!(run(&second, 0, &again).await, [Outcome::Announced(Announced::Known), announced]);
     let known = prefetch(&first, 0, &[]).await.world.rounds;
-    assert_eq!(known.as_slice(), [round(1), round(2)]);
+    assert_eq!(known.as_slice(), [in_time(1), in_time(2)]);
 }
 
 /// Drops a commit after so many polls, over and over. Each batch adds one player, so there must always be as many
@@ -132,7 +132,7 @@ pub(crate) async fn a_dropped_commit_leaves_all_or_nothing(fresh: &Fresh) {
     assert_eq!(fresh.state().await.players.len(), standings.len() + 1);
 }
 
-pub(crate) async fn journal_keeps_bodies_as_they_were(fresh: &Fresh) {
+pub(crate) async fn journal_keeps_messages_as_they_were(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     let every = (1..=0xffff).step_by(7).filter_map(char::from_u32).collect::<String>();
     let bodies = ["", "{\"a\": [1, 2]}", "\0\t\r\n\u{1}\u{7f}\"\\\\u0041", "🦀\u{10ffff}", &every];
@@ -140,8 +140,14 @@ pub(crate) async fn journal_keeps_bodies_as_they_were(fresh: &Fresh) {
     let highest = 99_999_999_999_999_999_999; // 20 digits, as SQS has them
     let sequences = [1, 2, 10, highest, u128::MAX];
     let buried: [&[u32]; 5] = [&[], &[0], &[1, 2, u32::MAX], &[], &[7]];
-    let rows: Vec<JournalRow<'_>> =
-        (0..5).map(|n| JournalRow { sequence: sequences[n], body: bodies[n], buried: buried[n] }).collect();
+    let stored_at_ms = [0, NOW_MS, i64::MAX, NOW_MS - 1, 1]; // by different clocks
+    let row = |n: usize| JournalRow {
+        sequence: sequences[n],
+        stored_at_ms: stored_at_ms[n],
+        body: bodies[n],
+        buried: buried[n],
+    };
+    let rows: Vec<JournalRow<'_>> = (0..5).map(row).collect();
     let to = Position { sequence: u128::MAX, ..from };
     let commit = Commit { partition: 1, from, to, world: &world, journal: &rows, outbox: &[] };
     assert_eq!(writer.commit(commit).await.unwrap(), Committed::Done);
@@ -163,11 +169,23 @@ pub(crate) async fn journal_keeps_bodies_as_they_were(fresh: &Fresh) {
         .iter()
         .map(|entry| JournalRow {
             sequence: entry.position.sequence,
+            stored_at_ms: entry.stored_at_ms.unwrap(),
             body: &entry.body,
             buried: &entry.buried,
         })
         .collect();
     assert_eq!(as_written, rows);
+
+    // As a handler of an earlier version writes it, which may still run.
+    fresh
+        .execute(
+            "INSERT INTO journal (partition, inbox, sequence, body, buried)
+             VALUES (0, 1, '000000000000000000000000000000000000001', '', '[]')",
+        )
+        .await;
+    let mut audit = reader.audit().await.unwrap();
+    let earlier = audit.journal(0, Position::default(), 10).await.unwrap();
+    assert_eq!(earlier.iter().map(|entry| entry.stored_at_ms).collect::<Vec<_>>(), [None]);
 }
 
 pub(crate) async fn a_topic_enters_the_outbox_once(fresh: &Fresh) {

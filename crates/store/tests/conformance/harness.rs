@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use game::{
-    Action, Add, DisplayName, Effect, Level, Outcome, Player, Powerup, PowerupKind, PurchaseId, Round,
-    Standing, Token, Username, World,
+    Action, Add, DisplayName, Effect, KnownRound, Level, Outcome, Player, Powerup, PowerupKind, PurchaseId,
+    Round, Stamps, Standing, Token, Username, World,
 };
 use ledger::{Committed, JournalRow, Ledger, Span};
 use servers::postgres::{Database, Server};
@@ -169,6 +169,11 @@ pub(crate) fn round(n: u64) -> Round {
     Round::new(n, NOW_MS + i64::try_from(n).unwrap() * HOUR_MS, 100_000, 10_000).unwrap()
 }
 
+/// The same, as a partition knows it that heard of it in time.
+pub(crate) fn in_time(n: u64) -> KnownRound {
+    KnownRound { round: round(n), late: false }
+}
+
 pub(crate) fn player(score: u64) -> Player {
     Player {
         name: None,
@@ -328,7 +333,7 @@ pub(crate) async fn commit(
 ) -> Committed {
     let to = Position { sequence: from.sequence + 1, ..from };
     let body = format!("message {}", to.sequence);
-    let journal = [JournalRow { sequence: to.sequence, body: &body, buried: &[] }];
+    let journal = [JournalRow { sequence: to.sequence, stored_at_ms: NOW_MS, body: &body, buried: &[] }];
     writer.commit(Commit { partition, from, to, world, journal: &journal, outbox }).await.unwrap()
 }
 
@@ -339,6 +344,14 @@ pub(crate) async fn run(writer: &Writer, partition: u16, commands: &[(i64, Actio
     let outcomes = applied.collect();
     assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
     outcomes
+}
+
+/// Announces a round to a partition in a message that was stored then.
+pub(crate) async fn announce(writer: &Writer, partition: u16, round: Round, stored_at_ms: i64) {
+    let Prefetched { from, mut world } = prefetch(writer, partition, &[]).await;
+    let stamps = Stamps { arrived_at_ms: NOW_MS, stored_at_ms: Some(stored_at_ms) };
+    world.apply(stamps, &Action::Announce(round)).unwrap();
+    assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
 }
 
 /// Puts players into a partition, as they are.

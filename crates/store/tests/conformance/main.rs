@@ -42,7 +42,7 @@ on_every_backend! { sqlite Sqlite postgres Postgres; {
         board_merges_partitions, board_survives_another_writer;
     commits: a_stale_commit_writes_nothing, a_commit_must_move_forward, writers_see_each_other,
         a_rehearsal_writes_nothing,
-        a_dropped_commit_leaves_all_or_nothing, journal_keeps_bodies_as_they_were,
+        a_dropped_commit_leaves_all_or_nothing, journal_keeps_messages_as_they_were,
         a_topic_enters_the_outbox_once, an_unknown_partition_is_an_error;
     devices: a_device_belongs_to_the_greatest_claim, devices_come_in_token_order;
     identity: the_first_start_decides, one_of_many_starts_decides, another_inbox_is_adopted,
@@ -51,10 +51,11 @@ on_every_backend! { sqlite Sqlite postgres Postgres; {
     outbox: two_pushers_share_the_rows, a_lease_that_ran_out_is_taken_over, a_lease_can_be_prolonged,
         a_lease_from_the_future_is_over, a_row_waits_until_it_is_due, a_row_says_when_it_expires;
     players: every_field_comes_back, any_text_comes_back, what_no_program_wrote_is_corrupt;
-    reads: a_lost_streak_shows_when_its_time_is_applied, a_round_is_secret_until_it_opens,
+    reads: a_lost_streak_shows_when_its_time_is_applied, a_late_round_is_shown_as_forgiven,
+        a_round_is_secret_until_it_opens,
         standings_come_with_their_position, an_unknown_player_is_none, counts_and_check;
     repartition: a_game_is_as_if_it_had_always_had_its_number, many_players_are_dealt, generations_are_remembered,
-        the_journal_stays, a_game_that_is_not_drained_is_refused, who_counts_with_the_old_number_is_fenced_off,
+        the_journal_stays, what_is_late_in_one_partition_is_late_in_all, a_game_that_is_not_drained_is_refused, who_counts_with_the_old_number_is_fenced_off,
         a_dropped_repartition_leaves_all_or_nothing, a_failed_repartition_changes_nothing,
         a_game_of_the_first_schema_goes_on;
     schedule: the_first_insert_wins, replace_drawn_compares, stages_and_ticks_only_move_on, two_schedulers_race;

@@ -1,9 +1,11 @@
 //! What the reads show, and when.
 
-use game::{Action, Standing};
+use game::{Action, KnownRound, Standing};
 use store::{Counts, Position, Scheduled, Stage};
 
-use crate::harness::{Fresh, NOW_MS, add, player, press, round, run, seed, user};
+use crate::harness::{
+    Fresh, NOW_MS, Writer, add, announce, in_time, player, prefetch, press, round, run, seed, user,
+};
 
 pub(crate) async fn a_lost_streak_shows_when_its_time_is_applied(fresh: &Fresh) {
     let writer = fresh.game(2).await;
@@ -38,6 +40,30 @@ pub(crate) async fn a_lost_streak_shows_when_its_time_is_applied(fresh: &Fresh) 
     assert_eq!(view.positions, positions);
     let at = |sequence| Position { inbox: 1, sequence };
     assert_eq!(positions, [(0, at(1)), (1, at(3))]);
+}
+
+/// Partition 0 heard of the second round just in time, partition 1 a millisecond later.
+pub(crate) async fn a_late_round_is_shown_as_forgiven(fresh: &Fresh) {
+    let writer = fresh.game(2).await;
+    let (first, missed) = (round(1), round(2));
+    let reader = fresh.store.reader().await.unwrap();
+    for (partition, name, late) in [(0, "ada", false), (1, "bea", true)] {
+        let commands =
+            [(NOW_MS, add(name)), (NOW_MS, Action::Announce(first)), (first.opens_at_ms, press(name))];
+        run(&writer, partition, &commands).await;
+        announce(&writer, partition, missed, missed.opens_at_ms + i64::from(late)).await;
+        let through_ms = missed.cutoff_max_ms();
+        run(&writer, partition, &[(through_ms, Action::Tick { through_ms })]).await;
+        let view = reader.player(&user(name), partition, through_ms).await.unwrap().unwrap();
+        assert_eq!((view.player.streak, view.player.settled_round), (u64::from(late), 2), "{name}");
+
+        let known = [in_time(1), KnownRound { round: missed, late }];
+        // As who has announced it remembers it, and as the database has it.
+        for writer in [&writer, &Writer::open(&fresh.store).await.unwrap()] {
+            assert_eq!(prefetch(writer, partition, &[]).await.world.rounds.as_slice(), known);
+        }
+        assert_eq!(fresh.state().await.rounds[&(partition, 2)], known[1]);
+    }
 }
 
 pub(crate) async fn a_round_is_secret_until_it_opens(fresh: &Fresh) {

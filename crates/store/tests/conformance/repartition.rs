@@ -4,7 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use game::{Action, World, partition_of};
+use game::{Action, KnownRound, World, partition_of};
 use ledger::Committed;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -12,8 +12,8 @@ use store::{Error, Identity, Migrated, OutboxRow, Position, State};
 
 use crate::batches::{commands, pure, seeds, steps};
 use crate::harness::{
-    Backend, Fresh, INBOX, NOW_MS, Prefetched, Writer, add, add_device, commit, player, prefetch, press,
-    round, run, seed, user,
+    Backend, Fresh, INBOX, NOW_MS, Prefetched, Writer, add, add_device, announce, commit, in_time, player,
+    prefetch, press, round, run, seed, user,
 };
 
 fn identity(inbox: u32, partitions: u16) -> Identity {
@@ -152,6 +152,31 @@ pub(crate) async fn the_journal_stays(fresh: &Fresh) {
     assert_eq!(found, [(0, 1, 1), (0, 2, 10), (1, 1, 1), (2, 1, 1)]);
 }
 
+/// Also where that partition is one of those that go.
+pub(crate) async fn what_is_late_in_one_partition_is_late_in_all(fresh: &Fresh) {
+    for (fresh, partitions) in [(&fresh.another().await, 1), (fresh, 5)] {
+        let writer = fresh.game(3).await;
+        let old = Writer::open(&fresh.store).await.unwrap();
+        // The first three are late in one partition each.
+        for partition in 0..3 {
+            for n in 1..=4 {
+                let late = n == u64::from(partition) + 1;
+                announce(&old, partition, round(n), round(n).opens_at_ms + i64::from(late)).await;
+            }
+        }
+        writer.repartition(INBOX, partitions, 0, NOW_MS).await.unwrap();
+        let expected = [1, 2, 3, 4].map(|n| KnownRound { late: n <= 3, ..in_time(n) });
+        let state = fresh.state().await;
+        assert_eq!(state.rounds.len(), expected.len() * usize::from(partitions));
+        for partition in 0..partitions {
+            let rounds: Vec<_> =
+                state.rounds.range((partition, 0)..=(partition, u64::MAX)).map(|(_, known)| *known).collect();
+            assert_eq!(rounds, expected, "partition {partition}");
+            assert_eq!(prefetch(&old, partition, &[]).await.world.rounds.as_slice(), expected);
+        }
+    }
+}
+
 pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let writer = Writer::open(&fresh.store).await.unwrap();
@@ -194,7 +219,7 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
     assert!(outbox.done(&job, NOW_MS).await.unwrap());
     assert_eq!(writer.repartition(INBOX, 3, 0, NOW_MS).await.unwrap(), identity(2, 3));
     let Prefetched { world, .. } = prefetch(&writer, 2, &announce).await;
-    assert_eq!(world.rounds.as_slice(), [round(1)], "a partition that is new knows what all knew");
+    assert_eq!(world.rounds.as_slice(), [in_time(1)], "a partition that is new knows what all knew");
 }
 
 /// Who has prefetched with the old number commits nothing, and learns that its generation is over.
@@ -298,14 +323,18 @@ pub(crate) async fn a_failed_repartition_changes_nothing(fresh: &Fresh) {
 /// A database of the first version is brought up to date with a game in it.
 pub(crate) async fn a_game_of_the_first_schema_goes_on(fresh: &Fresh) {
     let writer = fresh.game(2).await;
-    run(&writer, 1, &[(NOW_MS, add("ada"))]).await;
+    run(&writer, 0, &[(NOW_MS, Action::Announce(round(1)))]).await;
+    run(&writer, 1, &[(NOW_MS, add("ada")), (NOW_MS, Action::Announce(round(1)))]).await;
+    fresh.execute("UPDATE journal SET stored_at_ms = NULL").await;
     let before = fresh.everything().await;
+    fresh.execute("ALTER TABLE journal DROP COLUMN stored_at_ms").await;
+    fresh.execute("ALTER TABLE rounds DROP COLUMN late").await;
     fresh.execute("ALTER TABLE inboxes DROP COLUMN partitions").await;
     fresh.execute("ALTER TABLE outbox DROP COLUMN expires_at_ms").await;
     fresh.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await;
     let older = Writer::open(&fresh.store).await.unwrap_err();
     assert!(matches!(older, Error::OlderSchema { found: 1, .. }), "{older:?}");
-    assert_eq!(fresh.store.migrate().await.unwrap(), Migrated { from: 1, to: 3 });
+    assert_eq!(fresh.store.migrate().await.unwrap(), Migrated { from: 1, to: 4 });
     assert_eq!(fresh.everything().await, before);
     assert_eq!(generations(fresh).await, [identity(1, 2)]);
     let writer = Writer::open(&fresh.store).await.unwrap();

@@ -1,7 +1,7 @@
 //! Random sequences of commands, close to where the rules change their mind: openings, cutoffs, ends of powerups.
 
 use game::bounds::SCORE_MAX;
-use game::{Action, Level, Platform, Powerup, PowerupKind, PurchaseId, Round, Username};
+use game::{Action, Level, Platform, Powerup, PowerupKind, PurchaseId, Round, Stamps, Username};
 use proptest::prelude::*;
 
 use crate::support::{HOUR_MS, add_with, press, user};
@@ -17,15 +17,30 @@ pub(crate) fn score_at_start(name: &Username) -> u64 {
     }
 }
 
-/// A command and when it arrived.
+/// A command, when it arrived, and, of an announcement, when it was stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     pub(crate) at_ms: i64,
+    pub(crate) stored_at_ms: Option<i64>,
     pub(crate) action: Action,
 }
 
-const ROUNDS: u64 = 10;
-const ANNOUNCEMENTS: usize = 10;
+impl Step {
+    fn new(at_ms: i64, action: Action) -> Self {
+        Self { at_ms, stored_at_ms: None, action }
+    }
+
+    /// An announcement that was stored when it arrived.
+    fn announce(at_ms: i64, round: Round) -> Self {
+        Self { at_ms, stored_at_ms: Some(at_ms), action: Action::Announce(round) }
+    }
+
+    pub(crate) fn stamps(&self) -> Stamps {
+        Stamps { arrived_at_ms: self.at_ms, stored_at_ms: self.stored_at_ms }
+    }
+}
+
+const ROUNDS: usize = 10;
 
 /// Rounds 3 h apart, so that a powerup of 6 h bought at an opening ends at another. Windows of odd lengths, too.
 fn round(id: u64) -> Round {
@@ -36,7 +51,7 @@ fn round(id: u64) -> Round {
 
 /// A point in time near a place where a round matters.
 fn time() -> impl Strategy<Value = i64> {
-    (1..=ROUNDS, 0..11_usize, -1..=1_i64).prop_map(|(id, place, shift_ms)| {
+    (1..=ROUNDS as u64, 0..11_usize, -1..=1_i64).prop_map(|(id, place, shift_ms)| {
         let round = round(id);
         let [base, one, two, three, four] = round.cutoffs_ms();
         let opens = round.opens_at_ms;
@@ -74,34 +89,61 @@ fn command() -> impl Strategy<Value = Action> {
     prop_oneof![6 => name.prop_map(press), 4 => buy, 1 => add]
 }
 
-/// The scheduler's part: announcements 2 s before the openings, a tick after each cutoff.
-fn scheduled() -> Vec<Step> {
-    (1..=ROUNDS)
+/// When rounds are announced: 2 s before their openings.
+fn in_time() -> impl Strategy<Value = [i64; ROUNDS]> {
+    Just(std::array::from_fn(|index| round(index as u64 + 1).opens_at_ms - 2_000))
+}
+
+/// Half of them in time, the others while they are lit, for somebody at least, or when they are over for everybody.
+fn in_time_or_late() -> impl Strategy<Value = [i64; ROUNDS]> {
+    (in_time(), prop::array::uniform::<_, ROUNDS>(0..12_usize)).prop_map(|(in_time, places)| {
+        std::array::from_fn(|index| {
+            let round = round(index as u64 + 1);
+            let [base, one, .., four] = round.cutoffs_ms();
+            let opens = round.opens_at_ms;
+            let late = [opens, opens + 1, opens + 5, base, one + 1, four + HOUR_MS];
+            late.get(places[index]).copied().unwrap_or(in_time[index])
+        })
+    })
+}
+
+/// The scheduler's part: announcements at these times, and a tick after each cutoff that is not before them.
+fn scheduled(announced_ms: [i64; ROUNDS]) -> Vec<Step> {
+    (1..)
         .map(round)
-        .flat_map(|round| {
-            let announce = Step { at_ms: round.opens_at_ms - 2_000, action: Action::Announce(round) };
-            let tick = |through_ms| Step { at_ms: through_ms, action: Action::Tick { through_ms } };
-            std::iter::once(announce).chain(round.cutoffs_ms().map(tick))
+        .zip(announced_ms)
+        .flat_map(|(round, announced_ms)| {
+            let tick = |through_ms: i64| Step::new(through_ms.max(announced_ms), Action::Tick { through_ms });
+            std::iter::once(Step::announce(announced_ms, round)).chain(round.cutoffs_ms().map(tick))
         })
         .collect()
 }
 
-/// Commands in the order of their arrival; every player joins at some time.
+/// Commands in the order of their arrival, and rounds that are announced in time; every player joins at some time.
 pub(crate) fn timely() -> impl Strategy<Value = Vec<Step>> {
+    announced(in_time())
+}
+
+/// The same, with rounds that are announced late.
+pub(crate) fn timely_or_late() -> impl Strategy<Value = Vec<Step>> {
+    announced(in_time_or_late())
+}
+
+fn announced(announced_ms: impl Strategy<Value = [i64; ROUNDS]>) -> impl Strategy<Value = Vec<Step>> {
     let joins = prop::collection::vec((0..4_u8, time()), NAMES.len());
     let commands = prop::collection::vec((time(), command()), 1..80);
-    (joins, commands).prop_map(|(joins, commands)| {
+    (joins, commands, announced_ms).prop_map(|(joins, commands, announced_ms)| {
         let mut steps: Vec<Step> = NAMES
             .into_iter()
             .zip(joins)
             // Most join before the first round.
-            .map(|(name, (early, at_ms))| Step {
-                at_ms: if early > 0 { 90 * HOUR_MS } else { at_ms },
-                action: add_with(name, None, None, None),
+            .map(|(name, (early, at_ms))| {
+                let at_ms = if early > 0 { 90 * HOUR_MS } else { at_ms };
+                Step::new(at_ms, add_with(name, None, None, None))
             })
             .collect();
-        steps.extend(commands.into_iter().map(|(at_ms, action)| Step { at_ms, action }));
-        steps.extend(scheduled());
+        steps.extend(commands.into_iter().map(|(at_ms, action)| Step::new(at_ms, action)));
+        steps.extend(scheduled(announced_ms));
         steps.sort_by_key(|step| (step.at_ms, matches!(step.action, Action::Tick { .. })));
         steps
     })
@@ -109,8 +151,8 @@ pub(crate) fn timely() -> impl Strategy<Value = Vec<Step>> {
 
 /// Commands of which some come late, announcements too (in the order of their ids), and announcements that cannot be.
 pub(crate) fn out_of_order() -> impl Strategy<Value = Vec<Step>> {
-    let faults = prop::collection::vec((0..=ROUNDS, prop::sample::select(&[1_i64, 45][..])), ANNOUNCEMENTS);
-    (timely(), faults, prop::collection::vec(0..10_usize, 200)).prop_map(|(steps, faults, delays)| {
+    let faults = prop::collection::vec((0..=ROUNDS as u64, prop::sample::select(&[1_i64, 45][..])), ROUNDS);
+    (timely_or_late(), faults, prop::collection::vec(0..10_usize, 200)).prop_map(|(steps, faults, delays)| {
         let late_ms = [0, 0, 0, 0, 0, 0, 1, 60_000, 2 * HOUR_MS, 7 * HOUR_MS];
         let (mut placed, mut announced_ms, mut faults) = (Vec::new(), 0, faults.into_iter());
         for (step, delay) in steps.into_iter().zip(delays) {
@@ -119,12 +161,14 @@ pub(crate) fn out_of_order() -> impl Strategy<Value = Vec<Step>> {
                 continue;
             };
             announced_ms = announced_ms.max(step.at_ms + late_ms[delay]);
-            placed.push((announced_ms, step));
+            // Some of them stand in a journal that does not say when they were stored.
+            let stored_at_ms = delay.is_multiple_of(2).then_some(announced_ms);
+            placed.push((announced_ms, Step { stored_at_ms, ..step }));
             // Round 0 stands for none; others are this one with another opening, or a later one within it.
             if let Some((id, shift_ms)) = faults.next().filter(|(id, _)| *id > 0) {
                 let wrong =
                     Round { id: round.id + id / 5, opens_at_ms: round.opens_at_ms + shift_ms, ..round };
-                placed.push((announced_ms, Step { at_ms: announced_ms, action: Action::Announce(wrong) }));
+                placed.push((announced_ms, Step::announce(announced_ms, wrong)));
             }
         }
         placed.sort_by_key(|(place_ms, _)| *place_ms);

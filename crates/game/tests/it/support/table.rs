@@ -9,7 +9,8 @@
 //!
 //! * Times are sums: `O1` is the opening of round 1, then `h`, `m`, `s`, and a bare number is milliseconds: `O1+110s+1`.
 //! * The player is `ann`, or whoever stands before a colon: `bob: press`.
-//! * `announce ID OPENS [WINDOW GRACE]` and `tick` are the scheduler's; a tick goes through the row's time.
+//! * `announce ID OPENS [WINDOW GRACE] [stored=TIME]` and `tick` are the scheduler's; a tick goes through the row's time.
+//!   Without `stored` it is an announcement in a journal that does not say when it was stored.
 //! * `set score=700 streak=5` writes into the row of the player, as a longer game would have; it has no outcome.
 //! * `read` shows the player as reads do; its outcome is `shown`.
 //! * `same` says that the command changed nothing at all in the world.
@@ -18,8 +19,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use game::{
-    Action, Add, Announced, DisplayName, Effect, Fault, Outcome, Platform, Player, PowerupKind, PressOutcome,
-    Round, Token, World,
+    Action, Add, Announced, DisplayName, Effect, Fault, KnownRound, Outcome, Platform, Player, PowerupKind,
+    PressOutcome, Round, Stamps, Token, World,
 };
 
 use super::{GRACE_MS, HOUR_MS, WINDOW_MS, buy, round, user};
@@ -47,7 +48,8 @@ impl Table {
         for (id, opening) in (1..).zip(openings.split_whitespace()) {
             let opens_at_ms = self.time(opening);
             self.opens_at_ms.insert(id, opens_at_ms);
-            Arc::make_mut(&mut self.world.rounds).announce(round(id, opens_at_ms)).unwrap();
+            let announced = KnownRound { round: round(id, opens_at_ms), late: false };
+            Arc::make_mut(&mut self.world.rounds).announce(announced).unwrap();
         }
     }
 
@@ -56,7 +58,7 @@ impl Table {
         let [at, command, expected] = columns[..] else { panic!("row {number} has not 3 columns: {line}") };
         let (who, command) = command.split_once(": ").unwrap_or(("ann", command));
         let (verb, args) = command.split_once(' ').unwrap_or((command, ""));
-        let args: Vec<&str> = args.split_whitespace().collect();
+        let mut args: Vec<&str> = args.split_whitespace().collect();
         if let ("announce", [id, opening, ..]) = (verb, &args[..]) {
             let opens_at_ms = self.time(opening);
             self.opens_at_ms.entry(id.parse().unwrap()).or_insert(opens_at_ms);
@@ -75,8 +77,11 @@ impl Table {
                 shown.as_ref().map_or("unknown_player", |_| "shown").into()
             }
             _ => {
+                let stored = args.iter().find_map(|arg| arg.strip_prefix("stored="));
+                let stored_at_ms = stored.map(|time| self.time(time));
+                args.retain(|arg| !arg.starts_with("stored="));
                 let action = self.action(who, verb, &args, at_ms, number);
-                outcome_text(self.world.apply(at_ms, &action))
+                outcome_text(self.world.apply(Stamps { arrived_at_ms: at_ms, stored_at_ms }, &action))
             }
         };
         let mut expected = expected.split_whitespace();
@@ -162,7 +167,7 @@ impl Table {
 
     /// What the player has in this field, with times in milliseconds.
     fn field(&self, player: &Player, key: &str) -> String {
-        let round_of = |key: &str| self.world.rounds.get(key[6..].parse().unwrap()).unwrap();
+        let round_of = |key: &str| &self.world.rounds.get(key[6..].parse().unwrap()).unwrap().round;
         match key {
             "score" => player.score.to_string(),
             "streak" => player.streak.to_string(),

@@ -82,7 +82,7 @@ async fn a_full_inbox_delays_the_announcement_and_changes_nothing_in_it() {
     assert_eq!(bench.table.get(1).await.unwrap().unwrap().stage, Stage::Announced);
 }
 
-/// A round that was fixed is announced, however late: then nobody could have pressed, and everybody's streak is over.
+/// A round that was fixed is announced, however late: then nobody can press in it from its opening on.
 #[tokio::test]
 async fn while_the_inbox_is_away_no_round_is_fixed() {
     for by_operator in [false, true] {

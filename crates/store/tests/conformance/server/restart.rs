@@ -41,7 +41,7 @@ impl Open {
         }
         world.apply(commands[0].0, &commands[0].1).unwrap();
         let to = Position { sequence: u128::from(n), ..from };
-        let journal = [JournalRow { sequence: to.sequence, body: "body", buried: &[] }];
+        let journal = [JournalRow { sequence: to.sequence, stored_at_ms: NOW_MS, body: "body", buried: &[] }];
         let outbox = [OutboxRow {
             topic: format!("topic {n}"),
             payload: "{}".into(),

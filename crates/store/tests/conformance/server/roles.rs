@@ -213,7 +213,7 @@ async fn every_role_does_its_work() {
             world.apply(*at_ms, action).unwrap();
         }
         let to = Position { sequence: n, ..from };
-        let journal = [JournalRow { sequence: n, body: "body", buried: &[] }];
+        let journal = [JournalRow { sequence: n, stored_at_ms: NOW_MS, body: "body", buried: &[] }];
         let outbox = [pushed("topic")];
         let commit = Commit { partition: 0, from, to, world: &world, journal: &journal, outbox: &outbox };
         assert_eq!(writer.rehearse(commit).await.unwrap(), Committed::Done);
