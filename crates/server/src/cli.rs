@@ -15,10 +15,11 @@ use crate::button::Button;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Role, SETTINGS, Setting, environment, unknown_variables};
 use crate::node::{
-    Node, NodeError, Parts, check_age, migrated_store, open_existing_ledger, open_existing_queue,
+    Node, NodeError, check_age, migrated_store, open_existing_ledger, open_existing_queue,
     open_existing_reader, open_queue,
 };
 use crate::repartition::{RepartitionError, repartition};
+use crate::roles::Announcer;
 use crate::scheduler::OpenError;
 use crate::telemetry::Output;
 use crate::{cost, dlq, telemetry, verify};
@@ -267,10 +268,9 @@ async fn change_partitions(config: &Config, clock: &Clock) -> Result<(), CliErro
 }
 
 async fn open_round(config: &Config, clock: Clock, lead_ms: Option<i64>) -> Result<(), CliError> {
-    let parts = Parts::open_for_rounds(config, clock).await?;
-    let Some(scheduler) = parts.scheduler() else { return Err(CliError::Process("no scheduler".to_owned())) };
-    let round = scheduler.open_now(lead_ms.unwrap_or(config.round_lead_ms)).await?;
-    parts.close().await;
+    let announcer = Announcer::open(config, clock).await?;
+    let round = announcer.scheduler.open_now(lead_ms.unwrap_or(config.round_lead_ms)).await?;
+    announcer.close().await;
     let game::Round { id, opens_at_ms, window_ms, grace_ms } = round;
     print(&format!("round {id} opens at {opens_at_ms}, for {window_ms} ms and {grace_ms} ms of grace\n"))
 }

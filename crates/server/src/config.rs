@@ -38,9 +38,21 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether this process has the part that `part` names.
-    pub fn has(self, part: Self) -> bool {
-        self == part || matches!(self, Self::Dev | Self::All) && part != Self::Tool
+    /// The roles of `dev` and `all`, in the order in which they are opened. Each can also run alone.
+    pub const EVERY: [Self; 5] = [Self::Handler, Self::Ingest, Self::Scheduler, Self::Fetch, Self::Push];
+
+    /// The roles that a process has.
+    pub fn list(&self) -> &[Self] {
+        match self {
+            Self::Dev | Self::All => &Self::EVERY,
+            Self::Tool => &[],
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// Whether a process has this role.
+    pub fn has(self, role: Self) -> bool {
+        self.list().contains(&role)
     }
 }
 

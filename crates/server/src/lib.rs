@@ -1,4 +1,4 @@
-//! The server: the one binary `buttonparty`, whose roles are subcommands. A role is a function that takes its parts.
+//! The server: the one binary `buttonparty`, whose roles are subcommands; [`roles`] has a file for each.
 //!
 //! What it is not: no rule of the game is here (that is `game`), no SQL (that is `store`), no queue's protocol (that
 //! is `queue`), no loop that any crowd has (that is `engine`). `main` is a few lines; this is a library so that tests and benchmarks can run its loops step by step.
@@ -17,6 +17,7 @@ pub mod page;
 pub mod push;
 pub mod rebuilder;
 pub mod repartition;
+pub mod roles;
 pub mod router;
 pub mod scheduler;
 pub mod telemetry;

@@ -112,7 +112,7 @@ pub(super) async fn open_reader(config: &Config, store: &Store) -> Result<Reader
 ///
 /// # Errors
 /// [`NodeError::Missing`].
-pub(super) fn must_exist(config: &Config) -> Result<(), NodeError> {
+pub(crate) fn must_exist(config: &Config) -> Result<(), NodeError> {
     if let StoreAddress::File(path) = &config.store {
         existing("store", path)?;
     }
@@ -173,7 +173,7 @@ pub(super) async fn settle(
 ///
 /// # Errors
 /// Another number of partitions; those of the store.
-pub(super) async fn agreed(config: &Config, reader: &Reader) -> Result<Option<store::Identity>, NodeError> {
+pub(crate) async fn agreed(config: &Config, reader: &Reader) -> Result<Option<store::Identity>, NodeError> {
     let known = reader.identity().await?;
     match &known {
         Some(known) if known.partitions != config.partitions => {
@@ -235,7 +235,7 @@ pub(super) fn open_ranks(config: &Config) -> Result<Option<Ranks>, NodeError> {
 }
 
 /// How long a receive waits: a file is cheap to ask, a request to SQS costs money.
-pub(super) fn receive_wait(config: &Config) -> Duration {
+pub(crate) fn receive_wait(config: &Config) -> Duration {
     let wait_ms = match &config.queue {
         QueueAddress::File(_) => crate::bounds::RECEIVE_WAIT_MS,
         QueueAddress::Sqs(_) => crate::bounds::RECEIVE_WAIT_SQS_MS,

@@ -1,0 +1,119 @@
+//! What the roles of a process share: each thing is opened once, when the first of them needs it.
+
+use std::sync::Arc;
+
+use ledger::Ledger;
+use queue::Queue;
+use ranks::Ranks;
+use store::{Reader, Store};
+use tokio::sync::{Notify, OnceCell};
+use tokio_util::sync::CancellationToken;
+
+use super::NodeError;
+use super::open::{
+    belongs, check_age, migrated_store, migrates, open_queue, open_ranks, open_reader, settle, store_at,
+};
+use crate::clock::Clock;
+use crate::config::{Config, Role};
+
+/// What the roles of a process share.
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    /// Told when the process begins to stop.
+    pub(crate) stop: CancellationToken,
+    pub(crate) store: Store,
+    pub(crate) reader: Reader,
+    /// `None`: the roles of the process have nothing to do with them.
+    pub(crate) ranks: Option<Arc<Ranks>>,
+    /// Poked after a commit in this process.
+    pub(crate) committed: Arc<Notify>,
+    inbox: OnceCell<Inbox>,
+    ledger: OnceCell<Ledger>,
+}
+
+/// An inbox that belongs to the store.
+pub(crate) struct Inbox {
+    pub(crate) queue: Queue,
+    /// Which of the store's inboxes it is.
+    pub(crate) generation: u32,
+}
+
+impl Context {
+    /// Opens what every role needs: the store, migrated where this process does that.
+    ///
+    /// # Errors
+    /// What could not be opened.
+    pub(crate) async fn open(
+        config: &Config,
+        clock: &Clock,
+        stop: &CancellationToken,
+    ) -> Result<Self, NodeError> {
+        let store = if migrates(config) { migrated_store(config).await? } else { store_at(config)? };
+        Ok(Self {
+            reader: open_reader(config, &store).await?,
+            ranks: open_ranks(config)?.map(Arc::new),
+            config: config.clone(),
+            clock: clock.clone(),
+            stop: stop.clone(),
+            store,
+            committed: Arc::new(Notify::new()),
+            inbox: OnceCell::new(),
+            ledger: OnceCell::new(),
+        })
+    }
+
+    /// The inbox; makes sure that it belongs to the store, and is not older than what was applied from it.
+    ///
+    /// # Errors
+    /// What could not be opened, or does not fit.
+    pub(crate) async fn inbox(&self) -> Result<&Inbox, NodeError> {
+        self.inbox.get_or_try_init(|| self.open_inbox()).await
+    }
+
+    async fn open_inbox(&self) -> Result<Inbox, NodeError> {
+        let Self { config, clock, store, reader, .. } = self;
+        let queue = open_queue(config, clock).await?;
+        let generation = if config.role.has(Role::Handler) {
+            settle(config, self.ledger().await?, &queue, clock).await?
+        } else if migrates(config) {
+            let ledger = store.ledger().await?;
+            let generation = settle(config, &ledger, &queue, clock).await?;
+            ledger.close().await;
+            generation
+        } else {
+            belongs(config, reader, &queue).await?
+        };
+        check_age(reader, &queue).await?;
+        Ok(Inbox { queue, generation })
+    }
+
+    /// The inbox, if a role has needed it.
+    pub(super) fn opened_queue(&self) -> Option<Queue> {
+        self.inbox.get().map(|inbox| inbox.queue.clone())
+    }
+
+    /// The handler's side of the database.
+    ///
+    /// # Errors
+    /// What could not be opened.
+    pub(crate) async fn ledger(&self) -> Result<&Ledger, NodeError> {
+        Ok(self.ledger.get_or_try_init(|| self.store.ledger()).await?)
+    }
+
+    /// Closes what was opened for all roles.
+    pub(crate) async fn close(&self) {
+        close(self.opened_queue(), Some(self.reader.clone())).await;
+    }
+}
+
+/// Closes what is shared. It comes before what roles have opened for themselves: readers first, so that whoever is last
+/// can empty the log into the file.
+pub(super) async fn close(queue: Option<Queue>, reader: Option<Reader>) {
+    if let Some(queue) = queue {
+        queue.close().await;
+    }
+    if let Some(reader) = reader {
+        reader.close().await;
+    }
+}

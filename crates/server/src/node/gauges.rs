@@ -1,0 +1,98 @@
+//! What is looked at now and then: the inbox, and whether the clock was set.
+
+use std::time::Duration;
+
+use metrics::{Gauge, gauge};
+use metrics_exporter_prometheus::PrometheusHandle;
+use queue::{Backlog, Queue};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::NodeError;
+use crate::bounds::{CLOCK_SET_MS_MIN, GAUGES_MS};
+use crate::clock::Clock;
+use crate::config::{Config, Role};
+
+/// What is looked at now and then.
+pub(super) struct Gauges {
+    queue: Option<Queue>,
+    clock: Clock,
+    /// What the clock said when no time had passed yet: it changes when the clock is set.
+    set_ms: i64,
+    metrics: Option<PrometheusHandle>,
+    /// `None`: it is not to be shown.
+    depth: Option<Depth>,
+}
+
+/// How much waits in the inbox.
+struct Depth {
+    messages: Gauge,
+    in_flight: Gauge,
+    dead: Gauge,
+    age_seconds: Gauge,
+}
+
+impl Gauges {
+    /// Of this inbox, where the process has one.
+    pub(super) fn new(
+        config: &Config,
+        queue: Option<Queue>,
+        clock: Clock,
+        metrics: Option<PrometheusHandle>,
+    ) -> Self {
+        // Phones reach ingest, and a queue counts announcements too: whoever sees it grow knows of a round before it opens.
+        let shows_depth = config.queue.is_embedded() || config.role != Role::Ingest;
+        let depth = shows_depth.then(|| Depth {
+            messages: gauge!("buttonparty_inbox_messages"),
+            in_flight: gauge!("buttonparty_inbox_in_flight_messages"),
+            dead: gauge!("buttonparty_dead_letters"),
+            age_seconds: gauge!("buttonparty_inbox_oldest_age_seconds"),
+        });
+        let set_ms = clock.now_ms() - clock.elapsed_ms();
+        Self { queue, clock, set_ms, metrics, depth }
+    }
+
+    /// Brings them up to date until `stop`.
+    ///
+    /// # Errors
+    /// [`queue::Error::Replaced`]: what is taken from now on would belong to nobody.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), NodeError> {
+        let pause = || tokio::time::sleep(Duration::from_millis(GAUGES_MS));
+        while stop.run_until_cancelled(pause()).await.is_some() {
+            self.update().await?;
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self) -> Result<(), NodeError> {
+        let set_ms = self.clock.now_ms() - self.clock.elapsed_ms();
+        let by_ms = set_ms - std::mem::replace(&mut self.set_ms, set_ms);
+        if by_ms.abs() >= CLOCK_SET_MS_MIN {
+            warn!(by_ms, "the system's clock was set, or stood still");
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.run_upkeep();
+        }
+        let Some(queue) = &self.queue else { return Ok(()) };
+        let looked = match &self.depth {
+            Some(depth) => queue.backlog().await.map(|backlog| depth.set(&backlog, self.clock.now_ms())),
+            None => queue.check().await,
+        };
+        match looked {
+            Err(replaced @ queue::Error::Replaced { .. }) => return Err(replaced.into()),
+            Err(error) => debug!(%error, "cannot look at the inbox"),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Depth {
+    fn set(&self, backlog: &Backlog, now_ms: i64) {
+        let age_ms = backlog.oldest_sent_at_ms.map_or(0, |sent_at_ms| now_ms - sent_at_ms);
+        self.messages.set(backlog.messages as f64);
+        self.in_flight.set(backlog.in_flight as f64);
+        self.dead.set(backlog.dead as f64);
+        self.age_seconds.set(age_ms.max(0) as f64 / 1000.0);
+    }
+}

@@ -1,0 +1,175 @@
+//! Everything that runs in a process, by the stage of a stop at which it ends.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::NodeError;
+use crate::bounds::HTTP_STOP_MS_MAX;
+use crate::roles::Task;
+
+/// The stages of a stop, in their order: each begins when what belongs to the one before has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopStage {
+    /// No new requests; those in progress are answered.
+    Http,
+    /// What was taken is flushed into the inbox.
+    Flush,
+    /// The handler acks what it committed; the other loops end.
+    Loops,
+    /// What was committed has reached the ranks.
+    Ranks,
+}
+
+impl StopStage {
+    const ALL: [Self; 4] = [Self::Http, Self::Flush, Self::Loops, Self::Ranks];
+
+    /// With the beginning of which stage it is told to stop. Loops begin nothing new from the first moment on, which
+    /// also ends live answers; only the wait for them comes later.
+    fn told_with(self) -> Self {
+        match self {
+            Self::Loops => Self::Http,
+            other => other,
+        }
+    }
+}
+
+/// The tasks of a process.
+pub(super) struct Stages([Stage; 4]);
+
+#[derive(Default)]
+struct Stage {
+    stop: CancellationToken,
+    tasks: JoinSet<Result<(), NodeError>>,
+}
+
+impl Stages {
+    pub(super) fn new() -> Self {
+        Self(Default::default())
+    }
+
+    /// Cancelled when what belongs to this stage is told to stop.
+    pub(super) fn token(&self, stage: StopStage) -> CancellationToken {
+        self.0[stage as usize].stop.clone()
+    }
+
+    pub(super) fn spawn(&mut self, stage: StopStage, task: Task) {
+        let Stage { stop, tasks } = &mut self.0[stage as usize];
+        tasks.spawn(task(stop.clone()));
+    }
+
+    /// Waits until something cannot go on.
+    pub(super) async fn failed(&mut self) -> NodeError {
+        loop {
+            match self.ended().await {
+                (StopStage::Loops, Ok(Ok(()))) => {}
+                (_, Ok(Err(error))) => return error,
+                // The others only end when they are told to. Anything else is a panic, and nobody would be answered any
+                // more.
+                (_, ended) => broken(ended.err()),
+            }
+        }
+    }
+
+    /// The next task that ends.
+    async fn ended(&mut self) -> (StopStage, Result<Result<(), NodeError>, JoinError>) {
+        poll_fn(|cx| {
+            for stage in StopStage::ALL {
+                if let Poll::Ready(Some(ended)) = self.0[stage as usize].tasks.poll_join_next(cx) {
+                    return Poll::Ready((stage, ended));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Stops everything, stage by stage.
+    pub(super) async fn stop(&mut self) {
+        for stage in StopStage::ALL {
+            for told in StopStage::ALL.into_iter().filter(|told| told.told_with() == stage) {
+                self.0[told as usize].stop.cancel();
+            }
+            let tasks = &mut self.0[stage as usize].tasks;
+            let ended = async { while tasks.join_next().await.is_some() {} };
+            if stage != StopStage::Http {
+                ended.await;
+            } else if tokio::time::timeout(Duration::from_millis(HTTP_STOP_MS_MAX), ended).await.is_err() {
+                // A phone that does not read its answer must not keep what was taken from being flushed and acked.
+                warn!("some connections were cut off");
+            }
+        }
+    }
+}
+
+/// A part that is broken in an unknown way: the process ends rather than limp. Nothing that was acked is lost by this.
+fn broken(panic: Option<JoinError>) -> ! {
+    let panic = panic.map(|error| error.to_string()).unwrap_or_default();
+    error!(panic, "a part of the process failed");
+    crate::telemetry::flush();
+    std::process::abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::sync::{mpsc, oneshot};
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Stages, StopStage};
+
+    fn spawn<F>(
+        stages: &mut Stages,
+        stage: StopStage,
+        task: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        stages.spawn(stage, Box::new(|stop| task(stop).map(Ok).boxed()));
+    }
+
+    #[tokio::test]
+    async fn loops_are_told_with_http_and_waited_for_behind_the_flush() {
+        let (seen, mut order) = mpsc::unbounded_channel();
+        let [http, flush, loops, ranks] = [(); 4].map(|()| {
+            let seen = seen.clone();
+            move |what: &'static str| seen.send(what).expect("the test listens")
+        });
+        let (tell, told) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let mut stages = Stages::new();
+        spawn(&mut stages, StopStage::Ranks, |stop| async move {
+            stop.cancelled().await;
+            ranks("ranks");
+        });
+        spawn(&mut stages, StopStage::Loops, |stop| async move {
+            stop.cancelled().await;
+            loops("loops are told");
+            tell.send(()).expect("HTTP waits for it");
+            ended.await.expect("the flush ends");
+            loops("loops");
+        });
+        spawn(&mut stages, StopStage::Flush, |stop| async move {
+            stop.cancelled().await;
+            flush("flush");
+            end.send(()).expect("the loops wait for it");
+        });
+        spawn(&mut stages, StopStage::Http, |stop| async move {
+            stop.cancelled().await;
+            told.await.expect("the loops are told");
+            http("http");
+        });
+        assert!(stages.failed().now_or_never().is_none(), "nothing has ended");
+        stages.stop().await;
+        order.close();
+        let mut all = Vec::new();
+        while let Some(what) = order.recv().await {
+            all.push(what);
+        }
+        assert_eq!(all, ["loops are told", "http", "flush", "loops", "ranks"]);
+    }
+}
