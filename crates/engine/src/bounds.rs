@@ -16,6 +16,10 @@ pub const RESEND_MS_MAX: i64 = 60_000;
 /// How long a try of a send may take at the least, in milliseconds: an envelope with less time left is given up rather
 /// than cut off the try of younger ones.
 pub const TRY_MS_MIN: u64 = 1_000;
+/// Sends of one batcher that are in flight at once, at most.
+pub const SENDS_AT_ONCE_MAX: usize = 8;
+/// How long a send may take before the partitions that are not in it begin another one, in milliseconds.
+pub const SLOW_SEND_MS: i64 = 1_000;
 /// Shortest and longest wait before the same thing is tried again, in milliseconds.
 pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
 /// Messages that the handler applies in one transaction, at most.

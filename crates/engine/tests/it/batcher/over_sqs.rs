@@ -1,11 +1,15 @@
 //! The batcher over SQS, where an answer can get lost.
 
-use engine::batcher::Flushed;
-use engine::bounds::PENDING_COMMANDS_MAX;
-use tokio::sync::oneshot::error::TryRecvError;
+use std::sync::Arc;
 
-use super::{batcher, of, submit, taken};
-use crate::support::way::Way;
+use engine::batcher::{Batcher, Flushed};
+use engine::bounds::{PENDING_COMMANDS_MAX, RESEND_MS_MAX};
+use engine::clock::{Clock, Stopwatch};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio_util::sync::CancellationToken;
+
+use super::{batcher, of, options, submit, taken};
+use crate::support::way::{Blocked, Way};
 use crate::support::{NOW_MS, Site, VISIBILITY_MS, in_time};
 
 async fn site() -> (Way, Site) {
@@ -84,6 +88,67 @@ async fn what_is_sent_again_leaves_no_room_for_more() {
         assert!(batcher.submit(1, NOW_MS, b"1").is_ok());
         for ticket in tickets {
             assert_eq!(ticket.durable.await, Ok(true));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_partition_that_fails_is_sent_again_for_itself_and_holds_up_nobody() {
+    in_time(async {
+        let (way, site) = site().await;
+        let batcher = batcher(&site, 65_536);
+        way.block(Some(Blocked::Break(r#""MessageGroupId":"1""#)));
+        let mut first = [0, 1, 2].map(|partition| submit(&batcher, partition, partition.into()));
+        assert_eq!(batcher.flush().await, Flushed::Again, "one request, which breaks");
+        let mut second = [0, 1, 2].map(|partition| submit(&batcher, partition, 10 + usize::from(partition)));
+        for tickets in [&mut first, &mut second] {
+            assert_eq!(batcher.flush().await, Flushed::Again);
+            for partition in [0, 2] {
+                assert_eq!(tickets[partition].durable.try_recv(), Ok(true), "{partition}");
+            }
+            assert_eq!(tickets[1].durable.try_recv(), Err(TryRecvError::Empty), "its fate is open");
+        }
+        way.block(None);
+        for tickets in [first, second] {
+            assert_eq!(batcher.flush().await, Flushed::Sent);
+            let [_, ticket, _] = tickets;
+            assert_eq!(ticket.durable.await, Ok(true));
+        }
+        let taken = taken(&site).await;
+        assert_eq!([0, 1, 2].map(|partition| of(&taken, partition)), [[0, 10], [1, 11], [2, 12]]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_hangs_holds_up_nobody() {
+    in_time(async {
+        let way = Way::to(servers::sqs::server().address()).await;
+        let site = Site::sqs_by(Clock::System, Some(&way.address), VISIBILITY_MS).await;
+        let batcher =
+            Arc::new(Batcher::new(site.queue.clone(), Clock::System, options(65_536, RESEND_MS_MAX)));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(Arc::clone(&batcher).run(stop.clone()));
+        way.block(Some(Blocked::Hang(r#""MessageGroupId":"0""#)));
+        let (watch, mut stuck) = (Stopwatch::start(), submit(&batcher, 0, 0));
+        for number in 1..=20 {
+            for ticket in [1, 2].map(|partition| submit(&batcher, partition, number)) {
+                assert_eq!(ticket.durable.await, Ok(true));
+            }
+        }
+        // They may have been in the first request of it; SQS is given up after 5 s.
+        assert!(watch.seconds() < 20.0, "{} s", watch.seconds());
+        assert_eq!(stuck.durable.try_recv(), Err(TryRecvError::Empty), "its fate is open");
+        let behind = submit(&batcher, 0, 1);
+        way.block(None);
+        assert_eq!((stuck.durable.await, behind.durable.await), (Ok(true), Ok(true)));
+        stop.cancel();
+        running.await.unwrap();
+        let taken = taken(&site).await;
+        assert_eq!(of(&taken, 0), [0, 1]);
+        for partition in [1, 2] {
+            assert_eq!(of(&taken, partition), (1..=20).collect::<Vec<_>>());
         }
     })
     .await;

@@ -1,17 +1,35 @@
-//! A way to a server on which answers get lost when told.
+//! A way to a server on which answers get lost, and requests get stuck, when told.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A way from a port on loopback to a server; it is closed when this is dropped.
 pub(crate) struct Way {
     pub(crate) address: String,
-    losing: Arc<AtomicBool>,
+    told: Arc<Told>,
     task: JoinHandle<()>,
+}
+
+/// What goes wrong on a way.
+#[derive(Default)]
+struct Told {
+    losing: AtomicBool,
+    blocked: Mutex<Option<Blocked>>,
+}
+
+/// Requests that do not arrive: those in which this text stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Blocked {
+    /// Nothing happens until it is told that they are no longer blocked.
+    Hang(&'static str),
+    /// The connection breaks.
+    Break(&'static str),
 }
 
 impl Drop for Way {
@@ -25,41 +43,66 @@ impl Way {
         let server = address.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let losing = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&losing);
+        let told = Arc::new(Told::default());
+        let by = Arc::clone(&told);
         let task = tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 let server = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(join(client, server, Arc::clone(&told)));
+                tokio::spawn(join(client, server, Arc::clone(&by)));
             }
         });
-        Self { address, losing, task }
+        Self { address, told, task }
     }
 
     /// From now on requests arrive, and the connection breaks instead of each answer; or no longer.
     pub(crate) fn lose(&self, losing: bool) {
-        self.losing.store(losing, Ordering::SeqCst);
+        self.told.losing.store(losing, Ordering::SeqCst);
+    }
+
+    /// From now on these requests do not arrive; or all do.
+    pub(crate) fn block(&self, blocked: Option<Blocked>) {
+        *self.told.blocked.lock() = blocked;
     }
 }
 
-async fn join(client: TcpStream, server: TcpStream, losing: Arc<AtomicBool>) {
+async fn join(client: TcpStream, server: TcpStream, told: Arc<Told>) {
     let (mut requests, mut to_client) = client.into_split();
     let (mut answers, mut to_server) = server.into_split();
     let back = async {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(bytes) = answers.read(&mut buffer).await {
             if bytes == 0
-                || losing.load(Ordering::SeqCst)
+                || told.losing.load(Ordering::SeqCst)
                 || to_client.write_all(&buffer[..bytes]).await.is_err()
             {
                 return;
             }
         }
     };
+    let forth = async {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(bytes) = requests.read(&mut buffer).await {
+            let text = String::from_utf8_lossy(&buffer[..bytes]);
+            let blocked = *told.blocked.lock();
+            match blocked {
+                Some(Blocked::Break(blocked)) if text.contains(blocked) => return,
+                Some(Blocked::Hang(blocked)) if text.contains(blocked) => {
+                    while told.blocked.lock().is_some() {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    return;
+                }
+                _ => {}
+            }
+            if bytes == 0 || to_server.write_all(&buffer[..bytes]).await.is_err() {
+                return;
+            }
+        }
+    };
     // Either end closes both.
     tokio::select! {
-        _ = copy(&mut requests, &mut to_server) => {}
+        () = forth => {}
         () = back => {}
     }
 }
