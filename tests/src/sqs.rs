@@ -5,6 +5,7 @@
 //! has it must also be told the server's address.
 
 use std::{
+    collections::HashMap,
     env,
     fs::{self, File},
     io::{BufRead, BufReader},
@@ -91,6 +92,36 @@ impl Server {
     /// Makes an inbox and its dead-letter queue, under names of their own that begin with this.
     pub async fn make(&self, name_prefix: &str, options: QueueOptions) -> Made {
         make(&self.address, name_prefix, options).await
+    }
+
+    /// Deletes a queue and makes it anew under its name, set up as it was; nothing that was sent to it is left.
+    pub async fn make_anew(&self, name: &str) {
+        const SET_UP: [Attribute; 5] = [
+            Attribute::FifoQueue,
+            Attribute::DeduplicationScope,
+            Attribute::FifoThroughputLimit,
+            Attribute::MaximumMessageSize,
+            Attribute::RedrivePolicy,
+        ];
+        let client = self.client().await;
+        let url = Box::pin(client.get_queue_url().queue_name(name).send()).await.unwrap().queue_url.unwrap();
+        let attributes = async || {
+            let asked = client.get_queue_attributes().queue_url(&url).attribute_names(Attribute::All);
+            Box::pin(asked.send()).await.unwrap().attributes.unwrap()
+        };
+        let before = attributes().await;
+        let set_up: HashMap<_, _> = before
+            .iter()
+            .filter(|(name, _)| SET_UP.contains(name))
+            .map(|of| (of.0.clone(), of.1.clone()))
+            .collect();
+        // The time at which it was made tells it from the one before, in seconds.
+        while attributes().await[&Attribute::CreatedTimestamp] == before[&Attribute::CreatedTimestamp] {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Box::pin(client.delete_queue().queue_url(&url).send()).await.unwrap();
+            let create = client.create_queue().queue_name(name).set_attributes(Some(set_up.clone()));
+            Box::pin(create.send()).await.unwrap();
+        }
     }
 
     /// A client as an operator has it.

@@ -72,6 +72,8 @@ impl StepError {
                 let may_pass = error.is_transient() || error.is_login_refused();
                 !may_pass && !matches!(error, ledger::Error::Refused { .. })
             }
+            // What is taken from there is not what the store counts by.
+            Self::Queue(queue::Error::Replaced { .. }) => true,
             Self::Queue(_) => false,
         }
     }

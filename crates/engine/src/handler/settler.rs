@@ -108,7 +108,14 @@ impl<C: Crowd> Settler<C> {
         let partition = lease.partition();
         let Some(last) = works.last().map(|work| work.message.sequence) else { return Ok(Some(Step::Idle)) };
         let (mut messages, mut commands) = (0, 0);
-        if let Some(mut prepared) = self.prepare(partition, works).await? {
+        let received = works.len();
+        let prepared = self.prepare(partition, works).await?;
+        if prepared.as_ref().map_or(0, |prepared| prepared.works.len()) < received {
+            // Mostly what was not acked in time. But the messages of a queue that was made anew begin with low sequences too:
+            // nobody has applied them, and they must not be acked away.
+            self.queue.check().await?;
+        }
+        if let Some(mut prepared) = prepared {
             self.bury(prepared.works).await?;
             let watch = Stopwatch::start();
             let reading = async {

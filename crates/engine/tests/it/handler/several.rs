@@ -237,3 +237,28 @@ async fn a_letter_that_was_sent_again_and_buried_anew_is_a_new_one() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_queue_that_was_made_anew_holds_is_not_taken_for_applied() {
+    in_time(async {
+        let bench = Bench::sqs(1, VISIBILITY_MS).await;
+        bench.send_numbers(0, [1, 2, 3]).await;
+        let mut writer = bench.writer();
+        bench.drain(&mut writer).await;
+        let position = bench.kept(0).await.position;
+        let arn = bench.queue.inbox_id().split('@').next().unwrap();
+        servers::sqs::server().make_anew(arn.rsplit(':').next().unwrap()).await;
+        // By somebody who has not noticed either.
+        bench.send(0, "anew", &["4"]).await;
+        let error = writer.step(NOW).await.unwrap_err();
+        assert!(matches!(error, StepError::Queue(queue::Error::Replaced { .. })), "{error:?}");
+        let ended = bench.writer().run(NOW, CancellationToken::new()).await;
+        assert!(matches!(ended, Err(StepError::Queue(queue::Error::Replaced { .. }))), "{ended:?}");
+        let left = bench.queue.receive(ALL, NOW).await.unwrap();
+        let [queue::Batch { messages, .. }] = &left[..] else { panic!("{left:?}") };
+        assert_eq!(messages[0].id, "anew");
+        assert!(messages[0].sequence.0 <= position.sequence, "by the position it is applied: {messages:?}");
+        assert_eq!(bench.numbers(0).await, [1, 2, 3]);
+    })
+    .await;
+}
