@@ -78,7 +78,8 @@ async fn fetch_self(
     let username = caller.acts_as(wire::username(query.as_deref())?);
     let now_ms = (state.now_ms)();
     let partition = partition_of(username.as_str(), state.partitions);
-    let view = state.reader.player(&username, partition, now_ms).await.map_err(store_failed)?;
+    let view =
+        state.reader.player(&username, partition, now_ms).await.map_err(|error| store_failed(&error))?;
     let view = view.ok_or(ProblemKind::UnknownPlayer)?;
     let rank = match &state.ranks {
         Some(ranks) => ranks.rank(&view.standing, &view.positions, now_ms).await,
@@ -101,7 +102,7 @@ async fn fetch_lb(
     RawQuery(query): RawQuery,
 ) -> Result<(Headers, Json<Vec<BoardRow>>), Refused> {
     let limit = wire::limit(query.as_deref())?;
-    let rows = board_rows(&state.reader, limit).await.map_err(store_failed)?;
+    let rows = board_rows(&state.reader, limit).await.map_err(|error| store_failed(&error))?;
     Ok((BOARD_KEPT, Json(rows)))
 }
 

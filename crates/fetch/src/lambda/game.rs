@@ -131,7 +131,7 @@ impl Game {
 
     /// Whether the game is still the one that was opened; if not, or if that cannot be known, what to answer.
     async fn is_current(&self) -> Result<(), Refused> {
-        match self.reader.identity().await.map_err(store_failed)? {
+        match self.reader.identity().await.map_err(|error| store_failed(&error))? {
             Some(identity) if identity == self.identity => Ok(()),
             _ => Err(Refused::unavailable("the game has moved to another inbox")),
         }
