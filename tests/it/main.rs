@@ -12,6 +12,7 @@ mod crates;
 mod crowd;
 mod dead_letters;
 mod disk;
+mod documents;
 mod files;
 mod first_client;
 mod image;
