@@ -37,13 +37,17 @@ impl fmt::Display for Sequence {
     }
 }
 
+/// Begins the ids of quiet messages.
+const QUIET: char = '~';
+
 /// A message to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outgoing {
     /// Messages of one partition stay in order.
     pub partition: u16,
     /// Names this message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice. A message whose id
-    /// begins with `~` is quiet: the [`Backlog`] says as little of it as the backend can.
+    /// begins with `~` is quiet: the [`Backlog`] says as little of it as the backend can, and a file stamps it when
+    /// it may write, however long it had to wait for another process. Any other message it stamps before.
     pub id: String,
     /// The content.
     pub body: String,

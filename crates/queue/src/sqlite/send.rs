@@ -1,11 +1,11 @@
-//! Sending: one statement, which is one transaction, and one fsync.
+//! Sending: one statement, which is one transaction but for quiet messages, and one fsync.
 
 use std::{iter, sync::Arc};
 
-use sqlx::{AssertSqlSafe, query};
+use sqlx::{AssertSqlSafe, Connection as _, query};
 
-use super::Sqlite;
-use crate::{Outgoing, bounds::ROWS_PER_STATEMENT_MAX, error::Error};
+use super::{Sqlite, connect::BEGIN};
+use crate::{Outgoing, QUIET, bounds::ROWS_PER_STATEMENT_MAX, error::Error};
 
 /// The statements for 1, 2, 4, … messages, so that each is prepared once. Rows without an id are padding.
 pub(super) fn inserts() -> Vec<AssertSqlSafe<Arc<str>>> {
@@ -45,16 +45,30 @@ impl Sqlite {
     }
 
     /// Stores 1 to [`ROWS_PER_STATEMENT_MAX`] messages.
-    async fn insert(&self, envelopes: impl ExactSizeIterator<Item = &Outgoing>) -> Result<(), Error> {
+    async fn insert<'e>(
+        &self,
+        envelopes: impl ExactSizeIterator<Item = &'e Outgoing> + Clone,
+    ) -> Result<(), Error> {
         let power = envelopes.len().next_power_of_two().trailing_zeros();
         let statement = AssertSqlSafe(Arc::clone(&self.0.inserts[power as usize].0));
+        let is_quiet = envelopes.clone().any(|envelope| envelope.id.starts_with(QUIET));
+        let insert = || {
+            // What has no value is NULL to SQLite: the padding needs nothing.
+            envelopes.fold(query(statement).bind(self.now_ms()), |insert, envelope| {
+                insert.bind(envelope.partition).bind(envelope.id.as_str()).bind(envelope.body.as_str())
+            })
+        };
         let mut writers = self.writers().await?;
-        // What has no value is NULL to SQLite: the padding needs nothing.
-        let mut insert = query(statement).bind(self.now_ms());
-        for envelope in envelopes {
-            insert = insert.bind(envelope.partition).bind(envelope.id.as_str()).bind(envelope.body.as_str());
-        }
-        insert.execute(&mut writers.sender).await.map_err(|error| self.failed(error))?;
+        let stored = async {
+            if !is_quiet {
+                return insert().execute(&mut writers.sender).await.map(drop);
+            }
+            // When these were stored decides something: not the time before a wait of seconds for another process.
+            let mut transaction = writers.sender.begin_with(BEGIN).await?;
+            insert().execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        stored.await.map_err(|error| self.failed(error))?;
         // Whoever is told that it is stored will not send it again.
         self.in_place()
     }

@@ -10,13 +10,10 @@ use super::{
     lease::{Change, Receipts},
 };
 use crate::{
-    Batch, Hold, Lease, Limit, Message, Sequence,
+    Batch, Hold, Lease, Limit, Message, QUIET, Sequence,
     bounds::{ANSWER_TIMEOUT, ENTRIES_PER_REQUEST_MAX, RECEIVE_WAIT_S_MAX},
     error::Error,
 };
-
-/// Begins the ids of quiet messages.
-const QUIET: char = '~';
 
 /// A message of one group.
 struct Received {

@@ -1,6 +1,9 @@
 //! What only the embedded inbox can show: its file.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use queue::{DeadLetter, Error, NowMs, Options, Outgoing, Queue};
 use sqlx::{Connection, SqliteConnection, query, query_scalar, sqlite::SqliteConnectOptions};
@@ -45,6 +48,24 @@ async fn leases_run_out_while_the_file_is_closed() {
     let queue = harness.another().await;
     assert!(matches!(queue.ack(&held.lease, held.messages[0].sequence).await, Err(Error::LeaseLost)));
     assert_eq!(crate::harness::receive(&queue, ALL).await.messages[0].receive_count, 2);
+}
+
+/// Another process writes for a while.
+#[tokio::test]
+async fn a_quiet_message_that_had_to_wait_is_stored_when_its_turn_comes() {
+    let harness = Harness::new(Backend::Sqlite).await;
+    let mut other = raw(&harness).await;
+    query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let messages = [outgoing(0, "plain"), Outgoing { id: "~quiet".to_owned(), ..outgoing(0, "quiet") }];
+    let mut sending = pin!(harness.queue.send(&messages));
+    let waits = poll_fn(|context| Poll::Ready(sending.as_mut().poll(context).is_pending())).await;
+    assert!(waits, "the file is held");
+    harness.advance(4_000);
+    other.close().await.unwrap();
+    assert!(sending.await.iter().all(Result::is_ok));
+    let batch = harness.receive(ALL).await;
+    assert_eq!(batch.messages[1].id, "~quiet");
+    assert_eq!(batch.messages[1].stored_at_ms, harness.now_ms());
 }
 
 /// The clock was ahead when the lease was taken, and is right now.
