@@ -23,7 +23,7 @@ pub(crate) use entry::partition_of_entry;
 pub use entry::{Arrived, Refusal, decode, partition_of};
 use futures_util::future::join_all;
 use ledger::{Identity, Ledger};
-use queue::{Batch, Lease, Limit, Queue};
+use queue::{Delivery, Lease, Limit, Queue};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -87,7 +87,7 @@ pub struct Handler<C> {
     settler: Settler<C>,
     /// What was received, or read on, and is not settled yet; the inbox may give batches of several partitions at once.
     /// Kept over failures, so that an outage neither counts as receiving again and again nor lets go of the order.
-    held: VecDeque<Batch>,
+    held: VecDeque<Delivery>,
     /// How many batches of the partition that is held have been read on in a row.
     read_on: u32,
 }
@@ -136,7 +136,7 @@ impl<C: Crowd> Handler<C> {
             }
         }
         let leases = self.leases();
-        let Some(Batch { lease, messages }) = self.held.pop_front() else { return Ok(Step::Idle) };
+        let Some(Delivery { lease, messages }) = self.held.pop_front() else { return Ok(Step::Idle) };
         let works = match self.settler.read(lease.partition(), messages) {
             Ok(works) => works,
             Err(error) => {
@@ -156,16 +156,16 @@ impl<C: Crowd> Handler<C> {
         match &step {
             Ok(Step::Applied { .. }) if !ahead.is_empty() => {
                 self.read_on += 1;
-                self.held.push_front(Batch { lease, messages: ahead });
+                self.held.push_front(Delivery { lease, messages: ahead });
             }
             Ok(_) => {} // settled, or left to whoever has it now
             Err(error) if error.is_fatal() => self.let_go(&leases).await,
             Err(_) => {
                 if !ahead.is_empty() {
-                    self.held.push_front(Batch { lease: lease.clone(), messages: ahead });
+                    self.held.push_front(Delivery { lease: lease.clone(), messages: ahead });
                 }
                 let messages = works.into_iter().map(|work| work.message).collect();
-                self.held.push_front(Batch { lease, messages });
+                self.held.push_front(Delivery { lease, messages });
             }
         }
         self.drop_lost(&lost);
@@ -174,7 +174,7 @@ impl<C: Crowd> Handler<C> {
 
     /// Receives, but does not wait for long after a stop. What a receive that is given up was about to bring comes again
     /// when its visibility has run out.
-    async fn receive(&self, wait: Duration, stop: &CancellationToken) -> Result<Vec<Batch>, queue::Error> {
+    async fn receive(&self, wait: Duration, stop: &CancellationToken) -> Result<Vec<Delivery>, queue::Error> {
         let patience = async {
             stop.cancelled().await;
             tokio::time::sleep(Duration::from_millis(RECEIVE_STOP_MS_MAX)).await;

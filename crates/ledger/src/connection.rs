@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, PgConnection, Postgres, Sqlite};
 
 #[cfg(feature = "faults")]
-use crate::faults::{Fault, Faults};
+use crate::faults::{Faults, Injected};
 use crate::{Error, Identity, JournalRow, Position, Span, generation, postgres, sqlite};
 
 /// Calls the function of this name of the backend whose connection it is.
@@ -128,9 +128,9 @@ impl Connection {
         #[cfg(feature = "faults")]
         if let Some(faults) = &faults {
             match faults.before_write(span).await {
-                Fault::None => {}
-                Fault::Fenced => return Ok(None),
-                Fault::Error(error) => return Err(error),
+                Injected::None => {}
+                Injected::Fenced => return Ok(None),
+                Injected::Error(error) => return Err(error),
             }
         }
         let mut transaction = self.begin_write().await?;
@@ -296,7 +296,9 @@ impl Write<'_> {
         self.write_journal(journal).await?;
         self.transaction.commit().await?;
         #[cfg(feature = "faults")]
-        if let Some(Fault::Error(error)) = self.faults.as_ref().map(|faults| faults.after_commit(self.span)) {
+        if let Some(Injected::Error(error)) =
+            self.faults.as_ref().map(|faults| faults.after_commit(self.span))
+        {
             return Err(error);
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::{Error, Span};
 
 /// What goes wrong.
 #[derive(Debug)]
-pub enum Fault {
+pub enum Injected {
     /// Nothing.
     None,
     /// The fence does not hold, as if somebody else had moved the partition.
@@ -19,8 +19,8 @@ pub enum Fault {
 /// Who says what goes wrong.
 pub trait Faults: Debug + Send + Sync {
     /// Asked before a write begins; it begins when this is ready.
-    fn before_write(&self, span: Span) -> Pin<Box<dyn Future<Output = Fault> + Send + '_>>;
+    fn before_write(&self, span: Span) -> Pin<Box<dyn Future<Output = Injected> + Send + '_>>;
 
     /// Asked when a commit has succeeded, before anybody learns of it.
-    fn after_commit(&self, span: Span) -> Fault;
+    fn after_commit(&self, span: Span) -> Injected;
 }

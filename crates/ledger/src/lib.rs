@@ -24,7 +24,7 @@ pub use columns::{Columns, known, sequence_text, valid};
 pub use connection::{Connection, Read, Repartition, Session, Write};
 pub use error::{Error, Kind};
 #[cfg(feature = "faults")]
-pub use faults::{Fault, Faults};
+pub use faults::{Faults, Injected};
 pub use front::Ledger;
 pub use json::{Row, Rows, texts};
 pub use types::{Committed, Identity, JournalEntry, JournalRow, Options, Position, Span};

@@ -90,3 +90,6 @@ pub(crate) const LAST_LOOK_S: u64 = 1;
 
 /// Dead letters that one listing looks at.
 pub(crate) const LETTERS_SEEN_MAX: usize = 10_000;
+
+/// Begins the ids of quiet messages.
+pub(crate) const QUIET: char = '~';

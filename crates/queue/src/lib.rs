@@ -37,17 +37,13 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// Begins the ids of quiet messages.
-const QUIET: char = '~';
-
 /// A message to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outgoing {
     /// Messages of one partition stay in order.
     pub partition: u16,
     /// Names this message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice. A message whose id
-    /// begins with `~` is quiet: the [`Backlog`] says as little of it as the backend can, and a file stamps it when
-    /// it may write, however long it had to wait for another process. Any other message it stamps before.
+    /// begins with `~` is quiet: the [`Backlog`] says as little of it as the backend can.
     pub id: String,
     /// The content.
     pub body: String,
@@ -62,14 +58,14 @@ pub struct Message {
     pub id: String,
     /// The content.
     pub body: String,
-    /// When the inbox stored it, Unix milliseconds by the inbox's clock (SQS: its own; a file: the sender's). The same
-    /// each time that it is received; a resend that stores nothing does not change it.
+    /// When the inbox stored it, Unix milliseconds (SQS: by its clock; a file: by the sender's, before it waits for other
+    /// processes, but behind that wait where it is quiet). It stays over redeliveries and resends.
     pub stored_at_ms: i64,
     /// How often it was received, this time included.
     pub receive_count: u32,
 }
 
-/// The right to one partition until its visibility runs out. It is given with a [`Batch`] and proves nothing
+/// The right to one partition until its visibility runs out. It is given with a [`Delivery`] and proves nothing
 /// by itself: every call made with it says [`Error::LeaseLost`] once it is over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lease {
@@ -101,7 +97,7 @@ impl Lease {
 
 /// Messages of one partition, and the lease on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Batch {
+pub struct Delivery {
     /// What to extend, ack or release.
     pub lease: Lease,
     /// In order, never empty.
@@ -231,7 +227,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of the backend.
-    pub async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Batch>, Error> {
+    pub async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Delivery>, Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.receive(limit, wait).await,
             Self::Sqs(sqs) => sqs.receive(limit, wait).await,
@@ -389,6 +385,17 @@ impl Queue {
         match self {
             Self::Sqlite(sqlite) => sqlite.in_place(),
             Self::Sqs(_) => Ok(()),
+        }
+    }
+
+    /// Whether this is still the inbox that was opened, whoever has taken its place; with SQS, a question to the queue.
+    ///
+    /// # Errors
+    /// [`Error::Moved`], [`Error::Replaced`]; those of the backend.
+    pub async fn is_same(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.in_place(),
+            Self::Sqs(sqs) => sqs.check().await,
         }
     }
 

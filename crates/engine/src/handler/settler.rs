@@ -113,7 +113,7 @@ impl<C: Crowd> Settler<C> {
         if prepared.as_ref().map_or(0, |prepared| prepared.works.len()) < received {
             // Mostly what was not acked in time. But the messages of a queue that was made anew begin with low sequences too:
             // nobody has applied them, and they must not be acked away.
-            self.queue.check().await?;
+            self.queue.is_same().await?;
         }
         if let Some(mut prepared) = prepared {
             self.bury(prepared.works).await?;

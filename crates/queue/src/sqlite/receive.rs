@@ -7,7 +7,7 @@ use tokio::{select, sync::futures::Notified, time::sleep};
 
 use super::{Sqlite, connect::BEGIN, number, sequence};
 use crate::{
-    Batch, Hold, Lease, Limit, Message, Sequence,
+    Delivery, Hold, Lease, Limit, Message, Sequence,
     bounds::{BELIEVED_LENGTHS_MAX, DEDUP_MS, LOOK_EVERY, LOOK_PAUSE},
     error::Error,
 };
@@ -34,7 +34,7 @@ struct Stretch {
 }
 
 impl Sqlite {
-    pub(crate) async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Batch>, Error> {
+    pub(crate) async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Delivery>, Error> {
         let mut over = pin!(sleep(wait));
         loop {
             let news = self.0.news.notified();
@@ -88,7 +88,7 @@ impl Sqlite {
     }
 
     /// One batch, if a partition is free.
-    async fn take(&self, limit: Limit) -> Result<Option<Batch>, Error> {
+    async fn take(&self, limit: Limit) -> Result<Option<Delivery>, Error> {
         loop {
             // Looking first, without the turn to write: waiting receivers cost the senders nothing.
             let (now_ms, believed_ms) = self.lease_ends();
@@ -107,7 +107,7 @@ impl Sqlite {
             };
             let messages = self.messages(stretch).await?;
             if !messages.is_empty() {
-                return Ok(Some(Batch { lease, messages }));
+                return Ok(Some(Delivery { lease, messages }));
             }
             // The lease ran out already and another receiver acked all of it.
         }

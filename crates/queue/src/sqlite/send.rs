@@ -5,7 +5,11 @@ use std::{iter, sync::Arc};
 use sqlx::{AssertSqlSafe, Connection as _, query};
 
 use super::{Sqlite, connect::BEGIN};
-use crate::{Outgoing, QUIET, bounds::ROWS_PER_STATEMENT_MAX, error::Error};
+use crate::{
+    Outgoing,
+    bounds::{QUIET, ROWS_PER_STATEMENT_MAX},
+    error::Error,
+};
 
 /// The statements for 1, 2, 4, … messages, so that each is prepared once. Rows without an id are padding.
 pub(super) fn inserts() -> Vec<AssertSqlSafe<Arc<str>>> {

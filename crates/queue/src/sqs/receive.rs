@@ -10,8 +10,8 @@ use super::{
     lease::{Change, Receipts},
 };
 use crate::{
-    Batch, Hold, Lease, Limit, Message, QUIET, Sequence,
-    bounds::{ANSWER_TIMEOUT, ENTRIES_PER_REQUEST_MAX, RECEIVE_WAIT_S_MAX},
+    Delivery, Hold, Lease, Limit, Message, Sequence,
+    bounds::{ANSWER_TIMEOUT, ENTRIES_PER_REQUEST_MAX, QUIET, RECEIVE_WAIT_S_MAX},
     error::Error,
 };
 
@@ -22,7 +22,7 @@ struct Received {
 }
 
 impl Sqs {
-    pub(crate) async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Batch>, Error> {
+    pub(crate) async fn receive(&self, limit: Limit, wait: Duration) -> Result<Vec<Delivery>, Error> {
         let mut left_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         loop {
             let wait_s = left_s.min(RECEIVE_WAIT_S_MAX);
@@ -60,7 +60,7 @@ impl Sqs {
     }
 
     /// Puts together what belongs to one partition, and gives back what is beyond the limit.
-    async fn batches(&self, found: Vec<types::Message>, limit: Limit) -> Vec<Batch> {
+    async fn batches(&self, found: Vec<types::Message>, limit: Limit) -> Vec<Delivery> {
         let until_ms = self.now_ms() + i64::from(self.visibility_s()) * 1000;
         let mut groups: Vec<(u16, Vec<Received>)> = Vec::new();
         for message in found {
@@ -97,7 +97,7 @@ impl Sqs {
                 let receipts = group.iter().map(|of| (of.message.sequence, of.receipt.clone())).collect();
                 let hold = Hold::Receipts(Receipts::new(until_ms, receipts));
                 let messages = group.into_iter().map(|received| received.message).collect();
-                batches.push(Batch { lease: Lease { partition, hold }, messages });
+                batches.push(Delivery { lease: Lease { partition, hold }, messages });
             }
         }
         self.give_back(&self.0.url, &too_much).await;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use queue::{Batch, Error, Limit, Queue, Sequence};
+use queue::{Delivery, Error, Limit, Queue, Sequence};
 use tokio::{select, task::yield_now};
 
 use crate::harness::{ALL, Backend, Harness, NOW, Need, bodies, outgoing, send};
@@ -61,7 +61,7 @@ async fn receiver(harness: Arc<Harness>, queue: Queue, seed: u64, messages: u16,
 }
 
 /// How many messages, from the first on, were acked.
-async fn use_or_drop(queue: &Queue, batch: &mut Batch, limit: Limit, dice: &mut Dice) -> usize {
+async fn use_or_drop(queue: &Queue, batch: &mut Delivery, limit: Limit, dice: &mut Dice) -> usize {
     let messages = &mut batch.messages;
     if dice.roll(3) == 0 {
         messages.extend(queue.read_on(&batch.lease, limit).await.unwrap_or_default());
@@ -136,7 +136,7 @@ async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) {
 
 /// What a dropped receive may have taken. A service may still be taking it when it is dropped: then its time is
 /// not up yet.
-async fn received_again(harness: &Harness) -> Batch {
+async fn received_again(harness: &Harness) -> Delivery {
     harness.pass_visibility();
     while !harness.has(Need::LongBatches) {
         if let Some(batch) = harness.queue.receive(ALL, NOW).await.unwrap().pop() {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use queue::{Batch, Error, Limit, Message, NowMs, Options, Outgoing, Queue, Service};
+use queue::{Delivery, Error, Limit, Message, NowMs, Options, Outgoing, Queue, Service};
 use servers::sqs;
 use tempfile::TempDir;
 
@@ -100,7 +100,7 @@ pub(crate) struct Harness {
     place: Place,
     options: Options,
     /// What a receive returned besides the batch that the check asked for.
-    spare: Mutex<Vec<Batch>>,
+    spare: Mutex<Vec<Delivery>>,
 }
 
 impl Harness {
@@ -195,7 +195,7 @@ impl Harness {
     }
 
     /// Receives a batch that must be there.
-    pub(crate) async fn receive(&self, limit: Limit) -> Batch {
+    pub(crate) async fn receive(&self, limit: Limit) -> Delivery {
         let spare = self.spare.lock().unwrap().pop();
         if let Some(batch) = spare {
             return batch;
@@ -270,7 +270,7 @@ pub(crate) async fn send(queue: &Queue, envelopes: &[Outgoing]) {
 }
 
 /// Receives a batch that must be there.
-pub(crate) async fn receive(queue: &Queue, limit: Limit) -> Batch {
+pub(crate) async fn receive(queue: &Queue, limit: Limit) -> Delivery {
     let mut batches = queue.receive(limit, NOW).await.unwrap();
     assert_eq!(batches.len(), 1, "one batch is expected");
     batches.remove(0)
@@ -288,6 +288,6 @@ pub(crate) fn bodies(messages: &[Message]) -> Vec<&str> {
 }
 
 /// Acks everything of a batch.
-pub(crate) async fn ack_all(queue: &Queue, batch: &Batch) {
+pub(crate) async fn ack_all(queue: &Queue, batch: &Delivery) {
     queue.ack(&batch.lease, batch.messages.last().unwrap().sequence).await.unwrap();
 }

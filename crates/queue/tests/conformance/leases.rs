@@ -1,11 +1,11 @@
 //! What a lease allows, and until when.
 
-use queue::{Batch, Error, Queue, Sequence};
+use queue::{Delivery, Error, Queue, Sequence};
 
 use crate::harness::{ALL, Backend, Harness, Need, ack_all, bodies, up_to};
 
 /// Checks that every call with the lease of this batch says that it is lost.
-async fn can_do_nothing(queue: &Queue, batch: &Batch) {
+async fn can_do_nothing(queue: &Queue, batch: &Delivery) {
     let lease = &batch.lease;
     assert!(matches!(queue.ack(lease, batch.messages[0].sequence).await, Err(Error::LeaseLost)));
     assert!(matches!(queue.extend(lease).await, Err(Error::LeaseLost)));

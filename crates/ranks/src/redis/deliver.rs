@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use deadpool_redis::redis::{Cmd, RedisResult, cmd, pipe};
 use futures_util::StreamExt as _;
 use game::Standing;
@@ -109,7 +110,7 @@ impl Redis {
 
     /// Sends until it succeeds; `false` when it was told to stop before.
     async fn insist(&self, batch: &[Projection], begun: &mut [bool], stop: &CancellationToken) -> bool {
-        let mut pause = PAUSE_MIN;
+        let (mut pauses, mut failing) = (pauses(), false);
         loop {
             let cut_off = async {
                 stop.cancelled().await;
@@ -120,20 +121,21 @@ impl Redis {
                 () = cut_off => return false,
             };
             match sent {
-                Ok(()) if pause == PAUSE_MIN => return true,
+                Ok(()) if !failing => return true,
                 Ok(()) => {
                     info!("Redis takes projections of ranks again");
                     return true;
                 }
-                Err(error) if pause == PAUSE_MIN => {
+                Err(error) if !failing => {
                     warn!(error = error.chain(), "Redis takes no projections of ranks");
                 }
                 Err(error) => debug!(error = error.chain(), "Redis still takes no projections of ranks"),
             }
+            failing = true;
+            let pause = pauses.next().unwrap_or(PAUSE_MAX); // it never ends
             if stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 return false;
             }
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -165,15 +167,13 @@ impl Redis {
     }
 
     async fn listen(&self, stop: &CancellationToken) {
-        let mut pause = PAUSE_MIN;
+        let mut pauses = pauses();
         while let Some(listened) = stop.run_until_cancelled(self.listen_once()).await {
-            pause = match listened {
-                Ok(()) => PAUSE_MIN,
-                Err(error) => {
-                    debug!(error = error.chain(), "no word of other processes' projections");
-                    (pause * 2).min(PAUSE_MAX)
-                }
-            };
+            match listened {
+                Ok(()) => pauses = self::pauses(),
+                Err(error) => debug!(error = error.chain(), "no word of other processes' projections"),
+            }
+            let pause = pauses.next().unwrap_or(PAUSE_MAX); // it never ends
             if stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 break;
             }
@@ -196,4 +196,11 @@ impl Redis {
         }
         Ok(())
     }
+}
+
+/// The pauses between tries that fail: each up to twice as long as the one before, and at random by up to half shorter.
+fn pauses() -> ExponentialBackoff {
+    // What the builder calls jitter comes on top of a delay, up to as much again.
+    let builder = ExponentialBuilder::new().with_min_delay(PAUSE_MIN / 2).with_max_delay(PAUSE_MAX / 2);
+    builder.without_max_times().with_jitter().build()
 }

@@ -255,7 +255,7 @@ async fn what_a_queue_that_was_made_anew_holds_is_not_taken_for_applied() {
         let ended = bench.writer().run(NOW, CancellationToken::new()).await;
         assert!(matches!(ended, Err(StepError::Queue(queue::Error::Replaced { .. }))), "{ended:?}");
         let left = bench.queue.receive(ALL, NOW).await.unwrap();
-        let [queue::Batch { messages, .. }] = &left[..] else { panic!("{left:?}") };
+        let [queue::Delivery { messages, .. }] = &left[..] else { panic!("{left:?}") };
         assert_eq!(messages[0].id, "anew");
         assert!(messages[0].sequence.0 <= position.sequence, "by the position it is applied: {messages:?}");
         assert_eq!(bench.numbers(0).await, [1, 2, 3]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use engine::clock::Clock;
 use engine::{Arrived, Crowd, Entry, Refusal};
-use ledger::{Fault, Faults, Read, Span, Write};
+use ledger::{Faults, Injected, Read, Span, Write};
 use parking_lot::Mutex;
 use queue::Queue;
 use tokio::sync::Semaphore;
@@ -114,26 +114,26 @@ impl fmt::Debug for Tally {
 }
 
 impl Faults for Tally {
-    fn before_write(&self, span: Span) -> Pin<Box<dyn Future<Output = Fault> + Send + '_>> {
+    fn before_write(&self, span: Span) -> Pin<Box<dyn Future<Output = Injected> + Send + '_>> {
         Box::pin(async move {
             let backlog = self.queue.backlog().await.unwrap();
             self.seen.lock().push(Seen::Commits { unacked: backlog.messages, dead: backlog.dead });
             let trouble = self.next(false);
             self.now.lock().insert(span.partition, trouble);
             match trouble {
-                Trouble::Fenced => return Fault::Fenced,
+                Trouble::Fenced => return Injected::Fenced,
                 Trouble::LeaseLost => self.clock.advance(VISIBILITY_MS),
                 Trouble::Waits => self.go.acquire().await.unwrap().forget(),
                 _ => {}
             }
-            Fault::None
+            Injected::None
         })
     }
 
-    fn after_commit(&self, span: Span) -> Fault {
+    fn after_commit(&self, span: Span) -> Injected {
         match self.now.lock().remove(&span.partition) {
-            Some(Trouble::Ambiguous) => Fault::Error(transient()),
-            _ => Fault::None,
+            Some(Trouble::Ambiguous) => Injected::Error(transient()),
+            _ => Injected::None,
         }
     }
 }
