@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::clock::{Clock, Stopwatch};
 use engine::handler::Step;
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder, Handler};
 use game::{Action, Add, Round, Standing, Username, partition_of};
@@ -11,7 +12,6 @@ use queue::{Outgoing, Queue};
 use ranks::Ranks;
 use server::bounds::HANDLER_LOOPS_MAX;
 use server::button::Button;
-use server::clock::{Clock, Stopwatch};
 use store::Store;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
 
-use server::clock::Stopwatch;
+use engine::clock::Stopwatch;
 
 use crate::Outcome;
 

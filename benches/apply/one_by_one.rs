@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use engine::clock::Stopwatch;
 use game::Round;
-use server::clock::Stopwatch;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 

@@ -1,8 +1,8 @@
 //! What a straightforward server does at its best: one transaction for each press, in which one statement judges it
 //! and counts it.
 
+use engine::clock::Stopwatch;
 use game::Round;
-use server::clock::Stopwatch;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, query};
 

@@ -1,9 +1,9 @@
 //! The statements that the store's writer sends for a round of presses, and nothing around them: no inbox, no
 //! decoding, no rules. Their texts are those in `crates/store/src/postgres`.
 
+use engine::clock::Stopwatch;
 use game::Round;
 use game::bounds::TOP_STORED_MAX;
-use server::clock::Stopwatch;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
 use sqlx::{Connection as _, Postgres, query, query_scalar};

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use engine::clock::Clock;
 use game::{Action, Add, Username, partition_of};
 use ledger::Span;
 use ranks::Ranks;
 use serde_json::json;
-use server::clock::Clock;
 use servers::lambda::{Function, Secrets, answer, http_event};
 use servers::{postgres, redis};
 use store::{Memory, Options, Position, RolePasswords, Store};

@@ -6,8 +6,8 @@ mod services;
 use std::path::{Path, PathBuf};
 
 use deadpool_redis::redis;
+use engine::clock::Clock;
 use queue::Queue;
-use server::clock::Clock;
 use servers::postgres::Server;
 use servers::sqs::{self, Made};
 use store::Store;

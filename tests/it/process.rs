@@ -237,7 +237,7 @@ async fn a_stop_cuts_hanging_connections_off_and_a_second_signal_is_hard(
     let (_place, game) = Game::by_hand(stack).await;
     let (_other_place, impatient) = Game::by_hand(stack).await;
     let _hanging = (hang(&game).await, hang(&impatient).await);
-    let watch = server::clock::Stopwatch::start();
+    let watch = engine::clock::Stopwatch::start();
     let patient = async {
         let log = game.log.clone();
         let status = timeout(Duration::from_secs(10), game.stop()).await.expect("it stops within 10 s");

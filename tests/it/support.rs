@@ -290,7 +290,7 @@ impl Game {
 
 /// Time on this machine, which is the server's too, in Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
-    server::clock::Clock::System.now_ms()
+    engine::clock::Clock::System.now_ms()
 }
 
 /// A text as it must stand in a query, every byte of it percent-encoded.

@@ -1,8 +1,6 @@
 //! Every bound of the server, with its unit, in one place; those of what all crowds have in common are the engine's, those
 //! of HTTP are `serve::bounds`.
 
-pub use engine::bounds::*;
-
 /// How long requests in progress may take to end after a stop was asked for, in milliseconds.
 pub const HTTP_STOP_MS_MAX: u64 = 5_000;
 /// How often ranks are compared with the store, in milliseconds.

@@ -15,7 +15,7 @@ use store::{Memory, OutboxRow};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::clock::Clock;
+use engine::clock::Clock;
 
 /// The game's side of the handler's loop.
 pub struct Button {

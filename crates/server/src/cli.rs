@@ -6,13 +6,14 @@ use std::io::Write;
 use std::pin::pin;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use engine::clock::Clock;
+use engine::dlq;
 use futures_util::TryStreamExt as _;
 use queue::Queue;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::button::Button;
-use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Role, SETTINGS, Setting, environment, unknown_variables};
 use crate::node::{
     Node, NodeError, check_age, migrated_store, open_existing_ledger, open_existing_queue,
@@ -22,7 +23,7 @@ use crate::repartition::{RepartitionError, repartition};
 use crate::roles::Announcer;
 use crate::scheduler::OpenError;
 use crate::telemetry::Output;
-use crate::{cost, dlq, telemetry, verify};
+use crate::{cost, telemetry, verify};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-pub use engine::batcher::{Batcher, BatcherOptions, Flushed, Overloaded, Ticket};
+use engine::batcher::{Batcher, Overloaded, Ticket};
 use game::{Action, PurchaseId, partition_of};
 use metrics::{Counter, counter};
 use serve::{Auth, BodyRefusals, Caller, Durable, IDEMPOTENCY_KEY, Refused, body, discard, field};
 use utoipa::IntoResponses;
 use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem};
 
-use crate::clock::Clock;
+use engine::clock::Clock;
 
 /// What the ingest routes need.
 pub struct Ingest {

@@ -1,7 +1,8 @@
 //! The server: the one binary `buttonparty`, whose roles are subcommands; [`roles`] has a file for each.
 //!
 //! What it is not: no rule of the game is here (that is `game`), no SQL (that is `store`), no queue's protocol (that
-//! is `queue`), no loop that any crowd has (that is `engine`). `main` is a few lines; this is a library so that tests and benchmarks can run its loops step by step.
+//! is `queue`), no loop that any crowd has (that is `engine`). `main` is a few lines; this is a library so that tests and
+//! benchmarks can run its loops step by step.
 
 pub mod admin;
 pub mod bounds;
@@ -22,6 +23,3 @@ pub mod router;
 pub mod scheduler;
 pub mod telemetry;
 pub mod verify;
-
-// For as long as the rest of this crate and the tests name them so.
-pub use engine::{clock, dlq};

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-pub use engine::live::{Event, Hub};
+use engine::live::Hub;
 use futures_util::{StreamExt, stream};
 use serve::{LongLived, Refused};
 use wire::Problem;

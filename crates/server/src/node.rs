@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use ::files::Hold;
 pub(crate) use context::{Context, Inbox};
+use engine::bounds::BACKOFF_MS;
+use engine::clock::{Clock, Stopwatch, system_rng};
 use engine::run::Backoff;
 pub use error::NodeError;
 use futures_util::FutureExt;
@@ -31,8 +33,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::bounds::{BACKOFF_MS, SHUTDOWN_MS_MAX};
-use crate::clock::{Clock, Stopwatch, system_rng};
+use crate::bounds::SHUTDOWN_MS_MAX;
 use crate::config::Config;
 use crate::roles::{self, Part};
 

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::clock::Clock;
 use engine::run::{Repeat, Rest, Told, repeat};
 use metrics::{Counter, counter};
 use serde::Serialize;
@@ -15,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::bounds::{PUSH_LEASE_MS, PUSH_PAGE, PUSH_POLL_MS};
-use crate::clock::Clock;
 
 /// Where devices are handed to.
 #[derive(Debug, Clone)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::clock::Clock;
 use engine::run::{Repeat, Rest, Told, repeat};
 use ranks::{Ranks, RebuildError};
 use store::Reader;
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::RANKS_COMPARE_MS;
-use crate::clock::Clock;
 
 /// Compares and rebuilds, several times a second.
 pub struct Rebuilder {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ::fetch::FetchState;
 use axum::routing::get;
+use engine::live::Hub;
 use serve::Routes;
 use serve::health::{self, Health};
 use utoipa::openapi::OpenApi;
@@ -12,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::admin::{self, Admin};
 use crate::ingest::{self, Ingest};
-use crate::live::{self, Hub};
+use crate::live;
 use crate::page::{self, Page};
 
 /// Players' commands.

@@ -9,6 +9,7 @@ mod waits;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::clock::Clock;
 use engine::run::{Repeat, Rest, Told, repeat};
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
 use game::schedule::Cadence;
@@ -24,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN, SCHEDULE_POLL_MS, TICK_DELAY_MS};
-use crate::clock::Clock;
 
 /// Why a step failed; the next one goes on where this one stopped.
 #[derive(Debug, thiserror::Error)]

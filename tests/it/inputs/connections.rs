@@ -3,11 +3,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use engine::clock::Stopwatch;
 use futures_util::future::join_all;
 use reqwest::Method;
 use rstest::rstest;
 use serve::bounds::{CONNECTION_BYTES_MAX, HEAD_BYTES_MAX, SILENCE_MS_MAX};
-use server::clock::Stopwatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;

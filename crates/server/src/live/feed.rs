@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::clock::Clock;
+use engine::live::{Event, Hub};
 use engine::run::{Repeat, Rest, Told, repeat};
 use game::Round;
 use ranks::Ranks;
@@ -13,9 +15,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wire::LiveState;
 
-use super::{Event, Hub};
 use crate::bounds::{LIVE_BOARD_ROWS, LIVE_POLL_MS, LIVE_ROUNDS_MS};
-use crate::clock::Clock;
 
 /// What the feed needs.
 pub struct Feed {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::clock::Clock;
 use ledger::Ledger;
 use queue::Queue;
 use ranks::Ranks;
@@ -13,7 +14,6 @@ use super::NodeError;
 use super::open::{
     belongs, check_age, migrated_store, migrates, open_queue, open_ranks, open_reader, settle, store_at,
 };
-use crate::clock::Clock;
 use crate::config::{Config, Role};
 
 /// What the roles of a process share.

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::config::Config;
 use engine::handler::StepError;
+
+use crate::config::Config;
 
 /// Why a process does not start, or ends.
 #[derive(Debug, thiserror::Error)]

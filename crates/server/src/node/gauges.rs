@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::clock::Clock;
 use metrics::{Gauge, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Backlog, Queue};
@@ -10,7 +11,6 @@ use tracing::{debug, warn};
 
 use super::NodeError;
 use crate::bounds::{CLOCK_SET_MS_MIN, GAUGES_MS};
-use crate::clock::Clock;
 use crate::config::{Config, Role};
 
 /// What is looked at now and then.

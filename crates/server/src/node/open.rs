@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use engine::clock::Clock;
 use ledger::Ledger;
 use queue::Queue;
 use ranks::Ranks;
@@ -10,7 +11,6 @@ use store::{Reader, Store};
 
 use super::{NodeError, make_folder};
 use crate::bounds::{IDLE_MS_MAX, POSTGRES_READERS, STATEMENT_MS_MAX};
-use crate::clock::Clock;
 use crate::config::{BoardAddress, Config, QueueAddress, Role, StoreAddress};
 
 /// Opens the inbox that the configuration names; a file is made if there is none, a queue is not.

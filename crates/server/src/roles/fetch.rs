@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use engine::live::Hub;
 use fetch::FetchState;
 use futures_util::FutureExt;
 
 use super::Part;
 use crate::config::Role;
-use crate::live::Hub;
 use crate::live::feed::Feed;
 use crate::node::{Context, NodeError, StopStage, agreed};
 use crate::page::Page;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use engine::batcher::{Batcher, BatcherOptions};
+use engine::bounds::RESEND_MS_MAX;
+use engine::clock::system_rng;
 use futures_util::FutureExt;
 use rand::RngExt;
 
 use super::{Part, scheduler};
-use crate::bounds::RESEND_MS_MAX;
-use crate::clock::system_rng;
 use crate::config::Role;
-use crate::ingest::{Batcher, BatcherOptions, Ingest};
+use crate::ingest::Ingest;
 use crate::node::{Context, Inbox, NodeError, StopStage};
 use crate::router;
 

@@ -1,11 +1,11 @@
 //! The role that sends pushes.
 
+use engine::clock::system_rng;
 use futures_util::FutureExt;
 use rand::RngExt;
 use serve::Routes;
 
 use super::Part;
-use crate::clock::system_rng;
 use crate::config::PushSink;
 use crate::node::{Context, NodeError, StopStage};
 use crate::push::{Pusher, Sink};

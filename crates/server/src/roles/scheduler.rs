@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::clock::{Clock, system_rng};
 use futures_util::FutureExt;
 use serve::Routes;
 use serve::health::Check;
@@ -10,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::Part;
 use crate::admin::Admin;
 use crate::bounds::LEAD_MS_MIN;
-use crate::clock::{Clock, system_rng};
 use crate::config::{Config, Role};
 use crate::node::{Context, Inbox, NodeError, StopStage, must_exist};
 use crate::router;

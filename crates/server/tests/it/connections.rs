@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::routing::get;
+use engine::clock::{Clock, Stopwatch};
+use engine::live::{Event, Hub};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use serve::{App, Limits, Routes, serve};
-use server::clock::{Clock, Stopwatch};
-use server::live::{Event, Hub};
 use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};

@@ -10,9 +10,9 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
+use engine::live::Hub;
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
-use server::live::Hub;
 use tower::ServiceExt;
 
 use crate::support::in_time;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::dlq;
 use engine::handler::{Step, StepError};
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder, Handler};
 use game::{Action, KnownRound, Powerup, PowerupKind, PurchaseId, Round, Stamps, World, partition_of};
@@ -10,7 +11,6 @@ use queue::{DeadLetter, Limit};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use server::button::Button;
-use server::dlq;
 use server::repartition::{RepartitionError, repartition};
 use server::verify::verify;
 use store::Store;

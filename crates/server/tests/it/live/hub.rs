@@ -1,10 +1,10 @@
 //! The hub: the latest of each topic, then what happens; who is too slow is brought up to date.
 
+use engine::bounds::LIVE_BEHIND_MAX;
+use engine::clock::Clock;
+use engine::live::Event;
 use futures_util::FutureExt;
 use serde_json::json;
-use server::bounds::LIVE_BEHIND_MAX;
-use server::clock::Clock;
-use server::live::Event;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
