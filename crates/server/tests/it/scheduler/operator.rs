@@ -1,10 +1,16 @@
 //! Operators' rounds.
 
+use std::time::Duration;
+
 use server::bounds::{LEAD_MS_MAX, LEAD_MS_MIN};
 use server::scheduler::OpenError;
+use tokio::time::timeout;
 
 use super::restarts::cut_off;
 use super::*;
+
+/// After so long a step is taken to wait for a lock.
+const LOCKED: Duration = Duration::from_millis(300);
 
 /// Who stands in the way, and for how long.
 async fn overlap(scheduler: &Scheduler, lead_ms: i64) -> (u64, i64) {
@@ -148,10 +154,25 @@ async fn another_scheduler_in_the_middle_of_it_is_no_harm() {
             }
             let mut opening = Box::pin(one.open_now(LEAD_MS));
             let opened = cut_off(opening.as_mut(), polls).await;
-            other.step().await.unwrap();
-            let opened = match opened {
-                Some(opened) => opened,
-                None => opening.await,
+            // The other one makes its whole step, unless it waits for the inbox, which the first one may have locked.
+            let mut stepping = Box::pin(other.step());
+            let stepped = timeout(LOCKED, stepping.as_mut()).await.ok();
+            let opening = async {
+                match opened {
+                    Some(opened) => opened,
+                    None => opening.await,
+                }
+            };
+            let opened = match stepped {
+                Some(stepped) => {
+                    stepped.unwrap();
+                    opening.await
+                }
+                None => {
+                    let (opened, stepped) = tokio::join!(opening, stepping);
+                    stepped.unwrap();
+                    opened
+                }
             };
             let round =
                 opened.unwrap_or_else(|error| panic!("overdue {overdue}, after {polls} polls: {error}"));
