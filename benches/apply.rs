@@ -1,4 +1,4 @@
-//! The writer loop over SQLite against one transaction per press.
+//! The handler's loop over SQLite against one transaction per press.
 
 mod one_by_one;
 
@@ -20,7 +20,7 @@ pub(crate) async fn compare() -> Outcome<()> {
         "\n2. applying presses on SQLite: {PLAYERS} players, each presses once in a round, in no order of names"
     );
     println!(
-        "   ours: writer::Writer stepped over an inbox of {PLAYERS} presses in envelopes of 64 KiB, until it is empty:"
+        "   ours: engine::Handler stepped over an inbox of {PLAYERS} presses in envelopes of 64 KiB, until it is empty:"
     );
     println!(
         "         receive, decode, load, rules, save with journal and board, ack; one loop, role handler"
@@ -66,7 +66,7 @@ fn store_in(data: &Path) -> PathBuf {
     data.join("game.sqlite")
 }
 
-/// The writer loop over files in this folder, with all players.
+/// The handler's loop over files in this folder, with all players.
 async fn filled(data: &Path) -> Outcome<Ours> {
     std::fs::create_dir_all(data)?;
     let store = Store::sqlite(&store_in(data), store::Options::default());

@@ -1,4 +1,4 @@
-//! The writer loop over PostgreSQL against the statements alone, against one transaction per press, with the board in
+//! The handler's loop over PostgreSQL against the statements alone, against one transaction per press, with the board in
 //! Redis, and with as many loops as a handler has.
 
 mod one_by_one;

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use self::lanes::{Closed, Lanes, New, Round, Waiters};
-use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, SENDS_AT_ONCE_MAX, TRY_MS_MIN};
+use crate::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, TRY_MS_MIN};
 use crate::chain;
 use crate::clock::{Clock, Stopwatch};
 
@@ -119,7 +119,8 @@ impl Batcher {
         Ok(Ticket { id, durable })
     }
 
-    /// Sends what has gathered, or again what could not be sent, and tells everybody whose fate is known.
+    /// Sends what has gathered, or again what could not be sent, pauses or not, and tells everybody whose fate is known.
+    /// One step at a time, for tests and tools; a process calls [`run`](Self::run).
     pub async fn flush(&self) -> Flushed {
         let mut rounds = Vec::new();
         {
@@ -199,9 +200,11 @@ impl Batcher {
         loop {
             // Requests that are ready by now join the batch, at the price of one turn of the runtime.
             tokio::task::yield_now().await;
-            while sends.len() < SENDS_AT_ONCE_MAX
-                && let Some(round) = self.lanes.lock().next(self.clock.elapsed_ms())
-            {
+            // One reading of the time for both: what is due by the one must not be over by the other.
+            let elapsed_ms = self.clock.elapsed_ms();
+            loop {
+                let next = self.lanes.lock().next(sends.len(), elapsed_ms);
+                let Some(round) = next else { break };
                 sends.push(self.send(InFlight { batcher: &self, round }));
             }
             if sends.is_empty() && self.lanes.lock().commands == 0 {
@@ -214,7 +217,7 @@ impl Batcher {
                 self.waiting.set(self.lanes.lock().commands as f64);
                 continue;
             }
-            let (due, gathers) = self.lanes.lock().due(self.clock.elapsed_ms());
+            let (due, gathers) = self.lanes.lock().due(elapsed_ms);
             tokio::select! {
                 Some(_) = sends.next() => {}
                 () = self.wake.notified(), if !gathers => {}

@@ -20,7 +20,8 @@ pub const TRY_MS_MIN: u64 = 1_000;
 pub const SENDS_AT_ONCE_MAX: usize = 8;
 /// How long a send may take before the partitions that are not in it begin another one, in milliseconds.
 pub const SLOW_SEND_MS: i64 = 1_000;
-/// Shortest and longest wait before the same thing is tried again, in milliseconds.
+/// The bounds of the first and of the longest pause before the same thing is tried again, in milliseconds; up to half of
+/// each is left out by chance.
 pub const BACKOFF_MS: (u64, u64) = (50, 5_000);
 /// Messages that the handler applies in one transaction, at most.
 pub const BATCH_MESSAGES_MAX: usize = 256;

@@ -55,7 +55,7 @@ pub trait Repeat: Send {
     /// What the log says of it.
     const TOLD: Told;
 
-    /// Shortest and longest pause behind a failure, in milliseconds.
+    /// The bounds of the first and of the longest pause behind a failure, in milliseconds; up to half of each is left out.
     const PAUSES_MS: (u64, u64) = BACKOFF_MS;
 
     /// One step, which a stop does not cut off. Says how long to rest behind it.

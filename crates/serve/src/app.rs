@@ -181,8 +181,9 @@ impl App {
 impl Served {
     fn new(routes: Routes) -> Self {
         let mut named = matchit::Router::new();
-        for label in routes.labels() {
-            // One that stands twice, for two methods, has one name.
+        // One that stands twice, for two methods, has one name, and is secret if one of them is.
+        let (secret, shown): (Vec<_>, Vec<_>) = routes.labels().iter().partition(|label| label.is_secret);
+        for label in secret.into_iter().chain(shown) {
             let _ = named.insert(&label.pattern, Named::of(label));
         }
         let reasons = ProblemKind::ALL.map(ProblemKind::slug);

@@ -7,7 +7,7 @@ use queue::Outgoing;
 use tokio::sync::oneshot;
 
 use super::{BatcherOptions, Overloaded};
-use crate::bounds::{BACKOFF_MS, SLOW_SEND_MS};
+use crate::bounds::{BACKOFF_MS, SENDS_AT_ONCE_MAX, SLOW_SEND_MS};
 use crate::clock::Clock;
 use crate::envelope::{EnvelopeBuilder, entry_id};
 use crate::run::Backoff;
@@ -58,6 +58,8 @@ pub(super) struct Round {
     pub(super) envelopes: Vec<Closed>,
     /// How often they have been sent before.
     pub(super) tries: u32,
+    /// Its number, if it is of new envelopes.
+    number: Option<u64>,
 }
 
 /// One partition.
@@ -95,9 +97,10 @@ pub(super) struct Lanes {
     /// The bytes of their payloads.
     pub(super) bytes: usize,
     envelopes: u64,
-    /// Sends of new envelopes that are in flight, and when the last of them began.
-    new_in_flight: usize,
-    new_since_ms: i64,
+    /// Sends of new envelopes so far.
+    rounds: u64,
+    /// The latest of them, while it is in flight, and when it began, as [`Clock::elapsed_ms`] says it.
+    latest: Option<(u64, i64)>,
 }
 
 impl Lanes {
@@ -112,7 +115,7 @@ impl Lanes {
             is_in_flight: false,
         };
         let lanes = (0..partitions).map(lane).collect();
-        Self { lanes, commands: 0, bytes: 0, envelopes: 0, new_in_flight: 0, new_since_ms: 0 }
+        Self { lanes, commands: 0, bytes: 0, envelopes: 0, rounds: 0, latest: None }
     }
 
     pub(super) fn push(
@@ -143,19 +146,23 @@ impl Lanes {
         }
     }
 
-    /// The next send that may begin now, beside those that are in flight.
-    pub(super) fn next(&mut self, elapsed_ms: i64) -> Option<Round> {
-        if let Some(again) = self.take_again(elapsed_ms) {
+    /// The next send that may begin now, beside so many that are in flight.
+    pub(super) fn next(&mut self, in_flight: usize, elapsed_ms: i64) -> Option<Round> {
+        // The last place is kept for new envelopes: partitions that fail must not take all of them.
+        if in_flight + 1 < SENDS_AT_ONCE_MAX
+            && let Some(again) = self.take_again(elapsed_ms)
+        {
             return Some(again);
         }
         // One at a time, so that many commands share it; but nobody waits for long for a send that he is not in.
-        let may_begin = self.new_in_flight == 0 || elapsed_ms - self.new_since_ms >= SLOW_SEND_MS;
+        let may_begin = in_flight < SENDS_AT_ONCE_MAX
+            && self.latest.is_none_or(|(_, since_ms)| elapsed_ms - since_ms >= SLOW_SEND_MS);
         if may_begin { self.take_new(elapsed_ms) } else { None }
     }
 
     /// All that has gathered, but for the partitions in which something is open.
     pub(super) fn take_new(&mut self, elapsed_ms: i64) -> Option<Round> {
-        let mut round = Round { partitions: Vec::new(), envelopes: Vec::new(), tries: 0 };
+        let mut round = Round::default();
         for (partition, lane) in (0..).zip(&mut self.lanes).filter(|(_, lane)| lane.has_new()) {
             lane.is_in_flight = true;
             round.partitions.push(partition);
@@ -164,8 +171,9 @@ impl Lanes {
         if round.partitions.is_empty() {
             return None;
         }
-        self.new_in_flight += 1;
-        self.new_since_ms = elapsed_ms;
+        self.rounds += 1;
+        self.latest = Some((self.rounds, elapsed_ms));
+        round.number = Some(self.rounds);
         Some(round)
     }
 
@@ -175,23 +183,23 @@ impl Lanes {
         let (partition, lane) = (0..).zip(&mut self.lanes).find(|(_, lane)| is_due(lane))?;
         lane.is_in_flight = true;
         let envelopes = std::mem::take(&mut lane.unsettled);
-        Some(Round { partitions: vec![partition], envelopes, tries: lane.tries })
+        Some(Round { partitions: vec![partition], envelopes, tries: lane.tries, number: None })
     }
 
     /// How long it is until another send may be due, and whether commands that come in until then only gather.
     pub(super) fn due(&self, elapsed_ms: i64) -> (Duration, bool) {
         let again = self.lanes.iter().filter(|lane| lane.is_waiting()).map(|lane| lane.again_at_ms);
-        let slow_at_ms = self.new_since_ms + SLOW_SEND_MS;
-        let gathers = self.new_in_flight > 0 && slow_at_ms > elapsed_ms;
-        let at_ms = again.chain(gathers.then_some(slow_at_ms)).filter(|at_ms| *at_ms > elapsed_ms).min();
+        let slow_at_ms = self.latest.map(|(_, since_ms)| since_ms + SLOW_SEND_MS);
+        let gathers = slow_at_ms.is_some_and(|slow_at_ms| slow_at_ms > elapsed_ms);
+        let at_ms = again.chain(slow_at_ms).filter(|at_ms| *at_ms > elapsed_ms).min();
         let due_ms = at_ms.map_or(SLOW_SEND_MS, |at_ms| at_ms - elapsed_ms);
         (Duration::from_millis(due_ms.unsigned_abs()), gathers)
     }
 
     /// A send has ended. What it leaves must be sent again, within so much time as `left` says of its beginning.
     pub(super) fn finish(&mut self, round: Round, left: impl Fn(i64) -> Duration, elapsed_ms: i64) {
-        if round.tries == 0 {
-            self.new_in_flight -= 1;
+        if self.latest.is_some_and(|(number, _)| Some(number) == round.number) {
+            self.latest = None;
         }
         for closed in round.envelopes {
             if let Some(lane) = self.lanes.get_mut(usize::from(closed.outgoing.partition)) {
@@ -211,5 +219,88 @@ impl Lanes {
                 lane.backoff.reset();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clock that stands still, and lanes of four partitions.
+    fn begin() -> (Clock, Lanes) {
+        let clock = Clock::manual(0);
+        let lanes = Lanes::new(4, &clock);
+        (clock, lanes)
+    }
+
+    fn push(lanes: &mut Lanes, clock: &Clock, partition: u16) {
+        let options = BatcherOptions {
+            partitions: 4,
+            envelope_bytes_max: 65_536,
+            node: "node".to_owned(),
+            resend_ms_max: 60_000,
+        };
+        let new = New { partition, arrived_at_ms: 0, payload: b"{}", told: oneshot::channel().0 };
+        assert!(lanes.push(&options, clock, "inbox", new).is_ok());
+    }
+
+    fn partitions(round: Option<Round>) -> Option<Vec<u16>> {
+        round.map(|round| round.partitions)
+    }
+
+    /// All envelopes of a round were taken.
+    fn sent(lanes: &mut Lanes, mut round: Round, elapsed_ms: i64) {
+        round.envelopes.clear();
+        lanes.finish(round, |_| Duration::ZERO, elapsed_ms);
+    }
+
+    /// None of them was.
+    fn failed(lanes: &mut Lanes, round: Round, elapsed_ms: i64) {
+        lanes.finish(round, |_| Duration::from_secs(60), elapsed_ms);
+    }
+
+    #[test]
+    fn a_send_that_hangs_delays_the_others_once() {
+        let (clock, mut lanes) = begin();
+        push(&mut lanes, &clock, 0);
+        let hangs = lanes.next(0, 0).unwrap();
+        push(&mut lanes, &clock, 1);
+        assert!(lanes.next(1, SLOW_SEND_MS - 1).is_none());
+        assert_eq!(lanes.due(SLOW_SEND_MS - 1), (Duration::from_millis(1), true));
+        let second = lanes.next(1, SLOW_SEND_MS).unwrap();
+        assert_eq!(second.partitions, [1]);
+        sent(&mut lanes, second, SLOW_SEND_MS + 5);
+        // From now on the others go at their own pace.
+        for elapsed_ms in SLOW_SEND_MS + 5..SLOW_SEND_MS + 10 {
+            push(&mut lanes, &clock, 1);
+            assert!(!lanes.due(elapsed_ms).1);
+            let round = lanes.next(1, elapsed_ms).unwrap();
+            sent(&mut lanes, round, elapsed_ms);
+        }
+        // The end of the first one says nothing of a later one.
+        push(&mut lanes, &clock, 2);
+        let later = lanes.next(1, 5_000).unwrap();
+        sent(&mut lanes, hangs, 5_001);
+        push(&mut lanes, &clock, 3);
+        assert!(lanes.next(1, 5_002).is_none(), "it shares the next send");
+        sent(&mut lanes, later, 5_003);
+        assert_eq!(partitions(lanes.next(0, 5_003)), Some(vec![3]));
+    }
+
+    #[test]
+    fn partitions_that_fail_leave_one_place_to_the_others() {
+        let (clock, mut lanes) = begin();
+        push(&mut lanes, &clock, 0);
+        let round = lanes.next(0, 0).unwrap();
+        failed(&mut lanes, round, 0);
+        push(&mut lanes, &clock, 1);
+        let (due, gathers) = lanes.due(0);
+        assert!(!gathers && due > Duration::ZERO && due <= Duration::from_millis(50), "{due:?}");
+        // Its pause is over, but it would take the last place.
+        assert_eq!(partitions(lanes.next(SENDS_AT_ONCE_MAX - 1, 50)), Some(vec![1]));
+        assert_eq!(partitions(lanes.next(SENDS_AT_ONCE_MAX - 1, 5_000)), None);
+        assert_eq!(partitions(lanes.next(SENDS_AT_ONCE_MAX - 2, 50)), Some(vec![0]));
+        push(&mut lanes, &clock, 2);
+        assert_eq!(partitions(lanes.next(SENDS_AT_ONCE_MAX, 5_000)), None);
     }
 }

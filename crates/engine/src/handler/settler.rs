@@ -152,7 +152,7 @@ impl<C: Crowd> Settler<C> {
         let (from, batch) = connection.release(loaded)?;
         if from.inbox != self.identity.inbox {
             let found = from.inbox;
-            let reason = format!("the game draws from its inbox number {found} now, not from this one");
+            let reason = format!("the store draws from its inbox number {found} now, not from this one");
             return Err(StepError::Foreign(reason));
         }
         let before = applied_before(works, from);

@@ -104,7 +104,7 @@ pub enum NodeError {
     /// The database does not let this process in any more.
     #[error("the login to the store is refused by now: its password must have changed")]
     Login(#[source] store::Error),
-    /// The handler met a message of another game.
+    /// The handler met a message of another game, or another inbox in the place of its own.
     #[error("the handler stopped")]
     Handler(#[source] StepError),
 }

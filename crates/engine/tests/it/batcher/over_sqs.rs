@@ -137,8 +137,8 @@ async fn a_partition_that_hangs_holds_up_nobody() {
                 assert_eq!(ticket.durable.await, Ok(true));
             }
         }
-        // They may have been in the first request of it; SQS is given up after 5 s.
-        assert!(watch.seconds() < 20.0, "{} s", watch.seconds());
+        // They may have been in the first request of it; SQS is given up after 5 s. From then on nothing delays them.
+        assert!(watch.seconds() < 15.0, "{} s", watch.seconds());
         assert_eq!(stuck.durable.try_recv(), Err(TryRecvError::Empty), "its fate is open");
         let behind = submit(&batcher, 0, 1);
         way.block(None);
