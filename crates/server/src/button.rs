@@ -9,6 +9,7 @@ use game::{
 };
 use ledger::{Read, Span, Write};
 use metrics::{Counter, counter};
+use parking_lot::Mutex;
 use ranks::Ranks;
 use serde::Serialize;
 use store::{Memory, OutboxRow};
@@ -24,6 +25,8 @@ pub struct Button {
     ranks: Option<Arc<Ranks>>,
     live: Arc<Notify>,
     late_announcements: Counter,
+    /// Rounds that were announced late and do not open yet by this process's clock, each with its partition.
+    untold: Mutex<Vec<(u16, Round)>>,
     outcomes: Vec<(&'static str, Counter)>,
 }
 
@@ -66,6 +69,7 @@ impl Button {
             ranks,
             live,
             late_announcements: counter!("buttonparty_late_announcements_total"),
+            untold: Mutex::default(),
             outcomes: OUTCOMES.into_iter().map(outcome).collect(),
         }
     }
@@ -73,6 +77,20 @@ impl Button {
     /// The game for a tool, which only reads commands.
     pub fn offline() -> Self {
         Self::new(Clock::System, None, Arc::default())
+    }
+
+    /// Counts and logs rounds that were announced late. Nothing shows a round before it opens by this process's clock, so
+    /// one that does not, because this clock is slow, is told of by a later commit.
+    fn tell_of_late_rounds(&self, partition: u16, changed: &[KnownRound]) {
+        let late = changed.iter().filter(|known| known.late);
+        let mut untold = self.untold.lock();
+        untold.extend(late.map(|known| (partition, known.round)));
+        let now_ms = self.clock.now_ms();
+        for (partition, round) in untold.extract_if(.., |(_, round)| round.opens_at_ms < now_ms) {
+            let since_opening_ms = now_ms - round.opens_at_ms;
+            warn!(round = round.id, partition, since_opening_ms, "a round was announced late");
+            self.late_announcements.increment(1);
+        }
     }
 
     fn count(&self, outcomes: &[Outcome]) {
@@ -181,18 +199,7 @@ impl Crowd for Button {
         let Span { partition, from, to } = span;
         let ButtonBatch { rows, outcomes } = batch;
         let world = &rows.world;
-        let now_ms = self.clock.now_ms();
-        // By the clock too, so that nothing shows a round before it opens.
-        let late = world.changes.rounds.iter().filter(|known| known.late && known.round.opens_at_ms < now_ms);
-        for KnownRound { round, .. } in late {
-            warn!(
-                round = round.id,
-                partition,
-                late_ms = now_ms - round.opens_at_ms,
-                "a round was announced late"
-            );
-            self.late_announcements.increment(1);
-        }
+        self.tell_of_late_rounds(partition, &world.changes.rounds);
         self.count(&outcomes);
         if let Some(ranks) = &self.ranks {
             let changed = world.changed().map(|(username, player)| Standing::of(username, player)).collect();

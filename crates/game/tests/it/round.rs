@@ -235,7 +235,7 @@ fn a_late_announcement_counts_from_its_position_on() {
          10h+1   | announce 1 10h | announced
          O1      | add            | kept cutoff1=O1+110s",
     );
-    // Wholly late: it is missed by the next command, not before.
+    // After its cutoff, by a journal that does not say when it was stored: it is missed by the next command, not before.
     check(
         "0       | add            | new
          0       | set streak=5   |

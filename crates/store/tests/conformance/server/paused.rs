@@ -26,7 +26,8 @@ async fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
 /// ends it, another writer goes on, and the first is told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_stands_still_is_ended() {
-    let options = Options { idle_in_transaction_ms_max: 300, ..Options::default() };
+    // Long enough for a busy machine to come to the middle of it before the server ends it.
+    let options = Options { idle_in_transaction_ms_max: 3_000, ..Options::default() };
     let fresh = Fresh::with(Backend::Postgres, options).await;
     let paused = fresh.game(1).await;
     let other = Writer::open(&fresh.store).await.unwrap();
