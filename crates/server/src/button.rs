@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::clock::Clock;
 use engine::{Arrived, Crowd, Entry, Refusal};
 use game::{
     Action, Fault, KnownRound, Outcome, PressOutcome, PurchaseOutcome, Round, Stamps, Standing, Username,
@@ -15,8 +16,6 @@ use serde::Serialize;
 use store::{Memory, OutboxRow};
 use tokio::sync::Notify;
 use tracing::warn;
-
-use engine::clock::Clock;
 
 /// The game's side of the handler's loop.
 pub struct Button {
@@ -207,5 +206,38 @@ impl Crowd for Button {
         }
         self.memory.keep(span, rows);
         self.live.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_late_round_is_told_of_once_it_has_opened_by_a_slow_clock_too() {
+        const NOW_MS: i64 = 1_800_000_000_000;
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let clock = Clock::manual(NOW_MS);
+        metrics::with_local_recorder(&recorder, || {
+            let button = Button::new(clock.clone(), None, Arc::default());
+            let round = |id, opens_at_ms| Round::new(id, opens_at_ms, 100_000, 10_000);
+            let (Ok(late), Ok(in_time)) = (round(1, NOW_MS + 2_000), round(2, NOW_MS + 1_000)) else {
+                panic!("these are rounds")
+            };
+            let told = || {
+                let text = recorder.handle().render();
+                text.lines()
+                    .find_map(|line| line.strip_prefix("buttonparty_late_announcements_total ")?.parse().ok())
+            };
+            let known = [(late, true), (in_time, false)].map(|(round, late)| KnownRound { round, late });
+            button.tell_of_late_rounds(0, &known);
+            assert_eq!(told(), Some(0), "nothing shows it before it opens");
+            clock.advance(2_001);
+            button.tell_of_late_rounds(1, &[]);
+            button.tell_of_late_rounds(0, &[]);
+            assert_eq!(told(), Some(1));
+        });
     }
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use engine::batcher::{Batcher, Overloaded, Ticket};
+use engine::clock::Clock;
 use game::{Action, PurchaseId, partition_of};
 use metrics::{Counter, counter};
 use serve::{Auth, BodyRefusals, Caller, Durable, IDEMPOTENCY_KEY, Refused, body, discard, field};
 use utoipa::IntoResponses;
 use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem};
-
-use engine::clock::Clock;
 
 /// What the ingest routes need.
 pub struct Ingest {
