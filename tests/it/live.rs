@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{BY_HAND, Game, alone, beside_others, eventually, now_ms, run, with_auth};
 
-/// How late an opening may be told. Source: the issue and rules.md.
+/// How late the event of an opening may be. Source: docs/api.md, "Live events".
 const TOLD_WITHIN_MS: i64 = 250;
 
 fn time(value: &Value, field: &str) -> i64 {

@@ -19,7 +19,7 @@ const QUICK: [(&str, &str); 5] = [
     ("OPERATOR_TOKEN", "secret-of-operators"),
 ];
 const QUICK_LIT_MS: i64 = 800;
-/// Scores after each of twelve presses in a row. Source: rules.md, "Press".
+/// Scores after each of twelve presses in a row. Source: docs/rules.md, "Press".
 const SCORES: [u64; 12] = [1, 3, 6, 10, 15, 21, 28, 36, 45, 145, 266, 410];
 
 /// Asks to buy; `key` names the purchase. Returns the answer of 202.

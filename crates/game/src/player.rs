@@ -1,5 +1,5 @@
 //! One player: what is kept of them, how rounds are settled for them, and how their commands are judged.
-//! Source: rules.md, "Settling", "Press", "Powerups", "Outcomes", "Late announcement".
+//! Source: docs/rules.md, "Settling", "Press", "Powerups", "Outcomes", "Late announcement".
 
 use crate::bounds::SCORE_MAX;
 use crate::{

@@ -1,4 +1,4 @@
-//! Powerups: kinds, levels, prices and durations. Source: rules.md, "Powerups".
+//! Powerups: kinds, levels, prices and durations. Source: docs/rules.md, "Powerups".
 
 use crate::{Invalid, Reason, bounds::TIME_MS_MAX};
 

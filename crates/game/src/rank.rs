@@ -1,5 +1,5 @@
 //! The leaderboard's order, and the top of one partition as the writer keeps it.
-//! Source: rules.md, "Leaderboard".
+//! Source: docs/rules.md, "Leaderboard".
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Rounds: when a button is lit, for whom until when. Source: rules.md, "Round", "Late announcement".
+//! Rounds: when a button is lit, for whom until when. Source: docs/rules.md, "Round", "Late announcement".
 
 use crate::bounds::{ROUND_ID_MAX, TIME_MS_MAX, WINDOW_MS_MAX};
 use crate::{Effect, Fault, Invalid, Level, Powerup, PowerupKind, Reason};

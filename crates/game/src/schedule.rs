@@ -1,4 +1,4 @@
-//! When the next round opens. Source: rules.md, "Round": each second after the buffer opens with probability
+//! When the next round opens. Source: docs/rules.md, "Round": each second after the buffer opens with probability
 //! 1/odds. Randomness is passed in.
 
 use crate::Round;

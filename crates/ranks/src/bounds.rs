@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How far a partition may be behind the store before ranks are withheld, in milliseconds. Source: rules.md.
+/// How far a partition may be behind the store before ranks are withheld, in milliseconds. Source: docs/rules.md.
 pub(crate) const BEHIND_MS_MAX: i64 = 2_000;
 /// Changes kept while a partition is rebuilt; with more the rebuilding begins anew.
 pub(crate) const WAITING_MAX: usize = 100_000;
