@@ -14,6 +14,8 @@ const SKIPPED: [&str; 3] = ["target", "node_modules", "buttonparty-data"];
 const LINES_MAX: [(&str, usize); 2] = [("README.md", 120), ("ARCHITECTURE.md", 150)];
 /// Most characters in a line of prose; tables and code may be wider.
 const COLUMNS_MAX: usize = 120;
+/// Generated, so nobody wraps its lines.
+const GENERATED: &str = "docs/settings.md";
 /// Begins the reference to a document in a comment of the code. In two parts, so that this line is none.
 const SOURCE: &str = concat!("Source:", " docs/");
 
@@ -110,7 +112,7 @@ fn documents_keep_their_size() {
         let lines = fs::read_to_string(Path::new(ROOT).join(name)).unwrap().lines().count();
         assert!(lines <= lines_max, "{name} has {lines} lines");
     }
-    for (path, document) in files("md") {
+    for (path, document) in files("md").into_iter().filter(|(path, _)| path != Path::new(GENERATED)) {
         let is_wide = |line: &&str| !line.starts_with('|') && line.chars().count() > COLUMNS_MAX;
         let wide: Vec<_> = prose(&document).filter(is_wide).collect();
         assert_eq!(wide, [""; 0], "{}", path.display());
