@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How far the dependencies of a crate are looked through.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,17 +58,22 @@ struct Workspace {
     uses: BTreeMap<String, Vec<String>>,
 }
 
+/// What Cargo says of the workspace, with these options.
+fn metadata(options: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(options)
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 impl Workspace {
     fn read() -> Self {
-        let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--locked", "--offline"])
-            // What other platforms need need not have been downloaded.
-            .args(["--filter-platform", "host-tuple"])
-            .current_dir(ROOT)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        // What other platforms need need not have been downloaded.
+        let metadata = metadata(&["--filter-platform", "host-tuple"]);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let list = |value: &Value| value.as_array().unwrap().clone();
         let packages = list(&metadata["packages"]);
@@ -137,17 +142,18 @@ fn crates_use_only_what_they_may() {
     );
 }
 
+/// The sources in a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.extend(folders.iter().flat_map(|folder| sources(folder)));
+    files
+}
+
 /// The names of the public types and traits in a folder of sources, each with its file.
 fn public_names(folder: &Path, names: &mut BTreeMap<String, Vec<String>>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            public_names(&path, names);
-            continue;
-        }
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            continue;
-        }
+    for path in sources(folder) {
         for line in fs::read_to_string(&path).unwrap().lines() {
             let mut words = line.split_whitespace();
             if words.next() == Some("pub") && matches!(words.next(), Some("struct" | "enum" | "trait")) {
@@ -168,4 +174,25 @@ fn no_two_public_types_have_one_name() {
     assert!(names.contains_key("Ranks") && names["Error"].len() > 1, "{names:?}");
     names.retain(|name, files| files.len() > 1 && !MAY_RECUR.contains(&name.as_str()));
     assert!(names.is_empty(), "{names:#?}");
+}
+
+/// A target with `test = false` is not built for tests, which saves building it twice: a test in it would never run.
+#[test]
+fn no_test_stands_where_none_is_run() {
+    let metadata = metadata(&["--no-deps"]);
+    let targets = metadata["packages"].as_array().unwrap().iter();
+    let targets = targets.flat_map(|package| package["targets"].as_array().unwrap());
+    let untested = targets.filter(|target| target["test"] == false && target["kind"] != json!(["bench"]));
+    let mut looked_at = 0;
+    for target in untested {
+        let root = Path::new(target["src_path"].as_str().unwrap());
+        let is_library = target["kind"] == json!(["lib"]);
+        let files = if is_library { sources(root.parent().unwrap()) } else { vec![root.to_owned()] };
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("test]") && !text.contains("cfg(test"), "{}", file.display());
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 10, "{looked_at}");
 }
