@@ -3,7 +3,7 @@
 #   docker buildx build --platform linux/arm64,linux/amd64 --tag NAME --push .
 # Each platform is compiled as itself, so another one than the machine's own is slow: it is emulated.
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95.0-slim-bookworm AS build
 ARG TARGETPLATFORM
 WORKDIR /src
 COPY . .
