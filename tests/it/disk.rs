@@ -130,11 +130,16 @@ async fn assert_turned_away(game: &Game) {
 }
 
 /// The lines of the log with which the game says that it takes nothing; each names the cause.
-fn assert_log_says(game: &Game, cause: &str) {
-    let log = fs::read_to_string(&game.log).unwrap();
-    let lines: Vec<_> = log.lines().filter(|line| line.contains(NOT_TAKEN)).collect();
-    assert!(!lines.is_empty(), "{log}");
-    for line in lines {
+async fn assert_log_says(game: &Game, cause: &str) {
+    // A line is written after the answer.
+    let log = eventually("the log says it", || async {
+        let log = fs::read_to_string(&game.log).unwrap();
+        // The last one may be half written.
+        let log = log.rsplit_once('\n').map_or("", |(whole, _)| whole).to_owned();
+        log.contains(NOT_TAKEN).then_some(log)
+    })
+    .await;
+    for line in log.lines().filter(|line| line.contains(NOT_TAKEN)) {
         assert!(line.contains(r#""level":"ERROR""#) && line.contains(cause), "{line}");
     }
 }
@@ -223,7 +228,7 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room(#[values("beside i
         .await;
     } else {
         assert_turned_away(&game).await;
-        assert_log_says(&game, "full");
+        assert_log_says(&game, "full").await;
     }
     assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
 
@@ -250,7 +255,7 @@ async fn files_that_may_not_grow_are_answered_with_503_until_they_may() {
     limit_files(&game, &(largest.unwrap() + ROOM_BYTES).to_string());
     fill(&mut phone, "limited").await;
     assert_turned_away(&game).await;
-    assert_log_says(&game, "disk I/O error");
+    assert_log_says(&game, "disk I/O error").await;
     assert_eq!(game.get("/fetch/self?username=before").await.0, 200, "reads go on");
 
     limit_files(&game, "unlimited");
@@ -310,7 +315,7 @@ async fn an_inbox_that_has_used_its_room_is_answered_with_503_until_it_is_emptie
     let mut phone = Address::new(&ingest.url).phone();
     fill(&mut phone, "inbox").await;
     assert_turned_away(&ingest).await;
-    assert_log_says(&ingest, "the inbox is full");
+    assert_log_says(&ingest, "the inbox is full").await;
 
     let handler = Game::start(&place, "handler", &settings).await;
     phone.until_taken("add", &named("afterwards"), None).await;
