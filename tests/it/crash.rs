@@ -16,12 +16,12 @@ use tokio::time::sleep;
 use crate::crowd::{Address, Phone, Sent, assert_kept, counts, kind, named};
 use crate::place::Stack::{self, Embedded, Services};
 use crate::place::{Applied, GAME, INBOX, Place, assert_intact};
-use crate::support::{Game, alone, eventually, now_ms};
+use crate::support::{Game, alone, eventually, full, now_ms};
 
-/// How often the whole process is killed.
-const KILLS: usize = 20;
+/// How often the whole process is killed: wholly, and in short.
+const KILLS: (usize, usize) = (20, 6);
 /// How often the handler alone is killed.
-const HANDLER_KILLS: usize = 15;
+const HANDLER_KILLS: (usize, usize) = (15, 5);
 /// Phones at work at the same time; every fourth of them is of the same kind.
 const PHONES: usize = 32;
 /// Most commands that are taken between a start and the next kill.
@@ -46,7 +46,7 @@ const BAD_KEY: &str = "two words";
 
 #[rstest]
 #[tokio::test]
-async fn what_was_taken_counts_once_through_twenty_kills(#[values(Embedded, Services)] stack: Stack) {
+async fn what_was_taken_counts_once_through_kills(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
     let mut dice = dice();
     let place = Place::quick(stack).await;
@@ -54,7 +54,8 @@ async fn what_was_taken_counts_once_through_twenty_kills(#[values(Embedded, Serv
     let mut game = Game::start(&place, "all", &SETTINGS).await;
     game.open_round().await;
     let load = Load::start(&game);
-    for _ in 0..KILLS {
+    let kills = full(KILLS.0, KILLS.1);
+    for _ in 0..kills {
         load.work(&mut dice).await;
         game.kill().await;
         assert_intact_as_left(&place).await;
@@ -66,7 +67,7 @@ async fn what_was_taken_counts_once_through_twenty_kills(#[values(Embedded, Serv
     assert!(game.stop().await.success());
     let counts = counts(&sent);
     println!("{counts:?}");
-    assert!(counts["no answer"] >= KILLS, "each kill hit somebody: {counts:?}");
+    assert!(counts["no answer"] >= kills, "each kill hit somebody: {counts:?}");
     assert_settled(&place, &sent, points).await;
 }
 
@@ -81,7 +82,7 @@ async fn a_handler_that_is_killed_loses_and_doubles_nothing(#[values(Embedded, S
     let mut handler = Game::start(&place, "handler", &SETTINGS).await;
     game.open_round().await;
     let load = Load::start(&game);
-    for _ in 0..HANDLER_KILLS {
+    for _ in 0..full(HANDLER_KILLS.0, HANDLER_KILLS.1) {
         load.work(&mut dice).await;
         handler.kill().await;
         handler = Game::start(&place, "handler", &SETTINGS).await;

@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use crate::crowd::{Address, Phone, Sent, assert_kept, counts, named};
 use crate::live::listener::Listener;
 use crate::place::{Place, Stack};
-use crate::support::{BY_HAND, Game, alone, beside_others, eventually, now_ms, with_auth};
+use crate::support::{BY_HAND, Game, alone, beside_others, eventually, full, now_ms, with_auth};
 
 const PARTITIONS: u16 = 8;
-/// How often a handler is killed, or made to stand still.
-const TURNS: usize = 3;
+/// How often a handler is killed, or made to stand still: wholly, and in short.
+const TURNS: (usize, usize) = (3, 1);
 /// Phones at work at the same time; every other one is at the other ingest node.
 const PHONES: usize = 12;
 /// What the names of players begin with that join to see whether a partition goes on.
@@ -154,7 +154,7 @@ async fn a_killed_handlers_partitions_are_taken_over_within_the_visibility() {
     for handler in &fleet.handlers {
         eventually("both have a share", || async { (applied_by(handler).await > 0.0).then_some(()) }).await;
     }
-    for turn in 0..TURNS {
+    for turn in 0..full(TURNS.0, TURNS.1) {
         let next = Game::start(&fleet.place, "handler", &settings()).await;
         let other = std::mem::replace(&mut fleet.handlers[turn % 2], next);
         other.kill().await;
@@ -173,7 +173,7 @@ async fn a_handler_that_stood_still_beyond_its_visibility_applies_nothing_twice(
     let fleet = Fleet::start().await;
     fleet.ingest[0].open_round().await;
     let load = Load::start(&fleet);
-    for turn in 0..TURNS {
+    for turn in 0..full(TURNS.0, TURNS.1) {
         load.work().await;
         let handler = &fleet.handlers[turn % 2];
         let still_ms = now_ms();

@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
-use crate::support::{BY_HAND, Game, alone, with_auth};
+use crate::support::{BY_HAND, Game, alone, full, with_auth};
 
 /// So many players of a phone join before it looks whether they are there: a heap of work, but not one that grows.
 const UNSEEN_MAX: usize = 8;
@@ -35,7 +35,7 @@ async fn a_stall_under_load_stops_nothing_for_good(#[values(Embedded, Services)]
         added
     });
     let stalls = async {
-        for stall in 0..8 {
+        for stall in 0..full(8, 3) {
             let username = format!("between-{stall}");
             game.add(&username).await;
             game.signal("STOP");

@@ -41,6 +41,14 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     tool
 }
 
+/// How long or how large a test is: `FULL=1 .ci/test` takes the whole, which lasts for minutes, everybody else the short
+/// form of the same.
+pub(crate) fn full<T>(whole: T, short: T) -> T {
+    #[expect(clippy::disallowed_methods, reason = "whoever starts the tests says how long they may last")]
+    let is_full = std::env::var_os("FULL").is_some_and(|value| value == "1");
+    if is_full { whole } else { short }
+}
+
 static LOAD: OnceLock<RwLock<()>> = OnceLock::new();
 
 /// Held by tests that a busy machine would disturb: those that keep it busy wait for them.
