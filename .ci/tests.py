@@ -7,7 +7,7 @@ threads. The tests that keep the machine busy stand in tests/it/alone.txt; they 
 beside them.
 
   --quick            only the tests of the packages that need no server
-  --beside COMMAND   runs this command at idle priority beside the first tests; its failure is a failure of the run
+  --beside COMMAND   runs this command at idle priority beside the tests; its failure is a failure of the run
 """
 
 import argparse
@@ -103,7 +103,7 @@ def build():
 
 def beside(command):
     since = time.monotonic()
-    # Only what the tests leave of the processors.
+    # Only what the tests leave of the processors: any other process that can run goes first.
     done = subprocess.run(["chrt", "--idle", "0", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     say(done.stdout.rstrip())
     lasted(shlex.join(command), since)
@@ -139,18 +139,17 @@ def all_tests(binaries, command):
 
     since = time.monotonic()
     with ThreadPoolExecutor() as pool:
-        lanes = [pool.submit(run, lane) for lane in (largest, others)]
         lints = [pool.submit(beside, command)] if command else []
-        for lane in lanes:
+        for lane in [pool.submit(run, lane) for lane in (largest, others)]:
             lane.result()
         lasted("tests beside each other", since)
+        since = time.monotonic()
+        for binary, tests in last:
+            binary.run(tests, 1)
+        lasted("tests alone", since)
         for lane in lints:
             lane.result()
     documentation()
-    since = time.monotonic()
-    for binary, tests in last:
-        binary.run(tests, 1)
-    lasted("tests alone", since)
 
 
 def report(binaries):
