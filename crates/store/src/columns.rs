@@ -39,6 +39,22 @@ impl DerefMut for Columns<'_> {
     }
 }
 
+/// A value that is read from the next column by its type.
+pub(crate) trait Column<'r>: Sized {
+    fn read(columns: &mut Columns<'r>) -> Result<Self, Error>;
+}
+
+macro_rules! column {
+    ($($value:ty: $method:ident),+) => {$(
+        impl<'r> Column<'r> for $value {
+            fn read(columns: &mut Columns<'r>) -> Result<Self, Error> {
+                columns.$method()
+            }
+        }
+    )+};
+}
+column!(&'r str: text, Option<&'r str>: opt_text, i64: int, Option<i64>: opt_int, i16: small, Option<i16>: opt_small);
+
 impl Columns<'_> {
     pub(crate) fn username(&mut self) -> Result<Username, Error> {
         valid(Username::new(self.text()?))

@@ -5,8 +5,8 @@ use ledger::postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Postgres};
 
-use super::player::{self, player_columns};
 use crate::columns::Columns;
+use crate::player::{PlayerRow, columns};
 use crate::state::Table;
 use crate::{Error, Identity, JournalEntry, Position, State};
 use ledger::postgres::Pool;
@@ -56,9 +56,9 @@ impl Audit {
 
     pub(crate) async fn state(&mut self) -> Result<State, Error> {
         let mut state = State::default();
-        const PLAYERS: &str = concat!("SELECT ", player_columns!(), ", p.partition FROM players AS p");
+        const PLAYERS: &str = concat!("SELECT ", columns!(selected), ", p.partition FROM players AS p");
         self.each(PLAYERS, |columns| {
-            let (username, player) = player::read(columns)?;
+            let (username, player) = PlayerRow::read(columns)?.player()?;
             state.players.insert((columns.small()?, username), player);
             Ok(())
         })

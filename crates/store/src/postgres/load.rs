@@ -6,9 +6,9 @@ use futures_util::TryStreamExt as _;
 use game::{Player, PurchaseId, PurchaseOutcome, Rounds, Username};
 use sqlx::PgConnection;
 
-use super::player::{self, player_columns};
 use crate::Error;
 use crate::columns::{self, Columns};
+use crate::player::{PlayerRow, columns};
 
 pub(crate) async fn rounds(connection: &mut PgConnection, partition: u16) -> Result<Rounds, Error> {
     let rows =
@@ -28,14 +28,14 @@ pub(crate) async fn players(
     }
     const PLAYERS: &str = concat!(
         "SELECT ",
-        player_columns!(),
+        columns!(selected),
         " FROM unnest($2::text[]) AS r (username), LATERAL
         (SELECT * FROM players AS p WHERE p.partition = $1 AND p.username = r.username OFFSET 0) AS p"
     );
     let usernames: Vec<&str> = usernames.iter().map(Username::as_str).collect();
     let mut rows = sqlx::query(PLAYERS).bind(i32::from(partition)).bind(usernames).fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        let (username, player) = player::read(&mut Columns::from(&row))?;
+        let (username, player) = PlayerRow::read(&mut Columns::from(&row))?.player()?;
         found.insert(username, player);
     }
     Ok(found)

@@ -7,8 +7,8 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::Database;
 use super::audit::Audit;
-use super::player::{self, player_columns};
 use crate::columns::Columns;
+use crate::player::{PlayerRow, columns};
 use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, board, view};
 use ledger::postgres::{Pool, release};
 
@@ -36,7 +36,7 @@ impl Reader {
         // One statement sees one moment, and is one trip. Only the rounds that the player has not settled are read.
         const VIEW: &str = concat!(
             "SELECT ",
-            player_columns!(),
+            columns!(selected),
             ", (SELECT coalesce(json_agg(json_build_array(id, opens_at_ms, window_ms, grace_ms, late) ORDER BY id),
                 '[]')::text FROM rounds WHERE partition = p.partition AND id > p.settled_round),
                (SELECT coalesce(json_agg(json_build_array(partition, inbox, sequence, applied_through_ms)
@@ -48,7 +48,7 @@ impl Reader {
         let view = sqlx::query(VIEW).bind(i32::from(partition)).bind(username.as_str()).bind(now_ms);
         let Some(row) = self.pool.fetch_optional(view).await? else { return Ok(None) };
         let mut columns = Columns::from(&row);
-        let (username, player) = player::read(&mut columns)?;
+        let (username, player) = PlayerRow::read(&mut columns)?.player()?;
         Ok(Some(view::read(&username, &player, partition, &mut columns)?))
     }
 
