@@ -26,5 +26,5 @@ pub use error::{Error, Kind};
 #[cfg(feature = "faults")]
 pub use faults::{Faults, Injected};
 pub use front::Ledger;
-pub use json::{Row, Rows, texts};
+pub use json::json_rows;
 pub use types::{Committed, Identity, JournalEntry, JournalRow, Options, Position, Span};

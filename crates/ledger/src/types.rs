@@ -102,13 +102,6 @@ pub struct JournalRow<'a> {
     pub buried: &'a [u32],
 }
 
-impl JournalRow<'_> {
-    /// The indices as a JSON array: Rust's way of showing numbers is JSON's.
-    pub(crate) fn buried_text(&self) -> String {
-        format!("{:?}", self.buried)
-    }
-}
-
 /// One message of the journal, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {

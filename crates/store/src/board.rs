@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use game::bounds::TOP_STORED_MAX;
 use game::{DisplayName, Standing, Top, Username, World, merge_tops};
 
-use ledger::Rows;
+use ledger::json_rows;
 
 use crate::columns::valid;
 use crate::{Error, TopEntry, TopRow};
@@ -59,7 +59,7 @@ impl Board {
     }
 
     /// The text of the new snapshot, if it is another one than before. `read` are the names of the nameless.
-    pub(crate) fn store(&mut self, world: &World, mut read: Names) -> Option<String> {
+    pub(crate) fn store(&mut self, world: &World, mut read: Names) -> Result<Option<String>, Error> {
         let known = self.stored.iter().map(|entry| (entry.standing.username.clone(), entry.name.clone()));
         read.extend(known);
         let entry = |standing: &Standing| {
@@ -71,10 +71,10 @@ impl Board {
         };
         let stored: Vec<TopEntry> = self.top.stored().map(entry).collect();
         if stored == self.stored {
-            return None;
+            return Ok(None);
         }
         self.stored = stored;
-        Some(text(&self.stored))
+        Ok(Some(text(&self.stored)?))
     }
 }
 
@@ -89,17 +89,12 @@ pub(crate) fn merge(snapshots: &[impl AsRef<str>], limit: usize) -> Result<Vec<T
     Ok(merged.map(row).collect())
 }
 
-fn text(entries: &[TopEntry]) -> String {
-    let mut rows = Rows::new();
-    for TopEntry { standing, name } in entries {
-        rows.row()
-            .int(standing.score.cast_signed())
-            .int(standing.reached_at_ms)
-            .text(standing.username.as_str())
-            .opt_text(name.as_ref().map(|name| name.as_str()))
-            .end();
-    }
-    rows.finish()
+fn text(entries: &[TopEntry]) -> Result<String, Error> {
+    let rows =
+        entries.iter().map(|TopEntry { standing: Standing { score, reached_at_ms, username }, name }| {
+            (score, reached_at_ms, username.as_str(), name.as_ref().map(DisplayName::as_str))
+        });
+    json_rows(&rows.collect::<Vec<_>>())
 }
 
 /// A snapshot from its text.

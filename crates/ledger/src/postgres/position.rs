@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::{Columns, Error, JournalEntry, JournalRow, Position, Span, sequence_text};
+use crate::{Columns, Error, JournalEntry, JournalRow, Position, Span, json_rows, sequence_text};
 
 /// Where a partition stands, and its mark.
 pub(crate) async fn position(
@@ -38,13 +38,14 @@ pub(crate) async fn write_journal(
 ) -> Result<(), Error> {
     const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, stored_at_ms, body, buried)
         SELECT $1, $2, r.* FROM unnest($3::text[], $4::int8[], $5::bytea[], $6::text[]) AS r";
+    let buried: Result<Vec<String>, Error> = entries.iter().map(|entry| json_rows(entry.buried)).collect();
     sqlx::query(JOURNAL)
         .bind(i32::from(span.partition))
         .bind(i64::from(span.to.inbox))
         .bind(entries.iter().map(|entry| sequence_text(entry.sequence)).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.stored_at_ms).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.body.as_bytes()).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.buried_text()).collect::<Vec<_>>())
+        .bind(buried?)
         .execute(connection)
         .await?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use crate::{Columns, Error, JournalEntry, JournalRow, Position, Rows, Span, sequence_text};
+use crate::{Columns, Error, JournalEntry, JournalRow, Position, Span, json_rows, sequence_text};
 
 /// Where a partition stands, and its mark.
 pub(crate) async fn position(
@@ -38,17 +38,11 @@ pub(crate) async fn write_journal(
 ) -> Result<(), Error> {
     const JOURNAL: &str = "INSERT INTO journal (partition, inbox, sequence, stored_at_ms, body, buried)
         SELECT ?1, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?2)";
-    let mut rows = Rows::new();
-    for entry in entries {
-        rows.row()
-            .int(span.to.inbox.into())
-            .text(&sequence_text(entry.sequence))
-            .int(entry.stored_at_ms)
-            .text(entry.body)
-            .text(&entry.buried_text())
-            .end();
+    let mut rows = Vec::with_capacity(entries.len());
+    for JournalRow { sequence, stored_at_ms, body, buried } in entries {
+        rows.push((span.to.inbox, sequence_text(*sequence), stored_at_ms, body, json_rows(buried)?));
     }
-    sqlx::query(JOURNAL).bind(span.partition).bind(rows.finish()).execute(connection).await?;
+    sqlx::query(JOURNAL).bind(span.partition).bind(json_rows(&rows)?).execute(connection).await?;
     Ok(())
 }
 

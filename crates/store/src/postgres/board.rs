@@ -34,7 +34,7 @@ pub(crate) async fn update(
         None => Board::new(scan(connection, partition).await?),
     };
     let names = read_names(connection, partition, &board.nameless(world)).await?;
-    if let Some(snapshot) = board.store(world, names) {
+    if let Some(snapshot) = board.store(world, names)? {
         store(connection, partition, &snapshot).await?;
     }
     Ok(Some(board))
@@ -45,7 +45,7 @@ pub(crate) async fn make(connection: &mut PgConnection, partition: u16) -> Resul
     let nobody = World::default();
     let mut board = Board::new(scan(connection, partition).await?);
     let names = read_names(connection, partition, &board.nameless(&nobody)).await?;
-    match board.store(&nobody, names) {
+    match board.store(&nobody, names)? {
         Some(snapshot) => store(connection, partition, &snapshot).await,
         None => Ok(()),
     }

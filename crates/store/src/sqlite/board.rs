@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt as _;
 use game::bounds::TOP_KEPT_MAX;
 use game::{Standing, World};
-use ledger::texts;
+use ledger::json_rows;
 use sqlx::SqliteConnection;
 
 use crate::Error;
@@ -35,7 +35,7 @@ pub(crate) async fn update(
         None => Board::new(scan(connection, partition).await?),
     };
     let names = read_names(connection, partition, &board.nameless(world)).await?;
-    if let Some(snapshot) = board.store(world, names) {
+    if let Some(snapshot) = board.store(world, names)? {
         store(connection, partition, &snapshot).await?;
     }
     Ok(Some(board))
@@ -46,7 +46,7 @@ pub(crate) async fn make(connection: &mut SqliteConnection, partition: u16) -> R
     let nobody = World::default();
     let mut board = Board::new(scan(connection, partition).await?);
     let names = read_names(connection, partition, &board.nameless(&nobody)).await?;
-    match board.store(&nobody, names) {
+    match board.store(&nobody, names)? {
         Some(snapshot) => store(connection, partition, &snapshot).await,
         None => Ok(()),
     }
@@ -94,7 +94,7 @@ async fn read_names(
     }
     const NAMES: &str = "SELECT p.username, p.name FROM json_each(?2) AS k CROSS JOIN players AS p
         ON p.partition = ?1 AND p.username = k.value";
-    let usernames = texts(usernames.iter().copied());
+    let usernames = json_rows(usernames)?;
     for row in sqlx::query(NAMES).bind(partition).bind(usernames).fetch_all(connection).await? {
         let mut columns = Columns::from(&row);
         names.insert(columns.username()?, columns.name()?);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::TryStreamExt as _;
 use game::{Player, PurchaseId, PurchaseOutcome, Rounds, Username};
-use ledger::{Rows, texts};
+use ledger::json_rows;
 use sqlx::SqliteConnection;
 
 use super::player::{self, player_json};
@@ -32,8 +32,8 @@ pub(crate) async fn players(
         player_json!(),
         " FROM json_each(?2) AS k CROSS JOIN players AS p ON p.partition = ?1 AND p.username = k.value"
     );
-    let usernames = texts(usernames.iter().map(Username::as_str));
-    let mut rows = sqlx::query(PLAYERS).bind(partition).bind(usernames).fetch(connection);
+    let usernames: Vec<&str> = usernames.iter().map(Username::as_str).collect();
+    let mut rows = sqlx::query(PLAYERS).bind(partition).bind(json_rows(&usernames)?).fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let (username, player) = player::read(Columns::from(&row).text()?)?;
         found.insert(username, player);
@@ -53,11 +53,9 @@ pub(crate) async fn purchases(
     const PURCHASES: &str =
         "SELECT p.username, p.id, p.outcome FROM json_each(?2) AS k CROSS JOIN purchases AS p
         ON p.partition = ?1 AND p.username = k.value->>0 AND p.id = k.value->>1";
-    let mut keys = Rows::new();
-    for (username, id) in purchases {
-        keys.row().text(username.as_str()).text(id.as_str()).end();
-    }
-    for row in sqlx::query(PURCHASES).bind(partition).bind(keys.finish()).fetch_all(connection).await? {
+    let keys: Vec<(&str, &str)> =
+        purchases.iter().map(|(username, id)| (username.as_str(), id.as_str())).collect();
+    for row in sqlx::query(PURCHASES).bind(partition).bind(json_rows(&keys)?).fetch_all(connection).await? {
         let mut columns = Columns::from(&row);
         let key = (columns.username()?, columns.purchase_id()?);
         known.insert(key, columns.purchase_outcome()?);

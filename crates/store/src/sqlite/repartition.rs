@@ -1,6 +1,6 @@
 //! Another number of partitions: what is asked before, and the rows that move.
 
-use ledger::Rows;
+use ledger::json_rows;
 use sqlx::SqliteConnection;
 
 use crate::Error;
@@ -51,13 +51,13 @@ pub(crate) async fn deal_players(
     loop {
         let page = sqlx::query_scalar(players).bind(partition).bind(&after).bind(ROWS_AT_ONCE);
         let usernames: Vec<String> = page.fetch_all(&mut *connection).await?;
-        let mut moved = Rows::new();
+        let mut moved = Vec::new();
         for username in &usernames {
             if let Some(to) = elsewhere(username, partition, partitions) {
-                moved.row().int(partition.into()).text(username).int(to.into()).end();
+                moved.push((partition, username, to));
             }
         }
-        let moved = moved.finish();
+        let moved = json_rows(&moved)?;
         for statement in MOVES {
             sqlx::query(statement).bind(&moved).execute(&mut *connection).await?;
         }
@@ -75,13 +75,13 @@ pub(crate) async fn deal_devices(connection: &mut SqliteConnection, partitions: 
     loop {
         let page = sqlx::query_as(devices).bind(&after).bind(ROWS_AT_ONCE);
         let owners: Vec<(String, String, u16)> = page.fetch_all(&mut *connection).await?;
-        let mut moved = Rows::new();
+        let mut moved = Vec::new();
         for (token, username, partition) in &owners {
             if let Some(to) = elsewhere(username, *partition, partitions) {
-                moved.row().text(token).int(to.into()).end();
+                moved.push((token, to));
             }
         }
-        sqlx::query(MOVE).bind(moved.finish()).execute(&mut *connection).await?;
+        sqlx::query(MOVE).bind(json_rows(&moved)?).execute(&mut *connection).await?;
         let Some((last, ..)) = owners.into_iter().last() else { return Ok(()) };
         after = last;
     }

@@ -1,7 +1,8 @@
 //! Writing a batch: one statement for each table that it touches.
 
-use game::{KnownRound, World};
-use ledger::Rows;
+use game::{KnownRound, Platform, World};
+use ledger::json_rows;
+use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::player;
@@ -18,10 +19,8 @@ pub(crate) async fn save(
 
     const PURCHASES: &str = "INSERT INTO purchases (partition, username, id, outcome)
         SELECT ?1, value->>0, value->>1, value->>2 FROM json_each(?2)";
-    let mut rows = Rows::new();
-    for ((username, id), outcome) in &world.changes.purchases {
-        rows.row().text(username.as_str()).text(id.as_str()).text(outcome.code()).end();
-    }
+    let rows = world.changes.purchases.iter();
+    let rows = rows.map(|((username, id), outcome)| (username.as_str(), id.as_str(), outcome.code()));
     write(connection, PURCHASES, partition, rows).await?;
 
     // The rows that partitions share: in token order, so that two writers never wait for each other in a ring.
@@ -30,38 +29,23 @@ pub(crate) async fn save(
         ON CONFLICT (token) DO UPDATE SET partition = excluded.partition, username = excluded.username,
             platform = excluded.platform, arrived_at_ms = excluded.arrived_at_ms
         WHERE (excluded.arrived_at_ms, excluded.username) >= (devices.arrived_at_ms, devices.username)";
-    let mut rows = Rows::new();
-    for (token, device) in &world.changes.devices {
-        rows.row()
-            .text(token.as_str())
-            .text(device.username.as_str())
-            .opt_text(device.platform.map(|platform| platform.code()))
-            .int(device.arrived_at_ms)
-            .end();
-    }
+    let rows = world.changes.devices.iter().map(|(token, device)| {
+        let platform = device.platform.map(Platform::code);
+        (token.as_str(), device.username.as_str(), platform, device.arrived_at_ms)
+    });
     write(connection, DEVICES, partition, rows).await?;
 
     const ROUNDS: &str = "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms, late)
         SELECT ?1, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?2)";
-    let mut rows = Rows::new();
-    for KnownRound { round, late } in &world.changes.rounds {
-        rows.row()
-            .int(round.id.cast_signed())
-            .int(round.opens_at_ms)
-            .int(round.window_ms)
-            .int(round.grace_ms)
-            .int((*late).into())
-            .end();
-    }
+    let rows = world.changes.rounds.iter().map(|KnownRound { round, late }| {
+        (round.id.cast_signed(), round.opens_at_ms, round.window_ms, round.grace_ms, u8::from(*late))
+    });
     write(connection, ROUNDS, partition, rows).await?;
 
     const OUTBOX: &str = "INSERT INTO outbox (partition, topic, payload, due_at_ms, expires_at_ms)
         SELECT ?1, value->>0, value->>1, value->>2, value->>3 FROM json_each(?2) WHERE true
         ON CONFLICT (partition, topic) DO NOTHING";
-    let mut rows = Rows::new();
-    for row in outbox {
-        rows.row().text(&row.topic).text(&row.payload).int(row.due_at_ms).int(row.expires_at_ms).end();
-    }
+    let rows = outbox.iter().map(|row| (&row.topic, &row.payload, row.due_at_ms, row.expires_at_ms));
     write(connection, OUTBOX, partition, rows).await
 }
 
@@ -70,10 +54,11 @@ async fn write(
     connection: &mut SqliteConnection,
     statement: &'static str,
     partition: u16,
-    rows: Rows,
+    rows: impl Iterator<Item = impl Serialize>,
 ) -> Result<(), Error> {
+    let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
-        sqlx::query(statement).bind(partition).bind(rows.finish()).execute(connection).await?;
+        sqlx::query(statement).bind(partition).bind(json_rows(&rows)?).execute(connection).await?;
     }
     Ok(())
 }
