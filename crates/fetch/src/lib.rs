@@ -7,4 +7,4 @@ pub mod lambda;
 mod problem;
 mod routes;
 
-pub use routes::{FetchState, ReadRefusals, board_rows, routes};
+pub use routes::{FetchState, ReadRefusals, routes, top_rows};

@@ -17,9 +17,9 @@ use wire::{
 
 use crate::problem::store_failed;
 
-/// Everybody sees the same board, which changes all the time while a round is lit: a cache in front may answer those
-/// who ask within the same second.
-const BOARD_KEPT: Headers = [(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"))];
+/// A cache in front may keep the top for a second: it is the same for everybody, and changes all the time while a round
+/// is lit.
+const TOP_CACHED: Headers = [(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"))];
 
 type Headers = [(HeaderName, HeaderValue); 1];
 
@@ -102,15 +102,15 @@ async fn fetch_lb(
     RawQuery(query): RawQuery,
 ) -> Result<(Headers, Json<Vec<BoardRow>>), Refused> {
     let limit = wire::limit(query.as_deref())?;
-    let rows = board_rows(&state.reader, limit).await.map_err(|error| store_failed(&error))?;
-    Ok((BOARD_KEPT, Json(rows)))
+    let rows = top_rows(&state.reader, limit).await.map_err(|error| store_failed(&error))?;
+    Ok((TOP_CACHED, Json(rows)))
 }
 
-/// The first rows of the board, as they are sent.
+/// The best `limit` players, as clients get them.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn board_rows(reader: &Reader, limit: usize) -> Result<Vec<BoardRow>, store::Error> {
+pub async fn top_rows(reader: &Reader, limit: usize) -> Result<Vec<BoardRow>, store::Error> {
     let rows = reader.top(limit).await?;
     let row = |row: store::TopRow| BoardRow {
         rank: row.rank,

@@ -52,6 +52,16 @@ pub enum Session<'c> {
     Sqlite(&'c mut SqliteConnection),
 }
 
+impl Session<'_> {
+    /// The same connection, for one of several statements.
+    pub fn reborrow(&mut self) -> Session<'_> {
+        match self {
+            Self::Postgres(connection) => Session::Postgres(connection),
+            Self::Sqlite(connection) => Session::Sqlite(connection),
+        }
+    }
+}
+
 /// How a transaction begins.
 #[derive(Debug, Clone, Copy)]
 enum Begin {

@@ -78,7 +78,7 @@ mod tests {
         let mut lag = Lag::default();
         lag.observe(at(1), at(1), NOW_MS + HOUR_MS);
         lag.observe(at(1), at(2), NOW_MS + HOUR_MS + 1);
-        // The clock is right again, and the board still lacks what it lacked.
+        // The clock is right again, and the ranks still lack what they lacked.
         assert!(lag.hides(at(1), at(2), NOW_MS), "it is not known since when");
         lag.observe(at(1), at(2), NOW_MS);
         assert!(!lag.is_overdue(NOW_MS + BEHIND_MS_MAX));

@@ -8,8 +8,8 @@ use game::{PurchaseId, Rounds, Username, World};
 use ledger::{Error, Position, Read, Span, Write};
 
 use crate::OutboxRow;
-use crate::board::Board;
 use crate::session::each;
+use crate::top::{self, PartitionTop};
 
 /// What a batch works on.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Batch {
     /// The players, purchases and rounds that were asked for, as far as they exist; and what became of them.
     pub world: World,
     /// The top of the partition; `None` until a player changes.
-    board: Option<Board>,
+    top: Option<PartitionTop>,
 }
 
 /// What is remembered of a partition: true as long as the partition stands where it did.
@@ -25,7 +25,7 @@ pub struct Batch {
 struct Remembered {
     position: Position,
     rounds: Arc<Rounds>,
-    board: Option<Board>,
+    top: Option<PartitionTop>,
 }
 
 /// What a handler remembers of all partitions, so that it need not be read again for each batch: the rounds and the
@@ -45,22 +45,19 @@ impl Memory {
         purchases: &[(Username, PurchaseId)],
     ) -> Result<Batch, Error> {
         let partition = read.partition();
-        let (rounds, board) = match self.take(partition, read.position()) {
-            Some(Remembered { rounds, board, .. }) => (rounds, board),
+        let (rounds, top) = match self.take(partition, read.position()) {
+            Some(Remembered { rounds, top, .. }) => (rounds, top),
             None => (Arc::new(each!(read.session(), load::rounds(partition))?), None),
         };
         let players = each!(read.session(), load::players(partition, usernames))?;
         let purchases = each!(read.session(), load::purchases(partition, purchases))?;
         let applied_through_ms = read.mark();
-        Ok(Batch {
-            world: World { rounds, applied_through_ms, players, purchases, ..World::default() },
-            board,
-        })
+        Ok(Batch { world: World { rounds, applied_through_ms, players, purchases, ..World::default() }, top })
     }
 
     /// Keeps what was learnt by a batch that is durable.
     pub fn keep(&self, span: Span, batch: Batch) {
-        let remembered = Remembered { position: span.to, rounds: batch.world.rounds, board: batch.board };
+        let remembered = Remembered { position: span.to, rounds: batch.world.rounds, top: batch.top };
         self.lock().insert(span.partition, remembered);
     }
 
@@ -81,7 +78,7 @@ pub async fn save(write: &mut Write<'_>, batch: &mut Batch, outbox: &[OutboxRow]
     let partition = write.span().partition;
     let world = &batch.world;
     each!(write.session(), save::save(partition, world, outbox))?;
-    let board = batch.board.take();
-    batch.board = each!(write.session(), board::update(partition, board, world))?;
+    let top = batch.top.take();
+    batch.top = top::update(write.session(), partition, top, world).await?;
     Ok(())
 }

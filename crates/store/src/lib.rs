@@ -12,7 +12,6 @@
 
 mod backend;
 mod batch;
-mod board;
 mod columns;
 mod outbox;
 mod player;
@@ -26,6 +25,7 @@ mod session;
 mod sqlite;
 mod state;
 mod store;
+mod top;
 mod types;
 mod view;
 

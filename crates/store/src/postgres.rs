@@ -1,7 +1,6 @@
 //! The store in PostgreSQL, 15 or newer: several writers at a time, each on other partitions; every commit durable.
 
 mod audit;
-pub(crate) mod board;
 pub(crate) mod load;
 mod migrate;
 mod outbox;
@@ -11,6 +10,7 @@ pub(crate) mod repartition;
 mod roles;
 pub(crate) mod save;
 mod schedule;
+pub(crate) mod top;
 
 use std::fmt;
 use std::str::FromStr as _;

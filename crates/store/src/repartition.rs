@@ -6,6 +6,7 @@ use ledger::{Error, Identity, Ledger, Repartition};
 
 use crate::columns::Columns;
 use crate::session::each;
+use crate::top;
 
 /// Players or devices that are read and moved at a time.
 pub(crate) const ROWS_AT_ONCE: u16 = 4_096;
@@ -65,9 +66,9 @@ async fn deal(repartition: &mut Repartition<'_>) -> Result<(), Error> {
         each!(repartition.session(), repartition::deal_players(partition, next))?;
     }
     each!(repartition.session(), repartition::deal_devices(next))?;
-    each!(repartition.session(), board::clear())?;
+    each!(repartition.session(), top::clear())?;
     for partition in 0..next {
-        each!(repartition.session(), board::make(partition))?;
+        top::make(repartition.session(), partition).await?;
     }
     Ok(())
 }

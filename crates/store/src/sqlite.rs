@@ -1,7 +1,6 @@
 //! The store in an SQLite file: one writer at a time, readers beside it (write-ahead log), every commit synced.
 
 mod audit;
-pub(crate) mod board;
 pub(crate) mod load;
 mod migrate;
 mod outbox;
@@ -13,6 +12,7 @@ pub(crate) mod save;
 mod schedule;
 #[cfg(test)]
 mod tests;
+pub(crate) mod top;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

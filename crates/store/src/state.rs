@@ -8,7 +8,7 @@ use game::bounds::TOP_STORED_MAX;
 use game::{Device, KnownRound, Player, PurchaseId, PurchaseOutcome, Standing, Token, Username, World};
 
 use crate::columns::Columns;
-use crate::{Error, TopEntry, board};
+use crate::{Error, TopEntry, top};
 
 /// The tables that follow from the journal, each in the order of its key. The number in a key is the partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct State {
     /// Up to when each partition has applied everything that arrived, Unix milliseconds.
     pub applied_through_ms: BTreeMap<u16, i64>,
     /// The stored top of each partition that has players.
-    pub boards: BTreeMap<u16, Vec<TopEntry>>,
+    pub tops: BTreeMap<u16, Vec<TopEntry>>,
 }
 
 /// A table of [`State`] whose rows both backends select alike; the players' are not among them.
@@ -34,13 +34,13 @@ pub(crate) enum Table {
     Devices,
     Rounds,
     Partitions,
-    Board,
+    Tops,
 }
 
 impl Table {
     /// All of them.
     pub(crate) const ALL: [Self; 5] =
-        [Self::Purchases, Self::Devices, Self::Rounds, Self::Partitions, Self::Board];
+        [Self::Purchases, Self::Devices, Self::Rounds, Self::Partitions, Self::Tops];
 
     /// The statement whose rows [`State::add_row`] takes.
     pub(crate) fn select(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Table {
             Self::Devices => "SELECT token, partition, arrived_at_ms, username, platform FROM devices",
             Self::Rounds => "SELECT partition, id, opens_at_ms, window_ms, grace_ms, late FROM rounds",
             Self::Partitions => "SELECT partition, applied_through_ms FROM partitions",
-            Self::Board => "SELECT partition, snapshot FROM board",
+            Self::Tops => "SELECT partition, snapshot FROM board",
         }
     }
 }
@@ -99,7 +99,7 @@ impl State {
             self.rounds.insert((partition, known.round.id), *known);
         }
         self.applied_through_ms.insert(partition, world.applied_through_ms);
-        let mut board: Vec<TopEntry> = world
+        let mut top: Vec<TopEntry> = world
             .players
             .iter()
             .map(|(username, player)| TopEntry {
@@ -107,10 +107,10 @@ impl State {
                 name: player.name.clone(),
             })
             .collect();
-        board.sort_by(|a, b| a.standing.cmp(&b.standing));
-        board.truncate(TOP_STORED_MAX);
-        if !board.is_empty() {
-            self.boards.insert(partition, board);
+        top.sort_by(|a, b| a.standing.cmp(&b.standing));
+        top.truncate(TOP_STORED_MAX);
+        if !top.is_empty() {
+            self.tops.insert(partition, top);
         }
     }
 
@@ -132,8 +132,8 @@ impl State {
             Table::Partitions => {
                 self.applied_through_ms.insert(columns.small()?, columns.int()?);
             }
-            Table::Board => {
-                self.boards.insert(columns.small()?, board::parse(columns.text()?)?);
+            Table::Tops => {
+                self.tops.insert(columns.small()?, top::parse(columns.text()?)?);
             }
         }
         Ok(())
@@ -147,7 +147,7 @@ impl State {
             digest("devices", &self.devices),
             digest("rounds", &self.rounds),
             digest("partitions", &self.applied_through_ms),
-            digest("board", &self.boards),
+            digest("board", &self.tops),
         ]
     }
 
@@ -160,7 +160,7 @@ impl State {
         found.extend(differences("rounds", &self.rounds, &other.rounds).take(rows_max));
         let through = differences("partitions", &self.applied_through_ms, &other.applied_through_ms);
         found.extend(through.take(rows_max));
-        found.extend(differences("board", &self.boards, &other.boards).take(rows_max));
+        found.extend(differences("board", &self.tops, &other.tops).take(rows_max));
         found
     }
 }

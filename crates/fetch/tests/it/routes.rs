@@ -1,8 +1,8 @@
 //! `/fetch/self` and `/fetch/lb` over a real store.
 
-mod boards;
 mod players;
 mod refusals;
+mod top;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -72,7 +72,7 @@ impl Feed {
     }
 
     async fn board(&self) -> Result<(), store::Error> {
-        let rows = fetch::board_rows(&self.reader, LIVE_BOARD_ROWS).await?;
+        let rows = fetch::top_rows(&self.reader, LIVE_BOARD_ROWS).await?;
         let data = serde_json::to_string(&rows).unwrap_or_default(); // cannot fail: strings and numbers
         self.hub.publish(Event { topic: "board", data: data.into(), stamped: false });
         Ok(())

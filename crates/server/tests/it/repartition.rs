@@ -116,7 +116,7 @@ impl Bench {
         let devices = state.devices.into_iter().map(|(token, (_, device))| (token, (0, device)));
         assert_eq!(devices.collect::<std::collections::BTreeMap<_, _>>(), model.devices);
         let board = reader.top(100).await.unwrap();
-        let expected = model.boards.get(&0).cloned().unwrap_or_default();
+        let expected = model.tops.get(&0).cloned().unwrap_or_default();
         let names = board.iter().map(|row| (&row.username, row.score));
         assert!(names.eq(expected.iter().map(|entry| (&entry.standing.username, entry.standing.score))));
         reader.close().await;

@@ -9,7 +9,7 @@ use super::Database;
 use super::audit::Audit;
 use crate::columns::Columns;
 use crate::player::{PlayerRow, columns};
-use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, board, view};
+use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, top, view};
 use ledger::postgres::{Pool, release};
 
 /// A few connections that do not write.
@@ -55,7 +55,7 @@ impl Reader {
     pub(crate) async fn top(&self, limit: usize) -> Result<Vec<TopRow>, Error> {
         let rows = self.pool.fetch_all(sqlx::query("SELECT snapshot FROM board")).await?;
         let snapshots: Result<Vec<&str>, Error> = rows.iter().map(|row| Columns::from(row).text()).collect();
-        board::merge(&snapshots?, limit)
+        top::merge(&snapshots?, limit)
     }
 
     pub(crate) async fn live_rounds(&self, now_ms: i64) -> Result<Vec<Round>, Error> {

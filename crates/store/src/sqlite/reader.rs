@@ -9,7 +9,7 @@ use super::audit::Audit;
 use super::player::{self, player_json};
 use super::pool::Pool;
 use crate::columns::Columns;
-use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, board, view};
+use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, top, view};
 
 /// A few connections that cannot write.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Reader {
     pub(crate) async fn top(&self, limit: usize) -> Result<Vec<TopRow>, Error> {
         let snapshots: Vec<String> =
             sqlx::query_scalar("SELECT snapshot FROM board").fetch_all(&*self.pool).await?;
-        board::merge(&snapshots, limit)
+        top::merge(&snapshots, limit)
     }
 
     pub(crate) async fn live_rounds(&self, now_ms: i64) -> Result<Vec<Round>, Error> {

@@ -46,7 +46,7 @@ pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {
     let state = fresh.state().await;
     assert_eq!((state.players.len(), state.purchases.len(), state.devices.len()), (3, 1, 1));
     assert_eq!((state.rounds.len(), state.applied_through_ms[&0]), (1, NOW_MS));
-    assert_eq!(state.boards[&0].len(), 3);
+    assert_eq!(state.tops[&0].len(), 3);
 }
 
 pub(crate) async fn a_commit_must_move_forward(fresh: &Fresh) {

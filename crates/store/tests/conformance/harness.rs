@@ -124,8 +124,8 @@ impl Fresh {
         }
         let state = audit.state().await.unwrap();
         let (identity, counts) = (reader.identity().await.unwrap(), reader.counts().await.unwrap());
-        let board = reader.top(100).await.unwrap();
-        format!("{positions:?} {journal:?} {state:?} {identity:?} {counts:?} {board:?}")
+        let top = reader.top(100).await.unwrap();
+        format!("{positions:?} {journal:?} {state:?} {identity:?} {counts:?} {top:?}")
     }
 }
 

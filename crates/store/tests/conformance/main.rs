@@ -5,7 +5,6 @@
 
 mod audit;
 mod batches;
-mod board;
 mod commits;
 mod devices;
 mod differential;
@@ -17,6 +16,7 @@ mod reads;
 mod repartition;
 mod schedule;
 mod server;
+mod top;
 
 macro_rules! on_every_backend {
     ($($backend:ident $variant:ident)+; $checks:tt) => {
@@ -38,8 +38,8 @@ macro_rules! on_every_backend {
 on_every_backend! { sqlite Sqlite postgres Postgres; {
     audit: audit_holds_one_moment, audit_is_consistent_while_the_writer_commits, differences_are_named;
     batches: purchases_are_known_across_batches, batch_sizes_and_partitions_change_nothing;
-    board: board_is_exact_after_changes_and_renames, board_is_filled_anew_when_purchases_thin_it,
-        board_merges_partitions, board_survives_another_writer;
+    top: top_is_exact_after_changes_and_renames, top_is_filled_anew_when_purchases_thin_it,
+        top_merges_partitions, top_survives_another_writer;
     commits: a_stale_commit_writes_nothing, a_commit_must_move_forward, writers_see_each_other,
         a_rehearsal_writes_nothing,
         a_dropped_commit_leaves_all_or_nothing, journal_keeps_messages_as_they_were,

@@ -35,7 +35,7 @@ async fn play(writer: &Writer, commands: &[Vec<(i64, Action)>], skip: &[Vec<(i64
     }
 }
 
-/// Whatever numbers it had before, a game is the one that always had its last number: row by row, board included.
+/// Whatever numbers it had before, a game is the one that always had its last number: row by row, the top included.
 pub(crate) async fn a_game_is_as_if_it_had_always_had_its_number(fresh: &Fresh) {
     let another = fresh.another().await;
     let cases = match fresh.backend {
@@ -310,7 +310,7 @@ pub(crate) async fn a_failed_repartition_changes_nothing(fresh: &Fresh) {
         run(&writer, partition_of(name, 2), &[(NOW_MS, add_device(name, name))]).await;
     }
     let before = fresh.everything().await;
-    // The rows of players, purchases and devices are moved before the board meets a name that cannot be.
+    // The rows of players, purchases and devices are moved before the top meets a name that cannot be.
     fresh.execute("UPDATE players SET name = '' WHERE username = 'dora'").await;
     let failed = writer.repartition(INBOX, 5, 0, NOW_MS).await.unwrap_err();
     assert!(matches!(failed, Error::Corrupt { .. }), "{failed:?}");

@@ -1,4 +1,4 @@
-//! The board, and ranks that are right or not said.
+//! The top, and ranks that are right or not said.
 
 use ranks::Ranks;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The board is exact after every batch.
+//! The top of each partition, and of all together, is exact after every batch.
 
 use game::bounds::TOP_KEPT_MAX;
 use game::{Action, Level, Player, PowerupKind, Standing, Username};
@@ -6,11 +6,11 @@ use store::{TopEntry, TopRow};
 
 use crate::harness::{Fresh, NOW_MS, Writer, add, add_named, buy, player, press, round, run, seed, user};
 
-/// Compares every stored top, and the merged board, with a full sort of all players.
+/// Compares every stored top, and the merged top, with a full sort of all players.
 async fn check(fresh: &Fresh) {
     let state = fresh.state().await;
     let mut all = Vec::new();
-    for (partition, board) in &state.boards {
+    for (partition, top) in &state.tops {
         let players = state.players.iter().filter(|((of, _), _)| of == partition);
         let mut sorted: Vec<TopEntry> = players
             .map(|((_, username), player)| TopEntry {
@@ -21,9 +21,9 @@ async fn check(fresh: &Fresh) {
         sorted.sort_by(|a, b| a.standing.cmp(&b.standing));
         all.extend(sorted.clone());
         sorted.truncate(100);
-        assert!(*board == sorted, "partition {partition}");
+        assert!(*top == sorted, "partition {partition}");
     }
-    assert_eq!(all.len(), state.players.len(), "every partition with players has a board");
+    assert_eq!(all.len(), state.players.len(), "every partition with players has a top");
     all.sort_by(|a, b| a.standing.cmp(&b.standing));
     let all = (1..).zip(all).map(|(rank, TopEntry { standing, name })| TopRow {
         rank,
@@ -55,7 +55,7 @@ async fn crowd(writer: &Writer, partition: u16, players: usize) {
     seed(writer, partition, &players).await;
 }
 
-pub(crate) async fn board_is_exact_after_changes_and_renames(fresh: &Fresh) {
+pub(crate) async fn top_is_exact_after_changes_and_renames(fresh: &Fresh) {
     let writer = fresh.game(1).await;
     run(&writer, 0, &[(NOW_MS, add("zoe"))]).await;
     check(fresh).await;
@@ -71,20 +71,20 @@ pub(crate) async fn board_is_exact_after_changes_and_renames(fresh: &Fresh) {
         check(fresh).await;
     }
     // A new name for somebody at the top, in the middle and at the bottom: only the first changes the snapshot.
-    let best = fresh.state().await.boards[&0][0].standing.username.clone();
+    let best = fresh.state().await.tops[&0][0].standing.username.clone();
     for (n, who) in [best.as_str(), "player 700", "zoe"].into_iter().enumerate() {
         run(&writer, 0, &[(at_ms, add_named(who, &format!("name {n}")))]).await;
         check(fresh).await;
     }
-    let shown = fresh.state().await.boards[&0][0].name.clone().unwrap();
+    let shown = fresh.state().await.tops[&0][0].name.clone().unwrap();
     assert_eq!(shown.as_str(), "name 0");
     // The names of those who enter because others fall are not in the batch.
-    let board = fresh.state().await.boards[&0].clone();
+    let top = fresh.state().await.tops[&0].clone();
     let outside: Vec<(i64, Action)> =
         (0..1300).map(|n| (at_ms, add_named(&name(n), &format!("shown {n}")))).collect();
     run(&writer, 0, &outside).await;
     check(fresh).await;
-    let fallen: Vec<(i64, Action)> = board[..50]
+    let fallen: Vec<(i64, Action)> = top[..50]
         .iter()
         .map(|entry| (at_ms, buy(entry.standing.username.as_str(), "a", PowerupKind::Freeze, Level::Four)))
         .collect();
@@ -92,7 +92,7 @@ pub(crate) async fn board_is_exact_after_changes_and_renames(fresh: &Fresh) {
     check(fresh).await;
 }
 
-pub(crate) async fn board_is_filled_anew_when_purchases_thin_it(fresh: &Fresh) {
+pub(crate) async fn top_is_filled_anew_when_purchases_thin_it(fresh: &Fresh) {
     let writer = fresh.game(1).await;
     crowd(&writer, 0, TOP_KEPT_MAX + 400).await;
     check(fresh).await;
@@ -118,7 +118,7 @@ pub(crate) async fn board_is_filled_anew_when_purchases_thin_it(fresh: &Fresh) {
     check(fresh).await;
 }
 
-pub(crate) async fn board_merges_partitions(fresh: &Fresh) {
+pub(crate) async fn top_merges_partitions(fresh: &Fresh) {
     let writer = fresh.game(3).await;
     for partition in 0..3 {
         let players: Vec<(Username, Player)> = (0..150)
@@ -130,13 +130,13 @@ pub(crate) async fn board_merges_partitions(fresh: &Fresh) {
 }
 
 /// A writer that remembers an old top, or none, stores the right one.
-pub(crate) async fn board_survives_another_writer(fresh: &Fresh) {
+pub(crate) async fn top_survives_another_writer(fresh: &Fresh) {
     let first = fresh.game(1).await;
     crowd(&first, 0, 1100).await;
     let second = Writer::open(&fresh.store).await.unwrap();
     for step in 0..6 {
         let writer = if step % 2 == 0 { &second } else { &first };
-        let best = fresh.state().await.boards[&0][..30].to_vec();
+        let best = fresh.state().await.tops[&0][..30].to_vec();
         let commands: Vec<(i64, Action)> = best
             .iter()
             .map(|entry| entry.standing.username.as_str())
