@@ -179,14 +179,38 @@ impl Platform {
 }
 
 /// The partition of a player: FNV-1a (64 bits, folded to 32) of the username's bytes, modulo the number of
-/// partitions. It must never change while a game runs, so it is written out here instead of borrowed.
-///
-/// Source of the constants: the FNV specification, draft-eastlake-fnv, section 5.
+/// partitions. It must never change while a game runs, so the hash is written out here instead of borrowed.
 pub fn partition_of(username: &str, partitions: u16) -> u16 {
-    let hash = username.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut hash = Fnv1a::default();
+    hash.write(username.as_bytes());
+    let hash = hash.finish();
     let folded = (hash >> 32) ^ (hash & 0xffff_ffff);
     let index = folded % u64::from(partitions.max(1));
     u16::try_from(index).unwrap_or_default() // cannot fail: index < partitions ≤ u16::MAX
+}
+
+/// FNV-1a of 64 bits.
+///
+/// Source of the constants: the FNV specification, draft-eastlake-fnv, section 5.
+#[derive(Debug, Clone, Copy)]
+pub struct Fnv1a(u64);
+
+impl Default for Fnv1a {
+    /// The hash of no bytes.
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv1a {
+    /// Takes in more bytes.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.0 =
+            bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    }
+
+    /// The hash of all bytes that were taken in.
+    pub fn finish(self) -> u64 {
+        self.0
+    }
 }

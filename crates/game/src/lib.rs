@@ -19,7 +19,7 @@ pub mod schedule;
 mod world;
 
 pub use command::{Action, Add, Stamps};
-pub use ids::{DisplayName, Invalid, Platform, PurchaseId, Reason, Token, Username, partition_of};
+pub use ids::{DisplayName, Fnv1a, Invalid, Platform, PurchaseId, Reason, Token, Username, partition_of};
 pub use player::{LastPress, LastPurchase, Player, PressOutcome, PurchaseOutcome, curve};
 pub use powerup::{Effect, Level, Powerup, PowerupKind};
 pub use rank::{Standing, Top, merge_tops};

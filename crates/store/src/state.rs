@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Write as _};
 
 use game::bounds::TOP_STORED_MAX;
-use game::{Device, KnownRound, Player, PurchaseId, PurchaseOutcome, Standing, Token, Username, World};
+use game::{
+    Device, Fnv1a, KnownRound, Player, PurchaseId, PurchaseOutcome, Standing, Token, Username, World,
+};
 
 use crate::columns::Columns;
 use crate::{Error, TopEntry, top};
@@ -166,11 +168,11 @@ impl State {
 }
 
 fn digest<K: Debug, V: Debug>(table: &'static str, rows: &BTreeMap<K, V>) -> TableDigest {
-    let mut hash = Fnv1a(0xcbf2_9ce4_8422_2325);
+    let mut hash = TextHash::default();
     for row in rows {
         _ = writeln!(hash, "{row:?}"); // a hash takes everything
     }
-    TableDigest { table, rows: rows.len(), digest: hash.0 }
+    TableDigest { table, rows: rows.len(), digest: hash.0.finish() }
 }
 
 fn differences<'a, K: Debug + Ord, V: Debug + PartialEq>(
@@ -189,13 +191,13 @@ fn differences<'a, K: Debug + Ord, V: Debug + PartialEq>(
     })
 }
 
-/// FNV-1a of 64 bits, as in `game::partition_of`.
-struct Fnv1a(u64);
+/// Hashes text as it is formatted.
+#[derive(Default)]
+struct TextHash(Fnv1a);
 
-impl fmt::Write for Fnv1a {
+impl fmt::Write for TextHash {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 =
-            text.bytes().fold(self.0, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        self.0.write(text.as_bytes());
         Ok(())
     }
 }
