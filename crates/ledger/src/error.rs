@@ -1,9 +1,5 @@
 //! What can go wrong with the database, and whether it may go better later.
 
-use sqlx::postgres::PgDatabaseError;
-
-use crate::{postgres, sqlite};
-
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -138,51 +134,5 @@ impl Error {
     /// The database holds what no version of this program wrote.
     pub fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }
-    }
-}
-
-/// What kind of error a backend's code stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Others were in the way: [`Error::Busy`].
-    Busy,
-    /// Only what the values themselves cause: [`Error::Refused`]. A message is buried for it, so that everything else,
-    /// known or not, is taken for a trouble of the moment.
-    Refused,
-    /// No right to do so: [`Error::Denied`].
-    Denied,
-    /// Damaged: [`Error::Corrupt`].
-    Corrupt,
-    /// A trouble of the moment: [`Error::Unavailable`].
-    Unavailable,
-}
-
-impl Kind {
-    /// The kind of what a driver said.
-    pub fn of(source: &sqlx::Error) -> Self {
-        use sqlx::Error as E;
-        match source {
-            E::Database(database) => {
-                let code = database.code().unwrap_or_default();
-                match database.try_downcast_ref::<PgDatabaseError>() {
-                    Some(_) => postgres::kind(&code),
-                    None => sqlite::kind(&code),
-                }
-            }
-            E::ColumnDecode { .. } | E::Decode(_) | E::RowNotFound => Self::Corrupt,
-            _ => Self::Unavailable,
-        }
-    }
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(source: sqlx::Error) -> Self {
-        match Kind::of(&source) {
-            Kind::Busy => Self::Busy { source },
-            Kind::Refused => Self::Refused { source },
-            Kind::Denied => Self::Denied { source },
-            Kind::Corrupt => Self::corrupt(source.to_string()),
-            Kind::Unavailable => Self::Unavailable { source },
-        }
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! What it is not: it knows no command and no rule. Time comes in as a value (`*_ms: i64`, Unix milliseconds).
 
+mod codes;
 mod columns;
 mod connection;
 mod error;
@@ -20,9 +21,10 @@ pub mod postgres;
 pub mod sqlite;
 mod types;
 
+pub use codes::Kind;
 pub use columns::{Columns, known, sequence_text, valid};
 pub use connection::{Connection, Read, Repartition, Session, Write};
-pub use error::{Error, Kind};
+pub use error::Error;
 #[cfg(feature = "faults")]
 pub use faults::{Faults, Injected};
 pub use front::Ledger;

@@ -1,12 +1,10 @@
 //! The ledger in PostgreSQL, 15 or newer.
 
-mod error;
 mod identity;
 mod pool;
 mod position;
 mod session;
 
-pub(crate) use error::kind;
 pub(crate) use identity::{
     add_inbox, add_partitions, change_partitions, fix_partitions, hold_positions, least_mark, move_all,
     remove_partitions,

@@ -1,6 +1,5 @@
 //! The ledger in an SQLite file.
 
-mod error;
 mod identity;
 mod position;
 
@@ -10,7 +9,6 @@ use files::Files;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Sqlite, SqlitePool};
 
-pub(crate) use error::kind;
 pub(crate) use identity::{
     add_inbox, add_partitions, change_partitions, fix_partitions, hold_positions, least_mark, lock, move_all,
     remove_partitions,
