@@ -2,7 +2,7 @@
 
 use game::Token;
 
-use super::{Database, STEPPERS};
+use super::database::{Database, STEPPERS};
 use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};
 use ledger::postgres::Pool;

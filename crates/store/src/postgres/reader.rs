@@ -5,8 +5,8 @@ use game::{Round, Standing, Username};
 use ledger::postgres::{BEGIN_READ, identity, positions};
 use sqlx::{Connection as _, PgConnection};
 
-use super::Database;
 use super::audit::Audit;
+use super::database::Database;
 use crate::columns::Columns;
 use crate::player::{PlayerRow, columns};
 use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, top, view};

@@ -7,7 +7,7 @@ use postgres_protocol::password::scram_sha_256;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::Database;
+use super::database::Database;
 use crate::{Error, RolePasswords};
 use ledger::postgres::in_time;
 

@@ -3,7 +3,7 @@
 use game::Round;
 use sqlx::postgres::PgRow;
 
-use super::{Database, STEPPERS};
+use super::database::{Database, STEPPERS};
 use crate::columns::Columns;
 use crate::types::stage_number;
 use crate::{Error, Scheduled};

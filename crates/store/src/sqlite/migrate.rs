@@ -1,5 +1,4 @@
-//! The schema's versions. Append only: what has been published is never edited, and a new one only adds; see
-//! [`crate::schema`] for one that cannot.
+//! Runs the migrations.
 
 use std::time::Duration;
 
@@ -8,34 +7,12 @@ use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
 use tokio::time::{sleep, timeout};
 
-use super::Database;
-use crate::schema::Schema;
+use super::database::Database;
+use super::migrations::{MIGRATIONS, found, known};
 use crate::{Error, Migrated};
-
-const MIGRATIONS: [(i64, &str, &str); 4] = [
-    (1, "the game", include_str!("../../migrations/sqlite/0001_game.sql")),
-    (2, "generations", include_str!("../../migrations/sqlite/0002_generations.sql")),
-    (3, "expiry of pushes", include_str!("../../migrations/sqlite/0003_expiry.sql")),
-    (4, "late rounds", include_str!("../../migrations/sqlite/0004_late_rounds.sql")),
-];
 
 /// How often who may not yet turn the file into a WAL file tries again.
 const TRY_EVERY: Duration = Duration::from_millis(20);
-
-/// The latest version that this program knows.
-pub(super) fn known() -> i64 {
-    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
-}
-
-/// The schema that the database has.
-pub(super) async fn found(connection: &mut SqliteConnection) -> Result<Schema, Error> {
-    let table = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-    if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *connection).await? == 0 {
-        return Ok(Schema::NONE);
-    }
-    let migrations = "SELECT version, description FROM _sqlx_migrations";
-    Ok(Schema::of(&sqlx::query_as(migrations).fetch_all(connection).await?))
-}
 
 /// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
 /// and find it done.
@@ -72,7 +49,7 @@ async fn first_connection(database: &Database) -> Result<SqliteConnection, Error
             }
         }
     };
-    match timeout(Duration::from_millis(database.options.busy_timeout_ms), waiting).await {
+    match timeout(database.busy_timeout(), waiting).await {
         Ok(outcome) => outcome,
         Err(_) => Ok(options.connect().await?), // says what is in the way
     }

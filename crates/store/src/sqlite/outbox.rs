@@ -2,7 +2,7 @@
 
 use game::Token;
 
-use super::Database;
+use super::database::Database;
 use super::pool::Pool;
 use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};

@@ -1,6 +1,7 @@
 //! Connections to the file, and which files they are connected to.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{Sqlite, SqlitePool};
 
-use super::{Database, migrate};
+use super::migrations;
 use crate::{Error, Options};
 
 /// A statement with its values.
@@ -33,17 +34,18 @@ impl Deref for Pool {
 }
 
 impl Pool {
-    /// Opens the database, which must have a schema that this program can serve.
+    /// Opens the database at this path, which must have a schema that this program can serve.
     pub(super) async fn open(
-        database: &Database,
+        path: &Path,
         options: SqliteConnectOptions,
         connections: u32,
+        acquire_timeout: Duration,
     ) -> Result<Self, Error> {
         let known = Arc::new(OnceLock::<Files>::new());
         let expected = Arc::clone(&known);
         let pool = SqlitePoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(Duration::from_millis(database.options.busy_timeout_ms))
+            .acquire_timeout(acquire_timeout)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
@@ -54,9 +56,9 @@ impl Pool {
             })
             .connect_with(options)
             .await?;
-        let found = migrate::found(&mut *pool.acquire().await?).await?;
-        found.serves(migrate::known())?;
-        let files = Files::of(&database.path)?;
+        let found = migrations::found(&mut *pool.acquire().await?).await?;
+        found.serves(migrations::known())?;
+        let files = Files::of(path)?;
         let files = known.get_or_init(|| files).clone();
         Ok(Self { pool, files })
     }

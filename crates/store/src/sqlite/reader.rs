@@ -4,8 +4,8 @@ use futures_util::TryStreamExt as _;
 use game::{Round, Standing, Username};
 use ledger::sqlite::{identity, positions};
 
-use super::Database;
 use super::audit::Audit;
+use super::database::Database;
 use super::player::{self, player_json};
 use super::pool::Pool;
 use crate::columns::Columns;

@@ -3,7 +3,7 @@
 use game::Round;
 use sqlx::sqlite::SqliteRow;
 
-use super::Database;
+use super::database::Database;
 use super::pool::Pool;
 use crate::columns::Columns;
 use crate::types::stage_number;

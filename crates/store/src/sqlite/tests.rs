@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::{Database, Reader, migrate};
+use super::{Database, Reader, migrate, migrations};
 use crate::{Error, Memory, Migrated, Options, OutboxRow, save};
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -138,19 +138,20 @@ async fn who_waits_too_long_is_told_that_it_is_busy() {
 #[tokio::test]
 async fn migrating_waits_for_who_writes_to_a_new_file() {
     let folder = TempDir::new().unwrap();
-    let database = Database::new(&folder.path().join("game.sqlite"), Options::default());
+    let path = folder.path().join("game.sqlite");
+    let database = Database::new(&path, Options::default());
     let mut other = database.connect_options().create_if_missing(true).connect().await.unwrap();
     let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
 
     let impatient = Options { busy_timeout_ms: 50, ..Options::default() };
-    let busy = migrate(&Database::new(&database.path, impatient)).await.unwrap_err();
+    let busy = migrate(&Database::new(&path, impatient)).await.unwrap_err();
     assert!(matches!(busy, Error::Busy { .. }) && busy.is_transient(), "{busy:?}");
 
     let mut waiting = pin!(migrate(&database));
     let early = timeout(Duration::from_millis(100), &mut waiting).await;
     assert!(early.is_err(), "not before the other is done: {early:?}");
     held.rollback().await.unwrap();
-    assert_eq!(waiting.await.unwrap(), Migrated { from: 0, to: migrate::known() });
+    assert_eq!(waiting.await.unwrap(), Migrated { from: 0, to: migrations::known() });
 }
 
 #[tokio::test]

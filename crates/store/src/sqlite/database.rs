@@ -1,0 +1,69 @@
+//! The path of a database in an SQLite file, and how its connections are opened.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ledger::Ledger;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+
+use super::pool::Pool;
+use crate::{Error, Options};
+
+/// Page cache of one connection, KiB, as SQLite spells it: negative.
+const CACHE_KIB: &str = "-32768";
+/// The log is copied into the database once it holds so many pages of 4 KiB: pages that are written again and again
+/// are copied once.
+const CHECKPOINT_PAGES: &str = "16384";
+/// The log is cut back to this size after a checkpoint, bytes.
+const LOG_BYTES_MAX: &str = "67108864";
+/// Rows that a connection may have read ahead of who asked for them.
+const ROWS_READ_AHEAD: usize = 1024;
+
+/// The file, and how it is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    path: PathBuf,
+    options: Options,
+}
+
+impl Database {
+    pub(crate) fn new(path: &Path, options: Options) -> Self {
+        Self { path: path.to_owned(), options }
+    }
+
+    pub(super) fn busy_timeout(&self) -> Duration {
+        Duration::from_millis(self.options.busy_timeout_ms)
+    }
+
+    pub(super) fn connect_options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .busy_timeout(self.busy_timeout())
+            .pragma("cache_size", CACHE_KIB)
+            .row_buffer_size(ROWS_READ_AHEAD)
+            .disable_statement_logging()
+    }
+
+    /// One connection that may write and whose commits are durable.
+    pub(super) async fn write_pool(&self) -> Result<Pool, Error> {
+        let options = self
+            .connect_options()
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("journal_size_limit", LOG_BYTES_MAX)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("temp_store", "MEMORY"); // what a statement would take back on an error
+        Pool::open(&self.path, options, 1, self.busy_timeout()).await
+    }
+
+    /// The handler's connection.
+    pub(crate) async fn ledger(&self) -> Result<Ledger, Error> {
+        Ok(self.write_pool().await?.into_ledger(&self.options))
+    }
+
+    /// A few connections that cannot write: neither the file's handle nor the connection lets them.
+    pub(super) async fn read_pool(&self) -> Result<Pool, Error> {
+        let options = self.connect_options().read_only(true).pragma("query_only", "ON");
+        Pool::open(&self.path, options, self.options.readers.max(1), self.busy_timeout()).await
+    }
+}
