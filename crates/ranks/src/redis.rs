@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use deadpool_redis::redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 use game::Standing;
 use parking_lot::{Mutex, RwLock};
 use store::Position;
@@ -57,8 +58,22 @@ pub(super) struct Redis {
     trouble_ms: AtomicI64,
 }
 
-/// How many stand before a member, where its player is known to stand, and the positions for which that is so.
-type Ranked = (u64, Option<Vec<u8>>, Vec<String>);
+/// What Redis says of a standing, as `rank.lua` returns it.
+struct Ranked {
+    /// How many players are ahead of it.
+    ahead: u64,
+    /// The member of its player, if Redis knows the player.
+    own: Option<Vec<u8>>,
+    /// By partition: the position for which that is so.
+    held: Vec<String>,
+}
+
+impl FromRedisValue for Ranked {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let (ahead, own, held) = from_redis_value(value)?;
+        Ok(Self { ahead, own, held })
+    }
+}
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +136,7 @@ impl Redis {
         standing: &Standing,
         positions: &[(u16, Position)],
         now_ms: i64,
-        (ahead, own, held): Ranked,
+        Ranked { ahead, own, held }: Ranked,
     ) -> Option<u64> {
         let held: Vec<Position> = held.iter().map(|text| text::position(text)).collect::<Option<_>>()?;
         let mut lags = self.lags.lock();

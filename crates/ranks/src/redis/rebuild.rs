@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use deadpool_redis::redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 use store::Position;
 use tokio::time::sleep;
 use tracing::{debug, info};
@@ -14,9 +15,23 @@ use super::{Error, Redis};
 use crate::bounds::{CHUNK_PLAYERS, LOCK_MS};
 use crate::{RebuildError, Source};
 
-/// What Redis holds: the game, whether its keys are whole, each partition's position, and the furthest of what was ever
-/// written of it.
-type Look = (Option<String>, bool, Vec<Option<String>>, Vec<Option<String>>);
+/// What Redis holds, as `look.lua` returns it.
+struct Look {
+    game: Option<String>,
+    /// Whether none of its keys was lost.
+    whole: bool,
+    /// By partition: the position up to which it has everything; `None` where it is stale.
+    held: Vec<Option<String>>,
+    /// By partition: the furthest position of which anything was ever written.
+    furthest: Vec<Option<String>>,
+}
+
+impl FromRedisValue for Look {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let (game, whole, held, furthest) = from_redis_value(value)?;
+        Ok(Self { game, whole, held, furthest })
+    }
+}
 
 /// What there is to do.
 enum Verdict {
@@ -87,8 +102,7 @@ impl Redis {
     }
 
     fn judge(&self, look: &Look, game: &str, positions: &[(u16, Position)], now_ms: i64) -> Verdict {
-        let (known, whole, held, furthest) = look;
-        if known.as_deref() != Some(game) || !whole {
+        if look.game.as_deref() != Some(game) || !look.whole {
             return Verdict::Void;
         }
         let mut stale = Vec::new();
@@ -97,10 +111,10 @@ impl Redis {
             let index = usize::from(*partition);
             let Some(lag) = lags.get_mut(index) else { continue };
             let text_of = |texts: &[Option<String>]| texts.get(index).cloned().flatten().unwrap_or_default();
-            if text::position(&text_of(furthest)).is_some_and(|furthest| furthest > *store) {
+            if text::position(&text_of(&look.furthest)).is_some_and(|furthest| furthest > *store) {
                 return Verdict::Void; // the store went back to an older copy
             }
-            let seen = text_of(held);
+            let seen = text_of(&look.held);
             match text::position(&seen) {
                 Some(held) => {
                     lag.observe(held, *store, now_ms);
