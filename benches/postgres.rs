@@ -44,7 +44,7 @@ pub(crate) async fn compare() -> Outcome<()> {
     let beside = Path::new(env!("CARGO_TARGET_TMPDIR"));
     tempfile::env::override_temp_dir(beside).map_err(|_| "the temporary folder is set already")?;
     let (server, redis) = (Server::start().await, redis::Server::start());
-    let ranks = Arc::new(Ranks::redis(&redis.url(), 1)?);
+    let ranks = Arc::new(Ranks::redis(&redis.url(), 1)?.rebuilding_as(1));
     let stop = CancellationToken::new();
     let running = {
         let (ranks, stop) = (Arc::clone(&ranks), stop.clone());

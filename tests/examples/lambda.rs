@@ -102,7 +102,12 @@ async fn play(store: &Store, board_url: &str) {
     store::save(&mut write, &mut batch, &[]).await.unwrap();
     write.commit(&[]).await.unwrap();
     let reader = store.reader().await.unwrap();
-    Ranks::redis(board_url, PARTITIONS).unwrap().rebuild_stale(&reader, now_ms).await.unwrap();
+    Ranks::redis(board_url, PARTITIONS)
+        .unwrap()
+        .rebuilding_as(1)
+        .rebuild_stale(&reader, now_ms)
+        .await
+        .unwrap();
 }
 
 fn ms(duration: Duration) -> String {

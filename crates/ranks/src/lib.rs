@@ -108,6 +108,16 @@ impl Ranks {
         Ok(Self(Backend::Redis(Box::new(Redis::new(url, partitions)?))))
     }
 
+    /// Lets this process rebuild ranks in Redis, under a number that no other process has: a random one. Without it
+    /// [`rebuild_stale`](Self::rebuild_stale) does what [`watch`](Self::watch) does. Ranks in this process need none.
+    #[must_use]
+    pub fn rebuilding_as(self, process: u64) -> Self {
+        match self.0 {
+            Backend::Local(_) => self,
+            Backend::Redis(ranks) => Self(Backend::Redis(Box::new(ranks.rebuilding_as(process)))),
+        }
+    }
+
     /// Takes in what one commit changed: the new standings of the players of this partition. Never waits: in Redis it
     /// shows when [`run`](Self::run) has delivered it, and what is too much is dropped, which heals like any gap.
     pub fn project(&self, partition: u16, from: Position, to: Position, changed: Vec<Standing>) {

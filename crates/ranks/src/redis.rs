@@ -18,7 +18,6 @@ mod rebuild;
 mod text;
 
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,9 +49,10 @@ pub(super) struct Redis {
     shown: RwLock<Option<Arc<str>>>,
     lags: Mutex<Vec<Lag>>,
     poke: Notify,
-    /// What no other process has: with the number of the turn, nobody ever rebuilds with the same token again. Scripts may
-    /// not ask for the time everywhere, nor are a server's counters kept.
-    process: u64,
+    /// A number that no other process has; `None` in a process that leaves rebuilding to others. With the number of the
+    /// turn it makes a token that is never used again: not every server lets scripts ask for the time, and a server's
+    /// counters may be lost.
+    process: Option<u64>,
     turns: AtomicU64,
     /// When a rank was last not to be had, Unix milliseconds.
     trouble_ms: AtomicI64,
@@ -94,10 +94,14 @@ impl Redis {
             shown: RwLock::new(None),
             lags: Mutex::new((0..partitions).map(|_| Lag::default()).collect()),
             poke: Notify::new(),
-            process: RandomState::new().hash_one(()), // of random keys
+            process: None,
             turns: AtomicU64::new(0),
             trouble_ms: AtomicI64::new(i64::MIN / 2),
         })
+    }
+
+    pub(super) fn rebuilding_as(self, process: u64) -> Self {
+        Self { process: Some(process), ..self }
     }
 
     pub(super) async fn changed(&self) {

@@ -43,11 +43,12 @@ enum Verdict {
 
 impl Redis {
     pub(crate) async fn rebuild_stale(&self, source: &impl Source, now_ms: i64) -> Result<(), RebuildError> {
+        let Some(process) = self.process else { return self.watch(source, now_ms).await };
         let Some((game, verdict)) = self.examine(source, now_ms).await? else { return Ok(()) };
         if matches!(&verdict, Verdict::Stale(stale) if stale.is_empty()) {
             return Ok(());
         }
-        let Some(token) = self.lock().await? else { return Ok(()) };
+        let Some(token) = self.lock(process).await? else { return Ok(()) };
         let repaired = self.repair(source, &game, &token, now_ms).await;
         let released = self.extend(&token, 0).await;
         repaired?;
@@ -213,8 +214,8 @@ impl Redis {
     }
 
     /// Becomes the one who rebuilds; `None` when another is.
-    async fn lock(&self) -> Result<Option<String>, Error> {
-        let token = format!("{:016x}.{}", self.process, self.turns.fetch_add(1, Ordering::Relaxed));
+    async fn lock(&self, process: u64) -> Result<Option<String>, Error> {
+        let token = format!("{process:016x}.{}", self.turns.fetch_add(1, Ordering::Relaxed));
         let mut call = self.link.scripts.lock.prepare_invoke();
         call.key(LOCK).arg(&token).arg(LOCK_MS);
         Ok(self.link.call::<bool>(&call).await?.then_some(token))

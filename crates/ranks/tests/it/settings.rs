@@ -31,7 +31,7 @@ fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
 
 #[tokio::test]
 async fn nothing_is_opened_before_it_is_used_and_no_password_is_shown() {
-    let ranks = Ranks::redis("redis://user:secret@127.0.0.1:1/3", 1).unwrap();
+    let ranks = Ranks::redis("redis://user:secret@127.0.0.1:1/3", 1).unwrap().rebuilding_as(1);
     assert!(!format!("{ranks:?}").contains("secret"), "{ranks:?}");
     let world = super::World::new(super::Kind::Local, 1);
     let error = ranks.rebuild_stale(&world, super::NOW_MS).await.unwrap_err();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use game::Standing;
 use ranks::{Ranks, RebuildError, Source};
@@ -10,6 +11,9 @@ use store::{Identity, Position};
 use tokio_util::sync::CancellationToken;
 
 use super::{NOW_MS, at, in_time, sorted, standing};
+
+/// The number of the next process.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 /// Where ranks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,13 +87,15 @@ impl World {
         world
     }
 
-    /// The ranks as another process has them.
+    /// The ranks as another process has them, whose number no other one has.
     pub(super) fn process(&self) -> Ranks {
         let partitions = u16::try_from(self.store.lock().unwrap().partitions.len()).unwrap();
         if self.url.is_empty() {
             Ranks::local(partitions)
         } else {
-            Ranks::redis(&self.url, partitions).unwrap()
+            Ranks::redis(&self.url, partitions)
+                .unwrap()
+                .rebuilding_as(NUMBERS.fetch_add(1, Ordering::Relaxed))
         }
     }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use engine::clock::Clock;
+use engine::clock::{Clock, system_rng};
 use ledger::Ledger;
 use queue::Queue;
+use rand::RngExt as _;
 use ranks::Ranks;
 use store::{Reader, Store};
 
@@ -229,7 +230,8 @@ pub(super) fn open_ranks(config: &Config) -> Result<Option<Ranks>, NodeError> {
         BoardAddress::Redis(_) if !applies && !reads => Ok(None),
         BoardAddress::Redis(url) => {
             let wrong = |source| NodeError::Ranks { place: config.board.to_string(), source };
-            Ranks::redis(url, config.partitions).map(Some).map_err(wrong)
+            let ranks = Ranks::redis(url, config.partitions).map_err(wrong)?;
+            Ok(Some(ranks.rebuilding_as(system_rng().random())))
         }
     }
 }
