@@ -375,8 +375,8 @@ impl Repartition<'_> {
     }
 }
 
-/// Waits for the database so long.
-pub(crate) async fn in_time<T, E: Into<Error>>(
+/// Fails with [`Error::Unavailable`] when the work has not ended after `max`.
+pub(crate) async fn timeout<T, E: Into<Error>>(
     max: Duration,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {

@@ -58,7 +58,7 @@ impl Ledger {
         Self { faults: Some(faults), ..self }
     }
 
-    /// Borrows a connection for a piece of work, which [`Ledger::in_time`] bounds and [`Connection::release`] ends.
+    /// Borrows a connection for a piece of work, which [`Ledger::timeout`] bounds and [`Connection::release`] ends.
     ///
     /// # Errors
     /// When there is none in time; whatever the database says.
@@ -74,11 +74,11 @@ impl Ledger {
         Ok(connection)
     }
 
-    /// Waits for a piece of work, but not for ever.
+    /// Bounds the time of a piece of work on a connection.
     ///
     /// # Errors
     /// Those of the work; [`Error::Unavailable`] when it takes too long.
-    pub fn in_time<T>(
+    pub fn timeout<T>(
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> impl Future<Output = Result<T, Error>> {
@@ -86,7 +86,7 @@ impl Ledger {
             Backend::Postgres(pool) => pool.work_max,
             Backend::Sqlite { work_max, .. } => *work_max,
         };
-        connection::in_time(max, work)
+        connection::timeout(max, work)
     }
 
     /// Makes sure that the game draws from this inbox with this many partitions. The first call decides.
@@ -100,7 +100,7 @@ impl Ledger {
         now_ms: i64,
     ) -> Result<Identity, Error> {
         let mut connection = self.acquire().await?;
-        let settled = self.in_time(generation::settle(&mut connection, inbox_id, partitions, now_ms)).await;
+        let settled = self.timeout(generation::settle(&mut connection, inbox_id, partitions, now_ms)).await;
         connection.release(settled)
     }
 
@@ -111,7 +111,7 @@ impl Ledger {
     /// [`Error::UnknownPartition`] when the identity was never settled.
     pub async fn adopt_inbox(&self, inbox_id: &str, now_ms: i64) -> Result<Identity, Error> {
         let mut connection = self.acquire().await?;
-        let adopted = self.in_time(generation::adopt(&mut connection, inbox_id, now_ms)).await;
+        let adopted = self.timeout(generation::adopt(&mut connection, inbox_id, now_ms)).await;
         connection.release(adopted)
     }
 
@@ -131,7 +131,7 @@ impl Ledger {
     /// Whatever the database says.
     pub async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
         let mut connection = self.acquire().await?;
-        let positions = self.in_time(async { each!(connection.session(), positions()) }).await;
+        let positions = self.timeout(async { each!(connection.session(), positions()) }).await;
         connection.release(positions)
     }
 

@@ -10,7 +10,7 @@ pub(crate) use identity::{
     remove_partitions,
 };
 pub use identity::{generations, identity, lock, positions};
-pub use pool::{Pool, Statement, in_time, release};
+pub use pool::{Pool, Statement, release, timeout};
 pub use position::journal;
 pub(crate) use position::{move_on, position, write_journal};
 pub use session::{SessionSettings, begin_session, check_session};

@@ -148,7 +148,7 @@ impl<C: Crowd> Settler<C> {
         works: &'w mut [Work<C::Command>],
     ) -> Result<Option<Prepared<'w, C>>, StepError> {
         let mut connection = self.ledger.acquire().await?;
-        let loaded = self.ledger.in_time(self.load(&mut connection, partition, works)).await;
+        let loaded = self.ledger.timeout(self.load(&mut connection, partition, works)).await;
         let (from, batch) = connection.release(loaded)?;
         if from.inbox != self.identity.inbox {
             let found = from.inbox;
@@ -196,7 +196,7 @@ impl<C: Crowd> Settler<C> {
         let journal = batch::journal(works, &buried);
         let mut connection = self.ledger.acquire().await?;
         let written = self.save(&mut connection, *span, batch, &journal, ending);
-        let written = self.ledger.in_time(written).await;
+        let written = self.ledger.timeout(written).await;
         connection.release(written)
     }
 

@@ -100,15 +100,15 @@ impl Pool {
         acquired
     }
 
-    /// Waits for work on a connection, but not for ever.
+    /// Bounds the time of a piece of work on a connection.
     ///
     /// # Errors
     /// Those of the work; [`Error::Unavailable`] when it takes too long.
-    pub fn in_time<T, E: Into<Error>>(
+    pub fn timeout<T, E: Into<Error>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> impl Future<Output = Result<T, Error>> {
-        connection::in_time(self.work_max, work)
+        connection::timeout(self.work_max, work)
     }
 
     /// Reads all rows.
@@ -117,7 +117,7 @@ impl Pool {
     /// Whatever the database says.
     pub async fn fetch_all(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Error> {
         let mut connection = self.acquire().await?;
-        let rows = self.in_time(statement.fetch_all(&mut *connection)).await;
+        let rows = self.timeout(statement.fetch_all(&mut *connection)).await;
         release(connection, rows)
     }
 
@@ -127,7 +127,7 @@ impl Pool {
     /// Whatever the database says.
     pub async fn fetch_optional(&self, statement: Statement<'_>) -> Result<Option<PgRow>, Error> {
         let mut connection = self.acquire().await?;
-        let row = self.in_time(statement.fetch_optional(&mut *connection)).await;
+        let row = self.timeout(statement.fetch_optional(&mut *connection)).await;
         release(connection, row)
     }
 
@@ -145,7 +145,7 @@ impl Pool {
     /// Whatever the database says.
     pub async fn execute(&self, statement: Statement<'_>) -> Result<u64, Error> {
         let mut connection = self.acquire().await?;
-        let done = self.in_time(statement.execute(&mut *connection)).await;
+        let done = self.timeout(statement.execute(&mut *connection)).await;
         Ok(release(connection, done)?.rows_affected())
     }
 }
@@ -177,13 +177,13 @@ pub fn release<T>(mut connection: PoolConnection<Postgres>, done: Result<T, Erro
     done
 }
 
-/// Waits for the database so long.
+/// Fails when the work has not ended after `ms_max` milliseconds.
 ///
 /// # Errors
 /// Those of the work; [`Error::Unavailable`] when it takes longer.
-pub fn in_time<T, E: Into<Error>>(
+pub fn timeout<T, E: Into<Error>>(
     ms_max: u64,
     work: impl Future<Output = Result<T, E>>,
 ) -> impl Future<Output = Result<T, Error>> {
-    connection::in_time(Duration::from_millis(ms_max), work)
+    connection::timeout(Duration::from_millis(ms_max), work)
 }

@@ -90,7 +90,7 @@ impl Redis {
                 () = stop.cancelled() => break,
             }
             gather(receiver, &mut batch);
-            if !self.insist(&batch, begun, stop).await {
+            if !self.retry(&batch, begun, stop).await {
                 break;
             }
             batch.clear();
@@ -109,7 +109,7 @@ impl Redis {
     }
 
     /// Sends until it succeeds; `false` when it was told to stop before.
-    async fn insist(&self, batch: &[Projection], begun: &mut [bool], stop: &CancellationToken) -> bool {
+    async fn retry(&self, batch: &[Projection], begun: &mut [bool], stop: &CancellationToken) -> bool {
         let (mut pauses, mut failing) = (pauses(), false);
         loop {
             let cut_off = async {

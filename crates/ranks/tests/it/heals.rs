@@ -226,7 +226,7 @@ async fn while_one_rebuilds_others_wait_and_when_it_dies_another_goes_on() {
         world.rebuild(1).await;
         world.says_nothing(1).await;
     } // and here it dies
-    in_time(async {
+    timeout(async {
         while !world.is_exact(1).await {
             world.rebuild(1).await;
             tokio::task::yield_now().await;
@@ -277,7 +277,7 @@ async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
         let chunks = cmd("HGET").arg("{buttonparty}:rebuild:0").arg("chunks").clone();
         ask::<Option<u64>>(url, &chunks).await
     };
-    in_time(async {
+    timeout(async {
         loop {
             flush(url).await;
             let rebuilding = tokio::spawn({
@@ -301,7 +301,7 @@ async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
     .await;
     let best = world.truth()[0].0.clone();
     assert_eq!(world.rank(0, &best).await, None);
-    in_time(async {
+    timeout(async {
         while world.rank(0, &best).await.is_none() {
             world.rebuild(0).await;
         }
@@ -340,13 +340,13 @@ async fn two_rebuilders_and_a_game_that_goes_on_end_exact() {
         // Some are lost: each makes the partition stale, and others follow while it is kept.
         if round % 80 != 40 {
             world.project(0, told);
-            in_time(world.processes[1].changed()).await; // not faster than they are delivered
+            timeout(world.processes[1].changed()).await; // not faster than they are delivered
         }
         if round % 200 == 150 {
             flush(&world.url).await;
         }
     }
-    in_time(async {
+    timeout(async {
         let ada = world.truth()[0].clone();
         while world.rank(0, &ada.0).await != Some(ada.1) {
             world.pass(250);
@@ -356,7 +356,7 @@ async fn two_rebuilders_and_a_game_that_goes_on_end_exact() {
     .await;
     playing.store(false, Ordering::Relaxed);
     stop.cancel();
-    in_time(tasks.join_all()).await;
+    timeout(tasks.join_all()).await;
     world.pass(2_001);
     world.says_all(0).await;
     world.says_all(1).await;

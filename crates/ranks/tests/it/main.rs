@@ -42,7 +42,7 @@ fn sorted(mut all: Vec<Standing>) -> Vec<(Standing, u64)> {
 }
 
 /// Waits for something that must come.
-async fn in_time<T>(what: impl Future<Output = T>) -> T {
+async fn timeout<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), what).await.expect("it comes within a minute")
 }
 

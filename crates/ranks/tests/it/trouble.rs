@@ -50,7 +50,7 @@ impl Remote {
 
     /// Keeps until every rank is right.
     async fn heals(&self) {
-        in_time(async {
+        timeout(async {
             while !self.is_exact().await {
                 self.world.try_rebuild(0).await.ok();
                 self.world.pass(250);
@@ -63,7 +63,7 @@ impl Remote {
     /// Stops the process; the line stays.
     async fn end(self) -> Proxy {
         self.stop.cancel();
-        in_time(self.running).await.unwrap();
+        timeout(self.running).await.unwrap();
         self.proxy
     }
 }
@@ -125,7 +125,7 @@ async fn what_waited_during_a_short_cut_needs_no_rebuilding() {
     }
     remote.proxy.mend();
     // Nobody rebuilds meanwhile.
-    in_time(async {
+    timeout(async {
         while !remote.is_exact().await {
             tokio::task::yield_now().await;
         }
@@ -162,17 +162,17 @@ async fn others_are_told_that_something_was_projected() {
         let (listener, stop) = (Arc::clone(&listener), remote.stop.clone());
         async move { listener.run(stop).await }
     });
-    in_time(listener.changed()).await; // it has subscribed
+    timeout(listener.changed()).await; // it has subscribed
     for score in 0..3 {
         remote.world.project(0, remote.world.commit(0, &[("ada", score)]));
-        in_time(listener.changed()).await;
+        timeout(listener.changed()).await;
         // After a cut it listens again.
         remote.proxy.cut();
         remote.proxy.mend();
-        in_time(listener.changed()).await;
+        timeout(listener.changed()).await;
     }
     remote.end().await;
-    in_time(running).await.unwrap();
+    timeout(running).await.unwrap();
 }
 
 /// A language in which letters of either case, and with accents, stand beside one another, made for this test.

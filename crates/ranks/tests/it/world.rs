@@ -10,7 +10,7 @@ use servers::redis;
 use store::{Identity, Position};
 use tokio_util::sync::CancellationToken;
 
-use super::{NOW_MS, at, in_time, sorted, standing};
+use super::{NOW_MS, at, sorted, standing, timeout};
 
 /// The number of the next process.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -179,7 +179,7 @@ impl World {
 
     /// The rank that a process says, once it does.
     pub(super) async fn says(&self, process: usize, standing: &Standing) -> u64 {
-        in_time(async {
+        timeout(async {
             loop {
                 if let Some(rank) = self.rank(process, standing).await {
                     return rank;
@@ -203,7 +203,7 @@ impl World {
     /// A process says the rank of every player. On a machine that is busy it may need more than one try: what takes more
     /// than 100 ms is not said.
     pub(super) async fn says_all(&self, process: usize) {
-        in_time(async { while !self.is_exact(process).await {} }).await;
+        timeout(async { while !self.is_exact(process).await {} }).await;
     }
 
     /// A process says nothing.

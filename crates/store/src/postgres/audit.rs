@@ -31,18 +31,18 @@ impl Audit {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0;
             SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS_MAX}"
         );
-        pool.in_time(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)).await?;
+        pool.timeout(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)).await?;
         let mut audit = Self { connection, pool };
         audit.positions().await?; // the first read chooses the moment
         Ok(audit)
     }
 
     pub(crate) async fn positions(&mut self) -> Result<Vec<(u16, Position)>, Error> {
-        self.pool.in_time(postgres::positions(&mut self.connection)).await
+        self.pool.timeout(postgres::positions(&mut self.connection)).await
     }
 
     pub(crate) async fn generations(&mut self) -> Result<Vec<Identity>, Error> {
-        self.pool.in_time(postgres::generations(&mut self.connection)).await
+        self.pool.timeout(postgres::generations(&mut self.connection)).await
     }
 
     pub(crate) async fn journal(
@@ -51,7 +51,7 @@ impl Audit {
         after: Position,
         rows_max: u32,
     ) -> Result<Vec<JournalEntry>, Error> {
-        self.pool.in_time(postgres::journal(&mut self.connection, partition, after, rows_max)).await
+        self.pool.timeout(postgres::journal(&mut self.connection, partition, after, rows_max)).await
     }
 
     pub(crate) async fn state(&mut self) -> Result<State, Error> {
@@ -75,7 +75,7 @@ impl Audit {
         mut row: impl FnMut(&mut Columns<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut rows = sqlx::query(statement).fetch(&mut *self.connection);
-        while let Some(found) = self.pool.in_time(rows.try_next()).await? {
+        while let Some(found) = self.pool.timeout(rows.try_next()).await? {
             row(&mut Columns::from(&found))?;
         }
         Ok(())

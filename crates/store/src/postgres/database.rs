@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::Ledger;
-use ledger::postgres::{Pool, SessionSettings, begin_session, check_session, in_time};
+use ledger::postgres::{Pool, SessionSettings, begin_session, check_session, timeout};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use url::Url;
@@ -95,7 +95,7 @@ impl Database {
                 false => Err(Error::Pooled),
             }
         };
-        in_time(self.options.connect_ms_max, connecting).await
+        timeout(self.options.connect_ms_max, connecting).await
     }
 
     /// Connections that may write.
@@ -125,8 +125,8 @@ impl Database {
     /// its own, because a pool would wait for a server that is not there and not say why.
     async fn check(&self) -> Result<(), Error> {
         let mut connection = self.connect().await?;
-        in_time(self.options.statement_ms_max, check_session(&mut connection)).await?;
-        let found = in_time(self.options.statement_ms_max, migrations::found(&mut connection)).await?;
+        timeout(self.options.statement_ms_max, check_session(&mut connection)).await?;
+        let found = timeout(self.options.statement_ms_max, migrations::found(&mut connection)).await?;
         connection.close().await?;
         found.serves(migrations::known())
     }

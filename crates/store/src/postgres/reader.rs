@@ -69,19 +69,19 @@ impl Reader {
 
     pub(crate) async fn standings(&self, partition: u16) -> Result<(Position, Vec<Standing>), Error> {
         let mut connection = self.pool.acquire().await?;
-        let standings = self.pool.in_time(standings(&mut connection, partition)).await;
+        let standings = self.pool.timeout(standings(&mut connection, partition)).await;
         release(connection, standings)
     }
 
     pub(crate) async fn positions(&self) -> Result<Vec<(u16, Position)>, Error> {
         let mut connection = self.pool.acquire().await?;
-        let positions = self.pool.in_time(positions(&mut connection)).await;
+        let positions = self.pool.timeout(positions(&mut connection)).await;
         release(connection, positions)
     }
 
     pub(crate) async fn identity(&self) -> Result<Option<Identity>, Error> {
         let mut connection = self.pool.acquire().await?;
-        let identity = self.pool.in_time(identity(&mut connection)).await;
+        let identity = self.pool.timeout(identity(&mut connection)).await;
         release(connection, identity)
     }
 

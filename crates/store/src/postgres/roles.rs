@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::database::Database;
 use crate::{Error, RolePasswords};
-use ledger::postgres::in_time;
+use ledger::postgres::timeout;
 
 /// What each role may do, and on which tables. Nothing else.
 const RIGHTS: [(&str, &[(&str, &str)]); 4] = [
@@ -69,7 +69,7 @@ pub(crate) async fn grant(database: &Database, passwords: &RolePasswords) -> Res
     let mut tries = 1;
     loop {
         let mut connection = database.connect().await?;
-        match in_time(database.options.statement_ms_max, try_grant(&mut connection, passwords)).await {
+        match timeout(database.options.statement_ms_max, try_grant(&mut connection, passwords)).await {
             Err(error) if is_in_the_way(&error) && tries < TRIES_MAX => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;

@@ -254,7 +254,7 @@ impl Writer {
             read.end().await?;
             Ok((from, batch))
         };
-        let loaded = self.ledger.in_time(loading).await;
+        let loaded = self.ledger.timeout(loading).await;
         let (from, batch) = connection.release(loaded)?;
         let world = batch.world.clone();
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, (from, batch));
@@ -289,7 +289,7 @@ impl Writer {
             }
             Ok(Committed::Done)
         };
-        let written = self.ledger.in_time(writing).await;
+        let written = self.ledger.timeout(writing).await;
         let committed = connection.release(written)?;
         if committed == Committed::Done && !rehearse {
             self.memory.keep(span, batch);
