@@ -21,21 +21,10 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::bounds::{ANSWER_MS_MAX, INIT_MS_MAX, SECRET_PAUSE_MS};
 use game::{Game, OpenError};
 use secret::{Login, Secret, Version};
 pub use settings::{SETTINGS, Settings, SettingsError};
-
-/// How long a connection to the store may take, milliseconds.
-const CONNECT_MS_MAX: u64 = 2_000;
-/// How long the store may take for a statement, milliseconds.
-const STATEMENT_MS_MAX: u64 = 2_000;
-/// How long an answer may take, milliseconds: less than the function's timeout, after which the caller gets no problem
-/// but a bare error.
-const ANSWER_MS_MAX: u64 = 8_000;
-/// How long opening everything ahead of the first request may take, milliseconds; Lambda allows 10 s.
-const INIT_MS_MAX: u64 = 4_000;
-/// The secret is read again after so many milliseconds at the earliest.
-const SECRET_PAUSE_MS: i64 = 1_000;
 
 /// What time it is, in Unix milliseconds.
 pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;

@@ -8,6 +8,7 @@
 //!
 //! What it is not: it knows no command and no rule. Time comes in as a value (`*_ms: i64`, Unix milliseconds).
 
+mod bounds;
 mod codes;
 mod columns;
 mod connection;

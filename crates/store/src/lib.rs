@@ -12,6 +12,7 @@
 
 mod backend;
 mod batch;
+mod bounds;
 mod columns;
 mod outbox;
 mod player;

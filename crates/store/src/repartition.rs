@@ -8,9 +8,6 @@ use crate::columns::Columns;
 use crate::session::each;
 use crate::top;
 
-/// Players or devices that are read and moved at a time.
-pub(crate) const ROWS_AT_ONCE: u16 = 4_096;
-
 /// What [`check_drained`] judges.
 pub(crate) const DRAINED: &str = "SELECT
     (SELECT count(*) FROM outbox WHERE done_at_ms IS NULL),

@@ -15,16 +15,12 @@ use tower::ServiceExt as _;
 use tracing::debug;
 use wire::ProblemKind;
 
+use super::NowMs;
 use super::secret::{Login, SecretError};
 use super::settings::Settings;
-use super::{CONNECT_MS_MAX, NowMs, STATEMENT_MS_MAX};
+use crate::bounds::{CHECK_PAUSE_MS, CONNECT_MS_MAX, STATEMENT_MS_MAX, WATCH_MS_MAX};
 use crate::problem::store_failed;
 use crate::{FetchState, routes};
-
-/// How often game and ranks are looked at while requests come, milliseconds.
-const LOOK_MS: i64 = 500;
-/// How long comparing the ranks with the store may hold up a request, milliseconds.
-const WATCH_MS_MAX: u64 = 100;
 
 /// Why there is no game to be read.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +102,7 @@ impl Game {
 
     /// Answers a request, and says whether the game can be used further. If not, the answer may be due to that.
     pub(super) async fn answer(&mut self, method: &Method, uri: &Uri, now_ms: i64) -> (Response, bool) {
-        if !(0..LOOK_MS).contains(&(now_ms - self.looked_ms)) {
+        if !(0..CHECK_PAUSE_MS).contains(&(now_ms - self.looked_ms)) {
             self.looked_ms = now_ms;
             if let Err(refused) = self.is_current().await {
                 return (refused.into_response(), false);

@@ -13,16 +13,8 @@ use sqlx::query::Query;
 use sqlx::{Connection as _, PgPool, Postgres};
 
 use super::begin_session;
+use crate::bounds::{FRESH_MS, POLLS_PER_TURN, SILENCE_MS};
 use crate::{Error, Options, connection};
-
-/// How much longer than the server a call waits for a statement, milliseconds.
-const SILENCE_MS: u64 = 1_000;
-
-/// A connection that nobody has used for so long is asked whether the server is still there, milliseconds.
-const FRESH_MS: u64 = 1_000;
-
-/// How often a wait for a connection is polled each time that it is its turn.
-const POLLS_PER_TURN: u32 = 64;
 
 /// A statement with its values.
 pub type Statement<'q> = Query<'q, Postgres, PgArguments>;

@@ -5,15 +5,12 @@ use ledger::postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Postgres};
 
+use crate::bounds::AUDIT_IDLE_MS_MAX;
 use crate::columns::Columns;
 use crate::player::{PlayerRow, columns};
 use crate::state::Table;
 use crate::{Error, Identity, JournalEntry, Position, State};
 use ledger::postgres::Pool;
-
-/// How long the server waits for the next question within an audit, milliseconds: whoever asks has read much, and
-/// holds no lock.
-const IDLE_MS_MAX: u32 = 60_000;
 
 /// A connection within a read transaction, which ends with it.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ impl Audit {
         // A statement may take as long as there are rows.
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0;
-            SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS_MAX}"
+            SET LOCAL idle_in_transaction_session_timeout = {AUDIT_IDLE_MS_MAX}"
         );
         pool.timeout(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)).await?;
         let mut audit = Self { connection, pool };

@@ -12,16 +12,11 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use url::Url;
 
 use super::migrations;
+use crate::bounds::KEEPALIVE;
 use crate::{Error, Options};
 
 /// The name under which an operator sees the connections.
 const APPLICATION: &str = "buttonparty";
-/// Connections of a pusher or a scheduler: one for its steps, one for whoever asks.
-pub(super) const STEPPERS: u32 = 2;
-/// How long a connection may be silent before the server asks whether there is still somebody, seconds; how often it
-/// asks, and how many times.
-const KEEPALIVE: [(&str, &str); 3] =
-    [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
 /// What finds its rows by keys must do so whatever the statistics say: a plan is kept, and was made when the table was
 /// empty, perhaps. So there is only one way to go: with these settings, and with the keys as a list of rows that the
 /// planner cannot see into and that each row is looked up for (`LATERAL … OFFSET 0`), or, where that cannot be said, in

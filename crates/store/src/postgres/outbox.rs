@@ -2,7 +2,8 @@
 
 use game::Token;
 
-use super::database::{Database, STEPPERS};
+use super::database::Database;
+use crate::bounds::STEP_CONNECTIONS;
 use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};
 use ledger::postgres::Pool;
@@ -15,7 +16,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
-        Ok(Self { pool: database.write_pool(STEPPERS).await? })
+        Ok(Self { pool: database.write_pool(STEP_CONNECTIONS).await? })
     }
 
     pub(crate) async fn close(&self) {

@@ -3,8 +3,9 @@
 use sqlx::PgConnection;
 
 use crate::Error;
+use crate::bounds::REPARTITION_ROWS;
 use crate::columns::{Columns, valid};
-use crate::repartition::{DRAINED, ROWS_AT_ONCE, counts, elsewhere};
+use crate::repartition::{DRAINED, counts, elsewhere};
 
 /// What is still to be done, and whether the partitions agree.
 pub(crate) async fn drained(connection: &mut PgConnection) -> Result<[u64; 3], Error> {
@@ -45,8 +46,10 @@ pub(crate) async fn deal_players(
         "SELECT username FROM players WHERE partition = $1 AND username > $2 ORDER BY username LIMIT $3";
     let mut after = String::new(); // no username is empty
     loop {
-        let page =
-            sqlx::query_scalar(players).bind(i32::from(partition)).bind(&after).bind(i64::from(ROWS_AT_ONCE));
+        let page = sqlx::query_scalar(players)
+            .bind(i32::from(partition))
+            .bind(&after)
+            .bind(i64::from(REPARTITION_ROWS));
         let usernames: Vec<String> = page.fetch_all(&mut *connection).await?;
         let (mut moved, mut to) = (Vec::new(), Vec::new());
         for username in &usernames {
@@ -73,7 +76,7 @@ pub(crate) async fn deal_devices(connection: &mut PgConnection, partitions: u16)
         WHERE d.token_sha256 = ANY (ARRAY[r.token_sha256])";
     let mut after: Vec<u8> = Vec::new(); // no hash is empty
     loop {
-        let page = sqlx::query_as(devices).bind(&after).bind(i64::from(ROWS_AT_ONCE));
+        let page = sqlx::query_as(devices).bind(&after).bind(i64::from(REPARTITION_ROWS));
         let owners: Vec<(Vec<u8>, String, i32)> = page.fetch_all(&mut *connection).await?;
         let (mut moved, mut to) = (Vec::new(), Vec::new());
         for (token, username, partition) in &owners {

@@ -1,13 +1,12 @@
 //! The roles that the parts of the game log in as, and what each may do.
 
-use std::time::Duration;
-
 use ledger::postgres::lock;
 use postgres_protocol::password::scram_sha_256;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::database::Database;
+use crate::bounds::{GRANT_PAUSE, GRANT_TRIES_MAX};
 use crate::{Error, RolePasswords};
 use ledger::postgres::timeout;
 
@@ -59,20 +58,16 @@ const REVOKE_FROM_ALL: &str = "DO $$
         END LOOP;
     END $$;";
 
-/// Roles belong to all databases of a server: who grants in another one at the same moment may be in the way, without
-/// anything to wait for. So often, and after such a pause in milliseconds, it is tried again.
-const TRIES_MAX: u32 = 50;
-const PAUSE_MS: u64 = 20;
-
-/// Makes the roles and gives them their rights in this database.
+/// Makes the roles and gives them their rights in this database. Roles belong to all databases of a server: another session
+/// may change the same ones, and leaves nothing to wait for.
 pub(crate) async fn grant(database: &Database, passwords: &RolePasswords) -> Result<(), Error> {
     let mut tries = 1;
     loop {
         let mut connection = database.connect().await?;
         match timeout(database.options.statement_ms_max, try_grant(&mut connection, passwords)).await {
-            Err(error) if is_in_the_way(&error) && tries < TRIES_MAX => {
+            Err(error) if is_in_the_way(&error) && tries < GRANT_TRIES_MAX => {
                 tries += 1;
-                tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
+                tokio::time::sleep(GRANT_PAUSE).await;
             }
             Err(error) => return Err(error),
             Ok(()) => return Ok(connection.close().await?),

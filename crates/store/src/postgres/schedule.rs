@@ -3,7 +3,8 @@
 use game::Round;
 use sqlx::postgres::PgRow;
 
-use super::database::{Database, STEPPERS};
+use super::database::Database;
+use crate::bounds::STEP_CONNECTIONS;
 use crate::columns::Columns;
 use crate::types::stage_number;
 use crate::{Error, Scheduled};
@@ -24,7 +25,7 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub(crate) async fn open(database: &Database) -> Result<Self, Error> {
-        Ok(Self { pool: database.write_pool(STEPPERS).await? })
+        Ok(Self { pool: database.write_pool(STEP_CONNECTIONS).await? })
     }
 
     pub(crate) async fn close(&self) {

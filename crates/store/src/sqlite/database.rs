@@ -8,17 +8,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 
 use super::pool::Pool;
+use crate::bounds::{CACHE_KIB, CHECKPOINT_PAGES, LOG_BYTES_MAX, ROWS_READ_AHEAD};
 use crate::{Error, Options};
-
-/// Page cache of one connection, KiB, as SQLite spells it: negative.
-const CACHE_KIB: &str = "-32768";
-/// The log is copied into the database once it holds so many pages of 4 KiB: pages that are written again and again
-/// are copied once.
-const CHECKPOINT_PAGES: &str = "16384";
-/// The log is cut back to this size after a checkpoint, bytes.
-const LOG_BYTES_MAX: &str = "67108864";
-/// Rows that a connection may have read ahead of who asked for them.
-const ROWS_READ_AHEAD: usize = 1024;
 
 /// The file, and how it is opened.
 #[derive(Debug, Clone)]

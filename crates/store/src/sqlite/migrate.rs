@@ -1,7 +1,5 @@
 //! Runs the migrations.
 
-use std::time::Duration;
-
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
@@ -9,10 +7,8 @@ use tokio::time::{sleep, timeout};
 
 use super::database::Database;
 use super::migrations::{MIGRATIONS, found, known};
+use crate::bounds::WAL_RETRY_PAUSE;
 use crate::{Error, Migrated};
-
-/// How often who may not yet turn the file into a WAL file tries again.
-const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
 /// and find it done.
@@ -44,7 +40,7 @@ async fn first_connection(database: &Database) -> Result<SqliteConnection, Error
     let waiting = async {
         loop {
             match options.connect().await.map_err(Error::from) {
-                Err(Error::Busy { .. }) => sleep(TRY_EVERY).await,
+                Err(Error::Busy { .. }) => sleep(WAL_RETRY_PAUSE).await,
                 outcome => return outcome,
             }
         }

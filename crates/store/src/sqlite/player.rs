@@ -4,11 +4,9 @@ use game::{Player, Username};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::Error;
+use crate::bounds::PLAYERS_PER_STATEMENT_LOG2;
 use crate::columns::valid;
 use crate::player::{PlayerRow, columns};
-
-/// Most rows that one statement writes; a power of two, as are the smaller numbers, so that few texts are prepared.
-const ROWS_PER_STATEMENT_LOG2: u32 = 6;
 
 /// Writes players, new or not.
 ///
@@ -23,7 +21,7 @@ pub(super) async fn write<'a>(
     let players: Vec<(&Username, &Player)> = players.collect();
     let mut rest = &players[..];
     while let Some(log2) = rest.len().checked_ilog2() {
-        let (batch, after) = rest.split_at(1 << log2.min(ROWS_PER_STATEMENT_LOG2));
+        let (batch, after) = rest.split_at(1 << log2.min(PLAYERS_PER_STATEMENT_LOG2));
         rest = after;
         let mut insert = QueryBuilder::<Sqlite>::new(INSERT);
         insert.push_values(batch, |mut values, (username, player)| {

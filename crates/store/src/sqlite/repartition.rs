@@ -4,8 +4,9 @@ use ledger::json_rows;
 use sqlx::SqliteConnection;
 
 use crate::Error;
+use crate::bounds::REPARTITION_ROWS;
 use crate::columns::Columns;
-use crate::repartition::{DRAINED, ROWS_AT_ONCE, counts, elsewhere};
+use crate::repartition::{DRAINED, counts, elsewhere};
 
 /// What is still to be done, and whether the partitions agree.
 pub(crate) async fn drained(connection: &mut SqliteConnection) -> Result<[u64; 3], Error> {
@@ -49,7 +50,7 @@ pub(crate) async fn deal_players(
         "SELECT username FROM players WHERE partition = ? AND username > ? ORDER BY username LIMIT ?";
     let mut after = String::new(); // no username is empty
     loop {
-        let page = sqlx::query_scalar(players).bind(partition).bind(&after).bind(ROWS_AT_ONCE);
+        let page = sqlx::query_scalar(players).bind(partition).bind(&after).bind(REPARTITION_ROWS);
         let usernames: Vec<String> = page.fetch_all(&mut *connection).await?;
         let mut moved = Vec::new();
         for username in &usernames {
@@ -73,7 +74,7 @@ pub(crate) async fn deal_devices(connection: &mut SqliteConnection, partitions: 
         WHERE d.token = k.value->>0";
     let mut after = String::new(); // no token is empty
     loop {
-        let page = sqlx::query_as(devices).bind(&after).bind(ROWS_AT_ONCE);
+        let page = sqlx::query_as(devices).bind(&after).bind(REPARTITION_ROWS);
         let owners: Vec<(String, String, u16)> = page.fetch_all(&mut *connection).await?;
         let mut moved = Vec::new();
         for (token, username, partition) in &owners {
