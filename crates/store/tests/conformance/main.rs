@@ -52,6 +52,7 @@ on_every_backend! { sqlite Sqlite postgres Postgres; {
         a_lease_from_the_future_is_over, a_row_waits_until_it_is_due, a_row_says_when_it_expires;
     players: every_field_comes_back, any_text_comes_back, what_no_program_wrote_is_corrupt;
     reads: a_lost_streak_shows_when_its_time_is_applied, a_late_round_is_shown_as_forgiven,
+        a_round_that_an_old_handler_wrote_is_not_late,
         a_round_is_secret_until_it_opens,
         standings_come_with_their_position, an_unknown_player_is_none, counts_and_check;
     repartition: a_game_is_as_if_it_had_always_had_its_number, many_players_are_dealt, generations_are_remembered,

@@ -66,6 +66,31 @@ pub(crate) async fn a_late_round_is_shown_as_forgiven(fresh: &Fresh) {
     }
 }
 
+/// A handler of the version before knows no column `late`, and may be at work while this version's migrations have run.
+pub(crate) async fn a_round_that_an_old_handler_wrote_is_not_late(fresh: &Fresh) {
+    let writer = fresh.game(1).await;
+    run(&writer, 0, &[(NOW_MS, add("ada")), (NOW_MS, Action::Announce(round(1)))]).await;
+    fresh
+        .execute(
+            "INSERT INTO rounds (partition, id, opens_at_ms, window_ms, grace_ms)
+            SELECT partition, 2, opens_at_ms + 3600000, window_ms, grace_ms FROM rounds",
+        )
+        .await;
+    let known = [in_time(1), in_time(2)];
+    let next = Writer::open(&fresh.store).await.unwrap();
+    assert_eq!(prefetch(&next, 0, &[]).await.world.rounds.as_slice(), known);
+    assert_eq!(fresh.state().await.rounds[&(0, 2)], known[1]);
+    let rounds = [
+        (round(1).opens_at_ms, press("ada")),
+        (round(2).cutoff_max_ms(), Action::Tick { through_ms: round(2).cutoff_max_ms() }),
+    ];
+    run(&next, 0, &rounds).await;
+    let reader = fresh.store.reader().await.unwrap();
+    let view = reader.player(&user("ada"), 0, round(2).cutoff_max_ms()).await.unwrap().unwrap();
+    assert_eq!((view.player.streak, view.player.settled_round), (0, 2), "who did not press is not forgiven");
+    reader.close().await;
+}
+
 pub(crate) async fn a_round_is_secret_until_it_opens(fresh: &Fresh) {
     let writer = fresh.game(1).await;
     run(&writer, 0, &[(NOW_MS, add("ada"))]).await;
