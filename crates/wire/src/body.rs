@@ -88,7 +88,7 @@ impl PartialSchema for PowerupBody {
 }
 
 fn powerup(kind: PowerupKind) -> Object {
-    let quantities = Level::ALL.map(|level| Powerup { kind, level }.quantity());
+    let quantities = Level::ALL.map(|level| quantity(Powerup { kind, level }));
     let kind = ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some("What to buy."))
@@ -96,7 +96,7 @@ fn powerup(kind: PowerupKind) -> Object {
     let quantity = ObjectBuilder::new()
         .schema_type(Type::Number)
         .description(Some("The level: hours of a freeze, factor of a multiplier or an extender."))
-        .enum_values(Some(quantities.map(number)));
+        .enum_values(Some(quantities));
     ObjectBuilder::new()
         .property("username", username("Who buys"))
         .required("username")
@@ -107,9 +107,12 @@ fn powerup(kind: PowerupKind) -> Object {
         .build()
 }
 
-/// A number as people write it: `2`, not `2.0`.
-fn number(quantity: f64) -> serde_json::Value {
-    serde_json::from_str(&quantity.to_string()).unwrap_or_default()
+/// The `quantity` of a powerup as people write it: `2`, not `2.0`.
+fn quantity(powerup: Powerup) -> serde_json::Value {
+    match powerup.quantity_halves() {
+        halves if halves % 2 == 0 => json!(halves / 2),
+        _ => json!(powerup.quantity()),
+    }
 }
 
 impl PartialSchema for OpenRoundBody {

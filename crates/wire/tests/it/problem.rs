@@ -45,6 +45,25 @@ fn too_many_requests_say_when_the_next_may_come() {
     assert_eq!(json(&problem)["retry_after_ms"], json!(1_500));
 }
 
+/// Clients rely on these bytes.
+#[test]
+fn every_body_is_as_it_was() {
+    let plain = ProblemKind::ALL.map(Problem::new);
+    let invalid = parse_powerup(br#"{"username":"","powerUpType":"FREEZE","quantity":"6"}"#).unwrap_err();
+    let particular = [
+        Problem::invalid(invalid),
+        Problem::new(ProblemKind::Unavailable).with_detail("The inbox is full.").with_retry_after_ms(1_000),
+        Problem::new(ProblemKind::RoundOverlaps).with_retry_after_ms(50_001),
+        Problem::too_many_requests(1_500),
+    ];
+    let bodies: Vec<String> = plain
+        .iter()
+        .chain(&particular)
+        .map(|problem| serde_json::to_string(problem).expect("a problem is JSON"))
+        .collect();
+    insta::assert_snapshot!(bodies.join("\n"));
+}
+
 #[test]
 fn types_are_distinct() {
     let mut slugs = ProblemKind::ALL.map(ProblemKind::slug).to_vec();
