@@ -102,7 +102,7 @@ impl<'r> Columns<'r> {
 
     /// `inbox, sequence`
     pub fn position(&mut self) -> Result<Position, Error> {
-        Ok(Position { inbox: self.small()?, sequence: valid(self.text()?.parse())? })
+        Ok(Position { generation: self.small()?, sequence: valid(self.text()?.parse())? })
     }
 
     /// `partition, inbox, sequence`
@@ -112,8 +112,8 @@ impl<'r> Columns<'r> {
 
     /// `number, inbox_id, partitions`, the last a text
     pub(crate) fn identity(&mut self) -> Result<Identity, Error> {
-        let (inbox, inbox_id) = (self.small()?, self.text()?.to_owned());
-        Ok(Identity { inbox, inbox_id, partitions: valid(self.text()?.parse())? })
+        let (generation, inbox_id) = (self.small()?, self.text()?.to_owned());
+        Ok(Identity { generation, inbox_id, partitions: valid(self.text()?.parse())? })
     }
 
     /// `inbox, sequence, stored_at_ms, body, buried`

@@ -21,7 +21,7 @@ pub(crate) async fn settle(
     {
         return known.matching(inbox_id, partitions);
     }
-    let settled = Identity { inbox: 1, inbox_id: inbox_id.to_owned(), partitions };
+    let settled = Identity { generation: 1, inbox_id: inbox_id.to_owned(), partitions };
     each!(transaction.session(), add_inbox(&settled, now_ms))?;
     each!(transaction.session(), add_partitions(&settled, 0, 0))?;
     transaction.commit().await?;
@@ -38,9 +38,9 @@ pub(crate) async fn adopt(
     if known.inbox_id == inbox_id {
         return Ok(known);
     }
-    let adopted = Identity { inbox: known.inbox + 1, inbox_id: inbox_id.to_owned(), ..known };
+    let adopted = Identity { generation: known.generation + 1, inbox_id: inbox_id.to_owned(), ..known };
     each!(transaction.session(), add_inbox(&adopted, now_ms))?;
-    each!(transaction.session(), move_all(adopted.inbox))?;
+    each!(transaction.session(), move_all(adopted.generation))?;
     transaction.commit().await?;
     Ok(adopted)
 }
@@ -56,7 +56,7 @@ pub(crate) async fn next(
         return Err(Error::SamePartitions { partitions });
     }
     let known = known.clone().matching(inbox_id, known.partitions)?;
-    let next = Identity { inbox: known.inbox + 1, partitions, ..known.clone() };
+    let next = Identity { generation: known.generation + 1, partitions, ..known.clone() };
     each!(transaction.session(), hold_positions())?;
     Ok((known, next))
 }

@@ -5,8 +5,8 @@ use crate::Error;
 /// Where a partition's writer stands in its inbox. The greater one is further on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The generation: 1, 2, …; a new one whenever another inbox was adopted or the number of partitions changed.
-    pub inbox: u32,
+    /// 1, 2, …; a new one whenever another inbox was adopted or the number of partitions changed.
+    pub generation: u32,
     /// The sequence last applied in it; 0 for none.
     pub sequence: u128,
 }
@@ -18,14 +18,14 @@ pub struct Span {
     pub partition: u16,
     /// Where it stood when the batch was read.
     pub from: Position,
-    /// Where it stands afterwards: the same inbox, a greater sequence.
+    /// Where it stands afterwards: the same generation, a greater sequence.
     pub to: Position,
 }
 
 impl Span {
-    /// Whether it leads forward within its inbox.
+    /// Whether it leads forward within its generation.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.to.inbox == self.from.inbox && self.to.sequence > self.from.sequence {
+        if self.to.generation == self.from.generation && self.to.sequence > self.from.sequence {
             Ok(())
         } else {
             Err(Error::NotForward { partition: self.partition })
@@ -68,8 +68,7 @@ impl Default for Options {
 /// What a game belongs to, now or in a past generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The generation.
-    pub inbox: u32,
+    pub generation: u32,
     /// The id of its inbox.
     pub inbox_id: String,
     /// The number of partitions.
@@ -92,7 +91,7 @@ impl Identity {
 /// One applied message, as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalRow<'a> {
-    /// Its sequence in the inbox of the commit's `to`.
+    /// Its sequence in the generation of the commit's `to`.
     pub sequence: u128,
     /// When the inbox stored it, Unix milliseconds.
     pub stored_at_ms: i64,

@@ -70,7 +70,7 @@ mod tests {
     const HOUR_MS: i64 = 3_600_000;
 
     fn at(sequence: u128) -> Position {
-        Position { inbox: 1, sequence }
+        Position { generation: 1, sequence }
     }
 
     #[test]

@@ -245,12 +245,14 @@ async fn migrate(config: &Config, clock: &Clock, adopt: bool) -> Result<(), CliE
         } else {
             ledger.settle_identity(inbox_id, config.partitions, now_ms).await
         };
-        let store::Identity { inbox, inbox_id, partitions } = identity.map_err(NodeError::from)?;
+        let store::Identity { generation, inbox_id, partitions } = identity.map_err(NodeError::from)?;
         // One that the store knows is not adopted anew: an older copy of it stays refused.
         check_age(&store.reader().await.map_err(NodeError::from)?, &queue).await?;
         ledger.close().await;
         queue.close().await;
-        print(&format!("inbox {inbox_id} is number {inbox} of this game, with {partitions} partitions\n"))?;
+        print(&format!(
+            "inbox {inbox_id} is number {generation} of this game, with {partitions} partitions\n"
+        ))?;
     }
     print("the store is up to date\n")
 }

@@ -106,11 +106,11 @@ async fn replay(
     generation: &Identity,
     world: &mut World,
 ) -> Result<usize, VerifyError> {
-    let mut after = Position { inbox: generation.inbox, sequence: 0 };
+    let mut after = Position { generation: generation.generation, sequence: 0 };
     let mut messages = 0;
     loop {
         let mut page = audit.journal(partition, after, PAGE_ROWS).await?;
-        page.retain(|entry| entry.position.inbox == generation.inbox);
+        page.retain(|entry| entry.position.generation == generation.generation);
         let Some(last) = page.last() else { return Ok(messages) };
         after = last.position;
         messages += page.len();

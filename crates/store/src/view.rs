@@ -27,8 +27,8 @@ pub(crate) fn read(
 
     let own = partitions.iter().find(|(number, ..)| *number == partition);
     let applied_through_ms = own.ok_or(Error::UnknownPartition { partition })?.3;
-    let positions = partitions.iter().map(|(number, inbox, text, _)| {
-        Ok((*number, Position { inbox: *inbox, sequence: valid(text.parse())? }))
+    let positions = partitions.iter().map(|(number, generation, text, _)| {
+        Ok((*number, Position { generation: *generation, sequence: valid(text.parse())? }))
     });
     Ok(PlayerView {
         standing: Standing::of(username, player),

@@ -150,8 +150,8 @@ impl<C: Crowd> Settler<C> {
         let mut connection = self.ledger.acquire().await?;
         let loaded = self.ledger.timeout(self.load(&mut connection, partition, works)).await;
         let (from, batch) = connection.release(loaded)?;
-        if from.inbox != self.identity.inbox {
-            let found = from.inbox;
+        if from.generation != self.identity.generation {
+            let found = from.generation;
             let reason = format!("the store draws from its inbox number {found} now, not from this one");
             return Err(StepError::Foreign(reason));
         }
@@ -175,7 +175,7 @@ impl<C: Crowd> Settler<C> {
         let mut read = connection.read(partition).await?;
         let position = read.position();
         let new = &works[applied_before(works, position)..];
-        let batch = if position.inbox != self.identity.inbox || new.is_empty() {
+        let batch = if position.generation != self.identity.generation || new.is_empty() {
             None
         } else {
             let commands: Vec<_> = new.iter().flat_map(Work::to_apply).collect();

@@ -125,7 +125,7 @@ impl Bench {
     /// A writer that takes its inbox for the one of this generation.
     fn writer_of(&self, generation: u32) -> Handler<Tally> {
         let inbox_id = self.queue.inbox_id().to_owned();
-        let identity = Identity { inbox: generation, inbox_id, partitions: self.partitions };
+        let identity = Identity { generation, inbox_id, partitions: self.partitions };
         let (queue, tally, clock) = (self.queue.clone(), Arc::clone(&self.tally), self.clock.clone());
         let nth = self.writers.fetch_add(1, Ordering::Relaxed);
         let ledger = self.ledgers[nth % self.ledgers.len()].clone();

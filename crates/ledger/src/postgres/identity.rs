@@ -29,7 +29,7 @@ pub(crate) async fn add_inbox(
 ) -> Result<(), Error> {
     let inbox = "INSERT INTO inboxes (number, inbox_id, adopted_at_ms) VALUES ($1, $2, $3)";
     sqlx::query(inbox)
-        .bind(i64::from(identity.inbox))
+        .bind(i64::from(identity.generation))
         .bind(&identity.inbox_id)
         .bind(now_ms)
         .execute(connection)
@@ -48,7 +48,7 @@ pub(crate) async fn add_partitions(
         SELECT partition, $2, $3, $4 FROM generate_series(0, $1 - 1) AS partition";
     sqlx::query(rows)
         .bind(i32::from(identity.partitions))
-        .bind(i64::from(identity.inbox))
+        .bind(i64::from(identity.generation))
         .bind(sequence_text(sequence))
         .bind(mark)
         .execute(connection)
@@ -57,9 +57,9 @@ pub(crate) async fn add_partitions(
 }
 
 /// Has every partition begin with nothing in this generation.
-pub(crate) async fn move_all(connection: &mut PgConnection, inbox: u32) -> Result<(), Error> {
+pub(crate) async fn move_all(connection: &mut PgConnection, generation: u32) -> Result<(), Error> {
     sqlx::query("UPDATE partitions SET inbox = $1, sequence = $2")
-        .bind(i64::from(inbox))
+        .bind(i64::from(generation))
         .bind(sequence_text(0))
         .execute(connection)
         .await?;

@@ -22,7 +22,7 @@ pub(crate) async fn move_on(connection: &mut PgConnection, span: Span, mark: i64
         WHERE partition = $1 AND inbox = $2 AND sequence = $3";
     let moved = sqlx::query(MOVE_ON)
         .bind(i32::from(span.partition))
-        .bind(i64::from(span.from.inbox))
+        .bind(i64::from(span.from.generation))
         .bind(sequence_text(span.from.sequence))
         .bind(sequence_text(span.to.sequence))
         .bind(mark)
@@ -41,7 +41,7 @@ pub(crate) async fn write_journal(
     let buried: Result<Vec<String>, Error> = entries.iter().map(|entry| json_rows(entry.buried)).collect();
     sqlx::query(JOURNAL)
         .bind(i32::from(span.partition))
-        .bind(i64::from(span.to.inbox))
+        .bind(i64::from(span.to.generation))
         .bind(entries.iter().map(|entry| sequence_text(entry.sequence)).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.stored_at_ms).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.body.as_bytes()).collect::<Vec<_>>())
@@ -65,7 +65,7 @@ pub async fn journal(
         WHERE partition = $1 AND (inbox, sequence) > ($2, $3) ORDER BY inbox, sequence LIMIT $4";
     let rows = sqlx::query(entries)
         .bind(i32::from(partition))
-        .bind(i64::from(after.inbox))
+        .bind(i64::from(after.generation))
         .bind(sequence_text(after.sequence))
         .bind(i64::from(rows_max))
         .fetch_all(connection)

@@ -25,7 +25,12 @@ pub(crate) async fn add_inbox(
     now_ms: i64,
 ) -> Result<(), Error> {
     let inbox = "INSERT INTO inboxes (number, inbox_id, adopted_at_ms) VALUES (?, ?, ?)";
-    sqlx::query(inbox).bind(identity.inbox).bind(&identity.inbox_id).bind(now_ms).execute(connection).await?;
+    sqlx::query(inbox)
+        .bind(identity.generation)
+        .bind(&identity.inbox_id)
+        .bind(now_ms)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -42,7 +47,7 @@ pub(crate) async fn add_partitions(
         SELECT partition, ?2, ?3, ?4 FROM all_of";
     sqlx::query(rows)
         .bind(identity.partitions)
-        .bind(identity.inbox)
+        .bind(identity.generation)
         .bind(sequence_text(sequence))
         .bind(mark)
         .execute(connection)
@@ -51,9 +56,9 @@ pub(crate) async fn add_partitions(
 }
 
 /// Has every partition begin with nothing in this generation.
-pub(crate) async fn move_all(connection: &mut SqliteConnection, inbox: u32) -> Result<(), Error> {
+pub(crate) async fn move_all(connection: &mut SqliteConnection, generation: u32) -> Result<(), Error> {
     sqlx::query("UPDATE partitions SET inbox = ?, sequence = ?")
-        .bind(inbox)
+        .bind(generation)
         .bind(sequence_text(0))
         .execute(connection)
         .await?;

@@ -22,7 +22,7 @@ pub(crate) async fn move_on(connection: &mut SqliteConnection, span: Span, mark:
         WHERE partition = ?1 AND inbox = ?2 AND sequence = ?3";
     let moved = sqlx::query(MOVE_ON)
         .bind(span.partition)
-        .bind(span.from.inbox)
+        .bind(span.from.generation)
         .bind(sequence_text(span.from.sequence))
         .bind(sequence_text(span.to.sequence))
         .bind(mark)
@@ -40,7 +40,7 @@ pub(crate) async fn write_journal(
         SELECT ?1, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?2)";
     let mut rows = Vec::with_capacity(entries.len());
     for JournalRow { sequence, stored_at_ms, body, buried } in entries {
-        rows.push((span.to.inbox, sequence_text(*sequence), stored_at_ms, body, json_rows(buried)?));
+        rows.push((span.to.generation, sequence_text(*sequence), stored_at_ms, body, json_rows(buried)?));
     }
     sqlx::query(JOURNAL).bind(span.partition).bind(json_rows(&rows)?).execute(connection).await?;
     Ok(())
@@ -60,7 +60,7 @@ pub async fn journal(
         WHERE partition = ? AND (inbox, sequence) > (?, ?) ORDER BY inbox, sequence LIMIT ?";
     let rows = sqlx::query(entries)
         .bind(partition)
-        .bind(after.inbox)
+        .bind(after.generation)
         .bind(sequence_text(after.sequence))
         .bind(rows_max)
         .fetch_all(connection)

@@ -28,7 +28,7 @@ pub(super) fn channel(database: i64) -> String {
 
 /// The game that the ranks are of.
 pub(super) fn game(identity: &Identity) -> String {
-    format!("{} {} {}", identity.partitions, identity.inbox, identity.inbox_id)
+    format!("{} {} {}", identity.partitions, identity.generation, identity.inbox_id)
 }
 
 /// The member of a standing: the complement of the score, because the highest comes first; the time, its sign turned
@@ -55,13 +55,13 @@ pub(super) fn members<'a>(standings: impl IntoIterator<Item = &'a Standing>) -> 
 
 /// A position as text of a fixed length.
 pub(super) fn position_text(position: Position) -> String {
-    format!("{:08x}{:032x}", position.inbox, position.sequence)
+    format!("{:08x}{:032x}", position.generation, position.sequence)
 }
 
 /// A position from its text.
 pub(super) fn position(text: &str) -> Option<Position> {
-    let (inbox, sequence) = text.split_at_checked(8)?;
-    let inbox = u32::from_str_radix(inbox, 16).ok()?;
+    let (generation, sequence) = text.split_at_checked(8)?;
+    let generation = u32::from_str_radix(generation, 16).ok()?;
     (sequence.len() == 32).then_some(())?;
-    Some(Position { inbox, sequence: u128::from_str_radix(sequence, 16).ok()? })
+    Some(Position { generation, sequence: u128::from_str_radix(sequence, 16).ok()? })
 }

@@ -23,7 +23,7 @@ use world::{Kind, World};
 const NOW_MS: i64 = 1_800_000_000_000;
 
 fn at(sequence: u128) -> Position {
-    Position { inbox: 1, sequence }
+    Position { generation: 1, sequence }
 }
 
 fn standing(name: &str, score: u64, reached_at_ms: i64) -> Standing {

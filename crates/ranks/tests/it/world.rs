@@ -228,7 +228,7 @@ impl World {
         let mut store = self.store.lock().unwrap();
         inbox_id.clone_into(&mut store.inbox_id);
         for state in &mut store.partitions {
-            state.position = Position { inbox: state.position.inbox + 1, sequence: 0 };
+            state.position = Position { generation: state.position.generation + 1, sequence: 0 };
         }
     }
 }
@@ -236,9 +236,9 @@ impl World {
 impl Source for World {
     async fn identity(&self) -> Result<Option<Identity>, store::Error> {
         let store = self.store.lock().unwrap();
-        let inbox = store.partitions[0].position.inbox;
+        let generation = store.partitions[0].position.generation;
         let partitions = u16::try_from(store.partitions.len()).unwrap();
-        Ok(Some(Identity { inbox, inbox_id: store.inbox_id.clone(), partitions }))
+        Ok(Some(Identity { generation, inbox_id: store.inbox_id.clone(), partitions }))
     }
 
     async fn positions(&self) -> Result<Vec<(u16, Position)>, store::Error> {

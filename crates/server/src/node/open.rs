@@ -166,7 +166,7 @@ pub(super) async fn settle(
     clock: &Clock,
 ) -> Result<u32, NodeError> {
     let settled = ledger.settle_identity(queue.inbox_id(), config.partitions, clock.now_ms()).await;
-    Ok(settled?.inbox)
+    Ok(settled?.generation)
 }
 
 /// Makes sure that the game, if one has begun, has as many partitions as the configuration says; returns what it
@@ -195,7 +195,7 @@ pub(super) async fn belongs(config: &Config, reader: &Reader, queue: &Queue) -> 
         let found = queue.inbox_id().to_owned();
         return Err(store::Error::OtherInbox { known: known.inbox_id, found }.into());
     }
-    Ok(known.inbox)
+    Ok(known.generation)
 }
 
 /// Makes sure that the inbox is not older than what was applied from it, and can be used.

@@ -16,8 +16,11 @@ pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     let ledger = context.ledger().await?.clone();
     let Context { config, clock, ranks, committed, .. } = context;
     let button = Arc::new(Button::new(clock.clone(), ranks.clone(), Arc::clone(committed)));
-    let identity =
-        Identity { inbox_id: queue.inbox_id().to_owned(), inbox: *generation, partitions: config.partitions };
+    let identity = Identity {
+        inbox_id: queue.inbox_id().to_owned(),
+        generation: *generation,
+        partitions: config.partitions,
+    };
     let wait = receive_wait(config);
     let mut part = Part::new(Routes::new());
     // Two would apply everything once all the same, but each has its own ranks in memory, which lack what the other

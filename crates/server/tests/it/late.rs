@@ -53,7 +53,7 @@ impl Bench {
         let scheduler = Scheduler::new(table.clone(), queue.clone(), clock.clone(), rng, options);
         let button = Arc::new(Button::new(clock.clone(), None, Arc::new(Notify::new())));
         let inbox_id = queue.inbox_id().to_owned();
-        let identity = Identity { inbox: 1, inbox_id, partitions: PARTITIONS };
+        let identity = Identity { generation: 1, inbox_id, partitions: PARTITIONS };
         let handler = Handler::new(queue, ledger, button, clock, identity, VISIBILITY_MS);
         Self { site, table, scheduler, handler, reader, sent: 0 }
     }

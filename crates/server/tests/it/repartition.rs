@@ -35,7 +35,7 @@ impl Bench {
     async fn new(partitions: u16) -> Self {
         let site = Site::new().await;
         let (store, _) = site.game(partitions).await;
-        let identity = Identity { inbox: 1, inbox_id: site.queue.inbox_id().to_owned(), partitions };
+        let identity = Identity { generation: 1, inbox_id: site.queue.inbox_id().to_owned(), partitions };
         Self { site, store, identity, model: World::default(), at_ms: NOW_MS, sent: 0 }
     }
 
@@ -94,7 +94,7 @@ impl Bench {
         let changed = repartition(&self.site.queue, &ledger, partitions, NOW_MS).await;
         ledger.close().await;
         let changed = changed?;
-        self.identity.inbox = changed.inbox;
+        self.identity.generation = changed.generation;
         self.identity.partitions = changed.partitions;
         Ok(())
     }

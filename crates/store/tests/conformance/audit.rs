@@ -13,7 +13,7 @@ pub(crate) async fn audit_holds_one_moment(fresh: &Fresh) {
     run(&writer, 0, &[(NOW_MS, add("bea")), (NOW_MS, Action::Announce(round(1)))]).await;
     let state = audit.state().await.unwrap();
     assert_eq!((state.players.len(), state.rounds.len(), state.tops[&0].len()), (1, 0, 1));
-    assert_eq!(audit.positions().await.unwrap(), [(0, Position { inbox: 1, sequence: 1 })]);
+    assert_eq!(audit.positions().await.unwrap(), [(0, Position { generation: 1, sequence: 1 })]);
     assert_eq!(audit.journal(0, Position::default(), 10).await.unwrap().len(), 1);
     drop(audit);
     assert_eq!(fresh.state().await.players.len(), 2);

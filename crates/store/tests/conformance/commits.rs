@@ -33,7 +33,7 @@ pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {
     assert_eq!(commit(&writer, 0, from, &world, &[pushed("a")]).await, Committed::Fenced);
     let ahead = Position { sequence: from.sequence + 2, ..from };
     assert_eq!(commit(&writer, 0, ahead, &world, &[pushed("a")]).await, Committed::Fenced);
-    let next_inbox = Position { inbox: from.inbox + 1, sequence: from.sequence + 1 };
+    let next_inbox = Position { generation: from.generation + 1, sequence: from.sequence + 1 };
     assert_eq!(commit(&writer, 0, next_inbox, &world, &[pushed("a")]).await, Committed::Fenced);
     assert_eq!(fresh.everything().await, before);
 
@@ -54,7 +54,9 @@ pub(crate) async fn a_commit_must_move_forward(fresh: &Fresh) {
     run(&writer, 0, &[(NOW_MS, add("ada"))]).await;
     let Prefetched { from, world } = prefetch(&writer, 0, &[]).await;
     let before = fresh.everything().await;
-    for to in [from, Position::default(), Position { inbox: from.inbox + 1, sequence: from.sequence + 1 }] {
+    for to in
+        [from, Position::default(), Position { generation: from.generation + 1, sequence: from.sequence + 1 }]
+    {
         let commit = Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
         let error = writer.commit(commit).await.unwrap_err();
         assert!(matches!(error, Error::NotForward { partition: 0 }), "{error:?}");

@@ -102,7 +102,7 @@ impl Fresh {
         self.store.migrate().await.unwrap();
         let writer = Writer::open(&self.store).await.unwrap();
         let identity = writer.settle_identity(INBOX, partitions, NOW_MS).await.unwrap();
-        assert_eq!(identity, Identity { inbox: 1, inbox_id: INBOX.into(), partitions });
+        assert_eq!(identity, Identity { generation: 1, inbox_id: INBOX.into(), partitions });
         writer
     }
 

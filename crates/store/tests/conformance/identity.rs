@@ -7,7 +7,7 @@ use crate::harness::{Backend, Fresh, INBOX, NOW_MS, Writer, add, run};
 pub(crate) async fn the_first_start_decides(fresh: &Fresh) {
     let writer = fresh.game(3).await;
     let settled = writer.settle_identity(INBOX, 3, NOW_MS + 1).await.unwrap();
-    assert_eq!(settled.inbox, 1);
+    assert_eq!(settled.generation, 1);
     let other = writer.settle_identity("inbox-2", 3, NOW_MS).await.unwrap_err();
     assert!(
         matches!(&other, Error::OtherInbox { known, found } if known == INBOX && found == "inbox-2"),
@@ -16,7 +16,7 @@ pub(crate) async fn the_first_start_decides(fresh: &Fresh) {
     let other = writer.settle_identity(INBOX, 4, NOW_MS).await.unwrap_err();
     assert!(matches!(other, Error::OtherPartitions { known: 3, found: 4 }), "{other:?}");
     assert!(!other.is_transient());
-    let start = Position { inbox: 1, sequence: 0 };
+    let start = Position { generation: 1, sequence: 0 };
     assert_eq!(writer.positions().await.unwrap(), [(0, start), (1, start), (2, start)]);
     assert_eq!(writer.highest_position().await.unwrap(), 0);
 }
@@ -56,7 +56,7 @@ pub(crate) async fn another_inbox_is_adopted(fresh: &Fresh) {
     run(&writer, 1, &[(NOW_MS, add("bea"))]).await;
     assert_eq!(writer.highest_position().await.unwrap(), 2);
 
-    let adopted = Identity { inbox: 2, inbox_id: "inbox-2".into(), partitions: 2 };
+    let adopted = Identity { generation: 2, inbox_id: "inbox-2".into(), partitions: 2 };
     assert_eq!(writer.adopt_inbox("inbox-2", NOW_MS).await.unwrap(), adopted);
     assert_eq!(writer.adopt_inbox("inbox-2", NOW_MS).await.unwrap(), adopted);
     assert_eq!(reader.identity().await.unwrap(), Some(adopted.clone()));
@@ -65,12 +65,12 @@ pub(crate) async fn another_inbox_is_adopted(fresh: &Fresh) {
     assert!(matches!(writer.settle_identity(INBOX, 2, NOW_MS).await, Err(Error::OtherInbox { .. })));
 
     run(&writer, 1, &[(NOW_MS, add("cleo"))]).await;
-    let second = Position { inbox: 2, sequence: 1 };
-    let start = Position { inbox: 2, sequence: 0 };
+    let second = Position { generation: 2, sequence: 1 };
+    let start = Position { generation: 2, sequence: 0 };
     assert_eq!(reader.positions().await.unwrap(), [(0, start), (1, second)]);
     let journal = reader.audit().await.unwrap().journal(1, Position::default(), 10).await.unwrap();
     let order: Vec<(u32, u128)> =
-        journal.iter().map(|entry| (entry.position.inbox, entry.position.sequence)).collect();
+        journal.iter().map(|entry| (entry.position.generation, entry.position.sequence)).collect();
     assert_eq!(order, [(1, 1), (1, 2), (2, 1)]);
     assert_eq!(fresh.state().await.players.len(), 3);
 }

@@ -38,7 +38,7 @@ pub(crate) async fn a_lost_streak_shows_when_its_time_is_applied(fresh: &Fresh) 
     let positions = reader.positions().await.unwrap();
     let view = reader.player(&user("ada"), 1, NOW_MS).await.unwrap().unwrap();
     assert_eq!(view.positions, positions);
-    let at = |sequence| Position { inbox: 1, sequence };
+    let at = |sequence| Position { generation: 1, sequence };
     assert_eq!(positions, [(0, at(1)), (1, at(3))]);
 }
 
@@ -144,7 +144,7 @@ pub(crate) async fn standings_come_with_their_position(fresh: &Fresh) {
     let reader = fresh.store.reader().await.unwrap();
     let (position, mut standings) = reader.standings(0).await.unwrap();
     standings.sort();
-    assert_eq!(position, Position { inbox: 1, sequence: 1 });
+    assert_eq!(position, Position { generation: 1, sequence: 1 });
     assert_eq!(standings, [Standing::of(&user("bea"), &player(7)), Standing::of(&user("ada"), &player(5))]);
 }
 

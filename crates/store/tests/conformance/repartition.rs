@@ -16,8 +16,8 @@ use crate::harness::{
     prefetch, press, round, run, seed, user,
 };
 
-fn identity(inbox: u32, partitions: u16) -> Identity {
-    Identity { inbox, inbox_id: INBOX.into(), partitions }
+fn identity(generation: u32, partitions: u16) -> Identity {
+    Identity { generation, inbox_id: INBOX.into(), partitions }
 }
 
 async fn generations(fresh: &Fresh) -> Vec<Identity> {
@@ -96,9 +96,9 @@ pub(crate) async fn many_players_are_dealt(fresh: &Fresh) {
         let from = prefetch(&writer, partition, &[]).await.from;
         assert_eq!(commit(&writer, partition, from, &world(partition, 2), &[]).await, Committed::Done);
     }
-    for (inbox, partitions) in [(2, 5), (3, 1), (4, 3)] {
+    for (generation, partitions) in [(2, 5), (3, 1), (4, 3)] {
         let changed = writer.repartition(INBOX, partitions, 77, NOW_MS).await.unwrap();
-        assert_eq!(changed, identity(inbox, partitions));
+        assert_eq!(changed, identity(generation, partitions));
         let mut expected = State::default();
         for partition in 0..partitions {
             let mut world = world(partition, partitions);
@@ -108,7 +108,7 @@ pub(crate) async fn many_players_are_dealt(fresh: &Fresh) {
         let state = fresh.state().await;
         assert_eq!(state.differences(&expected, 3), vec![]);
         assert_eq!(state.digests(), expected.digests());
-        let position = Position { inbox, sequence: 77 };
+        let position = Position { generation, sequence: 77 };
         let positions: Vec<_> = (0..partitions).map(|partition| (partition, position)).collect();
         assert_eq!(writer.positions().await.unwrap(), positions);
     }
@@ -131,7 +131,7 @@ pub(crate) async fn generations_are_remembered(fresh: &Fresh) {
     let adopted = writer.adopt_inbox("inbox-2", NOW_MS).await.unwrap();
     let again = writer.repartition("inbox-2", 1, 0, NOW_MS).await.unwrap();
     assert_eq!(generations(fresh).await, [identity(1, 2), changed, adopted.clone(), again.clone()]);
-    assert_eq!((adopted.inbox, adopted.partitions, again.inbox, again.partitions), (3, 3, 4, 1));
+    assert_eq!((adopted.generation, adopted.partitions, again.generation, again.partitions), (3, 3, 4, 1));
 }
 
 /// The journal keeps its rows where they were, also those of partitions that are no more.
@@ -147,7 +147,9 @@ pub(crate) async fn the_journal_stays(fresh: &Fresh) {
     let mut found = Vec::new();
     for partition in 0..3 {
         let entries = audit.journal(partition, Position::default(), 10).await.unwrap();
-        found.extend(entries.iter().map(|entry| (partition, entry.position.inbox, entry.position.sequence)));
+        found.extend(
+            entries.iter().map(|entry| (partition, entry.position.generation, entry.position.sequence)),
+        );
     }
     assert_eq!(found, [(0, 1, 1), (0, 2, 10), (1, 1, 1), (2, 1, 1)]);
 }
@@ -244,7 +246,7 @@ pub(crate) async fn who_counts_with_the_old_number_is_fenced_off(fresh: &Fresh) 
         assert_eq!(commit(&old, partition, from, &world, &[]).await, Committed::Fenced);
     }
     assert_eq!(fresh.everything().await, before);
-    assert_eq!(prefetch(&old, 0, &commands).await.from, Position { inbox: 2, sequence });
+    assert_eq!(prefetch(&old, 0, &commands).await.from, Position { generation: 2, sequence });
     let gone = old.prefetch(1, &[], &[]).await.unwrap_err();
     assert!(matches!(gone, Error::UnknownPartition { partition: 1 }), "{gone:?}");
     let settled = old.settle_identity(INBOX, 2, NOW_MS).await.unwrap_err();
@@ -287,7 +289,7 @@ pub(crate) async fn a_dropped_repartition_leaves_all_or_nothing(fresh: &Fresh) {
         writer.settle_identity("another", 1, NOW_MS).await.unwrap_err();
         let mut audit = reader.audit().await.unwrap();
         let now = audit.generations().await.unwrap().pop().unwrap();
-        let next = Identity { inbox: known.inbox + 1, partitions, ..known.clone() };
+        let next = Identity { generation: known.generation + 1, partitions, ..known.clone() };
         assert!(now == next || now == known && piece > 0, "{now:?}");
         let mut expected = State::default();
         for partition in 0..now.partitions {

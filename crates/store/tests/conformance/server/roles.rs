@@ -196,7 +196,7 @@ async fn a_role_may_do_its_work_and_nothing_else() {
 async fn every_role_does_its_work() {
     let fresh = game_with_roles().await;
     let writer = Writer::open(&store_as(&fresh, "buttonparty_writer")).await.unwrap();
-    let identity = Identity { inbox: 1, inbox_id: INBOX.into(), partitions: 2 };
+    let identity = Identity { generation: 1, inbox_id: INBOX.into(), partitions: 2 };
     assert_eq!(writer.settle_identity(INBOX, 2, NOW_MS).await.unwrap(), identity);
     let opens_at_ms = round(1).opens_at_ms;
     let commands = [
