@@ -4,24 +4,24 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::Error;
 
-/// What kind of error a backend's code stands for.
+/// The kind of error that a code of the database stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Others were in the way: [`Error::Busy`].
+    /// A lock was not free in time: [`Error::Busy`].
     Busy,
-    /// Only what the values themselves cause: [`Error::Refused`]. A message is buried for it, so that everything else,
-    /// known or not, is taken for a trouble of the moment.
+    /// The values themselves are at fault: [`Error::Refused`]. A command is buried for this kind, so every code that is
+    /// not certain counts as [`Kind::Unavailable`].
     Refused,
-    /// No right to do so: [`Error::Denied`].
+    /// A right is missing: [`Error::Denied`].
     Denied,
-    /// Damaged: [`Error::Corrupt`].
+    /// [`Error::Corrupt`].
     Corrupt,
-    /// A trouble of the moment: [`Error::Unavailable`].
+    /// It may pass: [`Error::Unavailable`].
     Unavailable,
 }
 
 impl Kind {
-    /// The kind of what a driver said.
+    /// The kind of an error of the driver.
     pub fn of(source: &sqlx::Error) -> Self {
         use sqlx::Error as E;
         match source {
@@ -53,16 +53,16 @@ impl From<sqlx::Error> for Error {
 /// The kind of a code of PostgreSQL. Source: its documentation, appendix A, "PostgreSQL Error Codes".
 fn of_sqlstate(code: &str) -> Kind {
     match code {
-        // A serialization failure, a deadlock, a lock that was not to be had in time.
+        // A serialization failure, a deadlock, a lock timeout.
         "40001" | "40P01" | "55P03" => Kind::Busy,
-        // No right to do so, no such database.
+        // A right is missing, the database does not exist.
         "42501" | "3D000" => Kind::Denied,
         // A page of a table or of an index.
         "XX001" | "XX002" => Kind::Corrupt,
         _ => match code.get(..2) {
-            // The value cannot be, breaks a constraint, or is larger than what there is room for in a row.
+            // The value is invalid, breaks a constraint, or does not fit into a row.
             Some("22" | "23" | "54") => Kind::Refused,
-            // The login.
+            // The login is rejected.
             Some("28") => Kind::Denied,
             _ => Kind::Unavailable,
         },

@@ -1,4 +1,4 @@
-//! Reading a row's columns one after the other. Both backends select the same columns in the same order.
+//! Reads the columns of a row in order. Both backends select the same columns in the same order.
 
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ enum Row<'r> {
     Postgres(&'r PgRow),
 }
 
-/// A row, and the column that is read next. Whatever is not what a method says is [`Error::Corrupt`].
+/// A row and its next column. A value of another type than the method reads is [`Error::Corrupt`].
 #[derive(Debug)]
 pub struct Columns<'r> {
     row: Row<'r>,
@@ -45,31 +45,31 @@ impl<'r> Columns<'r> {
         self.opt_int()?.ok_or_else(null)
     }
 
-    /// A number or nothing.
+    /// A number or NULL.
     pub fn opt_int(&mut self) -> Result<Option<i64>, Error> {
         Ok(match self.next() {
             (Row::Sqlite(row), at) => row.try_get(at)?,
-            // Unchecked, because a narrow column is read as a wide number; it must be a number all the same.
+            // Unchecked: a narrow column is read as a wide number. A column of another type still fails.
             (Row::Postgres(row), at) => row.try_get_unchecked(at)?,
         })
     }
 
-    /// A number that was stored bit by bit.
+    /// An unsigned number, stored as the signed number with the same bits.
     pub fn u64(&mut self) -> Result<u64, Error> {
         Ok(self.int()?.cast_unsigned())
     }
 
-    /// A number that must fit.
+    /// A number of a smaller type.
     pub fn small<T: TryFrom<i64, Error: Display>>(&mut self) -> Result<T, Error> {
         valid(T::try_from(self.int()?))
     }
 
-    /// A number that must fit, or nothing.
+    /// A number of a smaller type, or NULL.
     pub fn opt_small<T: TryFrom<i64, Error: Display>>(&mut self) -> Result<Option<T>, Error> {
         valid(self.opt_int()?.map(T::try_from).transpose())
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub fn bool(&mut self) -> Result<bool, Error> {
         Ok(match self.next() {
             (Row::Sqlite(row), at) => row.try_get(at)?,
@@ -82,7 +82,7 @@ impl<'r> Columns<'r> {
         self.opt_text()?.ok_or_else(null)
     }
 
-    /// A text or nothing.
+    /// A text or NULL.
     pub fn opt_text(&mut self) -> Result<Option<&'r str>, Error> {
         Ok(match self.next() {
             (Row::Sqlite(row), at) => row.try_get(at)?,
@@ -90,8 +90,8 @@ impl<'r> Columns<'r> {
         })
     }
 
-    /// A text that PostgreSQL keeps as bytes, because its texts cannot hold every character or its indexes compare
-    /// bytes; or nothing.
+    /// A text or NULL. PostgreSQL stores it as bytes: its texts cannot hold every character, and its indexes must
+    /// compare bytes.
     pub fn opt_bytes(&mut self) -> Result<Option<&'r str>, Error> {
         let bytes: Option<&'r [u8]> = match self.next() {
             (Row::Sqlite(row), at) => return Ok(row.try_get(at)?),
@@ -131,7 +131,7 @@ fn null() -> Error {
     Error::corrupt("a column holds nothing")
 }
 
-/// The value, or that the database holds what it cannot.
+/// The value; an error means that the database is corrupt.
 ///
 /// # Errors
 /// [`Error::Corrupt`] with the error's text.
@@ -139,15 +139,15 @@ pub fn valid<T, E: Display>(value: Result<T, E>) -> Result<T, Error> {
     value.map_err(|error| Error::corrupt(error.to_string()))
 }
 
-/// What a code stands for.
+/// The value that a code of the database stands for.
 ///
 /// # Errors
-/// [`Error::Corrupt`] when it stands for nothing.
+/// [`Error::Corrupt`] when there is none.
 pub fn known<T>(value: Option<T>, what: &str) -> Result<T, Error> {
     value.ok_or_else(|| Error::corrupt(format!("no {what} has this code")))
 }
 
-/// The text of a sequence: as long as the greatest one, so that texts stand in the order of the numbers.
+/// A sequence as text, padded to the length of the greatest one, so that texts sort like the numbers.
 pub fn sequence_text(sequence: u128) -> String {
     format!("{sequence:039}")
 }

@@ -1,5 +1,5 @@
-//! One connection at work: the snapshot in which a batch is read, the transaction in which it is written, and the one
-//! in which everything is dealt anew.
+//! One connection: the snapshot in which a batch is read, the transaction in which it is written, and the transaction
+//! of a repartition.
 
 use std::io;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ macro_rules! each {
 }
 pub(crate) use each;
 
-/// A connection that somebody works with. When it is dropped before it is released, because whoever works with it is,
-/// what is under way on it is rolled back before anybody else has it.
+/// A connection taken from the pool. If it is dropped before it is released, the pool rolls its transaction back before
+/// the next use.
 #[derive(Debug)]
 pub struct Connection {
     driver: Driver,
@@ -39,16 +39,14 @@ pub struct Connection {
 #[derive(Debug)]
 enum Driver {
     Postgres(PoolConnection<Postgres>),
-    /// With the files that it is connected to.
+    /// With the files that it has open.
     Sqlite(PoolConnection<Sqlite>, Arc<Files>),
 }
 
-/// The connection within a transaction. Only a crate that brings its own statements looks inside.
+/// The connection of a transaction, for crates with statements of their own.
 #[derive(Debug)]
 pub enum Session<'c> {
-    /// Of PostgreSQL.
     Postgres(&'c mut PgConnection),
-    /// Of SQLite.
     Sqlite(&'c mut SqliteConnection),
 }
 
@@ -65,9 +63,9 @@ impl Session<'_> {
 /// How a transaction begins.
 #[derive(Debug, Clone, Copy)]
 enum Begin {
-    /// One moment for all that is read together.
+    /// A read-only snapshot.
     Read,
-    /// With the right to write from the start.
+    /// May write from the start.
     Write,
 }
 
@@ -93,8 +91,8 @@ impl Connection {
         Self { faults, ..self }
     }
 
-    /// Gives the connection back; one to a server is closed when the work on it has failed. One to a file stays open:
-    /// closing the last one would remove SQLite's log, by which the files are known.
+    /// Returns the connection to the pool. A PostgreSQL connection on which the work failed is closed instead. An
+    /// SQLite connection stays open: closing the last one would remove the log, by which the files are recognised.
     ///
     /// # Errors
     /// The error that the work ended with.
@@ -115,7 +113,7 @@ impl Connection {
         }
     }
 
-    /// Begins to read: everything is as it is at this moment.
+    /// Begins a read-only snapshot.
     ///
     /// # Errors
     /// [`Error::UnknownPartition`] when there is no such partition.
@@ -125,11 +123,11 @@ impl Connection {
         Ok(Read { transaction, partition, position, mark })
     }
 
-    /// Begins to write, and moves the partition on, with its new mark. `None`: it stands elsewhere than the batch was
-    /// read at; nothing is written.
+    /// Begins a write transaction, and moves the partition to its next position and mark. `None`: the partition is no
+    /// longer at the position at which the batch was read; nothing is written.
     ///
     /// # Errors
-    /// [`Error::NotForward`] when the span does not lead further on in the same inbox; otherwise whatever the database
+    /// [`Error::NotForward`] when the span does not lead forward within its generation; otherwise whatever the database
     /// says.
     pub async fn write(&mut self, span: Span, mark: i64) -> Result<Option<Write<'_>>, Error> {
         span.check()?;
@@ -156,7 +154,7 @@ impl Connection {
         }))
     }
 
-    /// Begins to give everything another number of partitions. Nobody else changes anything until it ends.
+    /// Begins a repartition. It locks out every other writer until it ends.
     ///
     /// # Errors
     /// [`Error::SamePartitions`], [`Error::OtherInbox`]; [`Error::UnknownPartition`] when the identity was never
@@ -167,14 +165,14 @@ impl Connection {
         Ok(Repartition { transaction, known, next })
     }
 
-    /// Begins a transaction that changes what belongs to all partitions: one at a time.
+    /// Begins a transaction that changes what all partitions share; only one may run at a time.
     pub(crate) async fn begin_alone(&mut self) -> Result<Transaction<'_>, Error> {
         let mut transaction = self.begin_write().await?;
         each!(transaction.session(), lock())?;
         Ok(transaction)
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a write transaction.
     pub(crate) async fn begin_write(&mut self) -> Result<Transaction<'_>, Error> {
         self.begin(Begin::Write).await
     }
@@ -200,8 +198,8 @@ impl Connection {
     }
 }
 
-/// A transaction, rolled back when it is dropped. One of SQLite begins only while the paths lead to the files that are
-/// open, and a commit after which they do not is an error.
+/// A transaction, rolled back when it is dropped. In SQLite, beginning and committing fail when the paths no longer
+/// lead to the open files.
 #[derive(Debug)]
 pub(crate) enum Transaction<'c> {
     Postgres(sqlx::Transaction<'c, Postgres>),
@@ -236,7 +234,7 @@ impl Transaction<'_> {
     }
 }
 
-/// One moment of a database, in which a batch is read.
+/// The read-only snapshot in which a batch is read.
 #[derive(Debug)]
 pub struct Read<'c> {
     transaction: Transaction<'c>,
@@ -251,22 +249,22 @@ impl Read<'_> {
         self.partition
     }
 
-    /// Where the partition stands.
+    /// The position of the partition.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// The number beside the position.
+    /// The number that the crowd keeps beside the position.
     pub fn mark(&self) -> i64 {
         self.mark
     }
 
-    /// The connection, for what else is read at this moment.
+    /// The connection, for further reads in the snapshot.
     pub fn session(&mut self) -> Session<'_> {
         self.transaction.session()
     }
 
-    /// Ends it.
+    /// Ends the snapshot.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -275,8 +273,8 @@ impl Read<'_> {
     }
 }
 
-/// A transaction in which a batch is written, behind its fence: the partition has moved on in it. The partition's row
-/// stays locked until the transaction ends; who waits for it there compares with what it has become.
+/// The transaction in which a batch is written. It has moved the partition already, which is the fence: the partition's
+/// row stays locked until the transaction ends, and another writer then finds another position.
 #[derive(Debug)]
 pub struct Write<'c> {
     transaction: Transaction<'c>,
@@ -286,19 +284,19 @@ pub struct Write<'c> {
 }
 
 impl Write<'_> {
-    /// The partition of the batch, and its way.
+    /// The partition of the batch, with the positions before and after it.
     pub fn span(&self) -> Span {
         self.span
     }
 
-    /// The connection, for what else the batch writes.
+    /// The connection, for the rows of the crowd.
     pub fn session(&mut self) -> Session<'_> {
         self.transaction.session()
     }
 
-    /// Writes the journal of the batch, and makes all of it durable.
+    /// Writes the journal of the batch and commits.
     ///
-    /// After an error the outcome is unknown: the position tells, at the next read.
+    /// After an error the outcome is unknown; the position at the next read tells.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -314,10 +312,10 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Does what [`Write::commit`] does up to its end, and takes it all back.
+    /// Does everything that [`Write::commit`] does, but rolls back at the end.
     ///
     /// # Errors
-    /// Those that the commit would give.
+    /// Those of the commit.
     pub async fn rehearse(mut self, journal: &[JournalRow<'_>]) -> Result<(), Error> {
         self.write_journal(journal).await?;
         self.transaction.roll_back().await
@@ -332,7 +330,7 @@ impl Write<'_> {
     }
 }
 
-/// A transaction in which everything is dealt to another number of partitions.
+/// The transaction of a repartition.
 #[derive(Debug)]
 pub struct Repartition<'c> {
     transaction: Transaction<'c>,
@@ -351,13 +349,13 @@ impl Repartition<'_> {
         &self.next
     }
 
-    /// The connection, for what else must be drained before, and is dealt afterwards.
+    /// The connection, for the crowd's rows: checks before [`Self::begin`], moves after it.
     pub fn session(&mut self) -> Session<'_> {
         self.transaction.session()
     }
 
-    /// Begins the generation: every partition of it has applied what came up to `sequence`, and has the least of the
-    /// marks that there were.
+    /// Begins the next generation. Each of its partitions is at `sequence`, with the least mark of all partitions
+    /// before.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -365,7 +363,7 @@ impl Repartition<'_> {
         generation::begin(&mut self.transaction, &self.known, &self.next, sequence, now_ms).await
     }
 
-    /// Makes all of it durable.
+    /// Commits.
     ///
     /// # Errors
     /// Whatever the database says.

@@ -1,26 +1,25 @@
-//! What only a database can do to a writer, done on demand: compiled for tests alone.
+//! Faults that only a database can cause, injected on demand; compiled for tests only.
 
 use std::fmt::Debug;
 use std::pin::Pin;
 
 use crate::{Error, Span};
 
-/// What goes wrong.
+/// An injected fault.
 #[derive(Debug)]
 pub enum Injected {
-    /// Nothing.
     None,
-    /// The fence does not hold, as if somebody else had moved the partition.
+    /// As if another handler had moved the partition.
     Fenced,
-    /// This error: before a write nothing of it is done; after a commit all of it is.
+    /// Before a write: nothing of it is done. After a commit: all of it is.
     Error(Error),
 }
 
-/// Who says what goes wrong.
+/// Decides which fault occurs.
 pub trait Faults: Debug + Send + Sync {
-    /// Asked before a write begins; it begins when this is ready.
+    /// Called before a write begins, which waits for it.
     fn before_write(&self, span: Span) -> Pin<Box<dyn Future<Output = Injected> + Send + '_>>;
 
-    /// Asked when a commit has succeeded, before anybody learns of it.
+    /// Called after a commit has succeeded, before the caller learns of it.
     fn after_commit(&self, span: Span) -> Injected;
 }

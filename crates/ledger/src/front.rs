@@ -1,4 +1,4 @@
-//! The ledger's side of a database: what the handler and the operator's tools do to it.
+//! The ledger of a database, for the handler and the operator's tools.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,7 @@ use crate::connection::each;
 use crate::faults::Faults;
 use crate::{Connection, Error, Identity, Options, Position, connection, generation, postgres, sqlite};
 
-/// The connections of whoever writes. For each partition only one may be at work, and the position's row turns a
-/// second one away.
+/// Write connections to a database. Only one handler may apply a partition at a time; the fence rejects any other.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     backend: Backend,
@@ -26,19 +25,19 @@ enum Backend {
     Sqlite {
         pool: SqlitePool,
         files: Arc<Files>,
-        /// What a piece of work may take.
+        /// The longest that work on a connection may take.
         work_max: Duration,
     },
 }
 
 impl Ledger {
-    /// Over connections to PostgreSQL, whose schema has the ledger's tables.
+    /// A ledger in PostgreSQL, whose schema has the ledger's tables.
     pub fn postgres(pool: postgres::Pool) -> Self {
         Self::over(Backend::Postgres(pool))
     }
 
-    /// Over the one connection to an SQLite file that may write, and to these files; its schema has the ledger's
-    /// tables. Nothing is written, and nothing counts as committed, while the paths lead to others.
+    /// A ledger over the one write connection to an SQLite file, whose schema has the ledger's tables. Every
+    /// transaction fails while the paths lead to other files than these.
     pub fn sqlite(pool: SqlitePool, files: Files, options: &Options) -> Self {
         let files = Arc::new(files);
         Self::over(Backend::Sqlite { pool, files, work_max: sqlite::work_max(options) })
@@ -52,16 +51,16 @@ impl Ledger {
         }
     }
 
-    /// The same connections, on which these things go wrong.
+    /// The same connections with injected faults.
     #[cfg(feature = "faults")]
     pub fn with_faults(self, faults: Arc<dyn Faults>) -> Self {
         Self { faults: Some(faults), ..self }
     }
 
-    /// Borrows a connection for a piece of work, which [`Ledger::timeout`] bounds and [`Connection::release`] ends.
+    /// Takes a connection from the pool. [`Ledger::timeout`] bounds the work on it, [`Connection::release`] returns it.
     ///
     /// # Errors
-    /// When there is none in time; whatever the database says.
+    /// [`Error::Unavailable`] when none is free in time; otherwise whatever the database says.
     pub async fn acquire(&self) -> Result<Connection, Error> {
         let connection = match &self.backend {
             Backend::Postgres(pool) => Connection::postgres(pool.acquire().await?),
@@ -89,10 +88,10 @@ impl Ledger {
         connection::timeout(max, work)
     }
 
-    /// Makes sure that the game draws from this inbox with this many partitions. The first call decides.
+    /// Binds the game to this inbox and this number of partitions at the first call; later calls check that they match.
     ///
     /// # Errors
-    /// [`Error::OtherInbox`] or [`Error::OtherPartitions`] when the game was started with others.
+    /// [`Error::OtherInbox`] or [`Error::OtherPartitions`] when the game is bound to others.
     pub async fn settle_identity(
         &self,
         inbox_id: &str,
@@ -104,28 +103,28 @@ impl Ledger {
         connection.release(settled)
     }
 
-    /// Makes the game draw from another inbox from now on: a new generation, in which nothing is applied yet.
-    /// Adopting the current inbox changes nothing.
+    /// Binds the game to another inbox: a new generation, in which nothing is applied yet. Adopting the current inbox
+    /// changes nothing.
     ///
     /// # Errors
-    /// [`Error::UnknownPartition`] when the identity was never settled.
+    /// [`Error::UnknownPartition`] when the game is not bound to an inbox yet.
     pub async fn adopt_inbox(&self, inbox_id: &str, now_ms: i64) -> Result<Identity, Error> {
         let mut connection = self.acquire().await?;
         let adopted = self.timeout(generation::adopt(&mut connection, inbox_id, now_ms)).await;
         connection.release(adopted)
     }
 
-    /// The highest sequence that any partition has applied in the current inbox, 0 for none. An inbox that has never
-    /// given out that much is older than the game.
+    /// The highest sequence that any partition has applied in the current generation, 0 for none. An inbox that has
+    /// never issued it is an older copy than the game.
     ///
     /// # Errors
     /// Whatever the database says.
     pub async fn highest_position(&self) -> Result<u128, Error> {
-        let positions = self.positions().await?; // every partition stands in the current inbox: adopting moves all
+        let positions = self.positions().await?; // all partitions are of the current generation: adopting moves them all
         Ok(positions.into_iter().map(|(_, position)| position.sequence).max().unwrap_or_default())
     }
 
-    /// Where each partition stands, in order.
+    /// The position of each partition, in order.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -135,7 +134,7 @@ impl Ledger {
         connection.release(positions)
     }
 
-    /// Closes the connections, after what is under way has ended.
+    /// Closes the connections once running work has ended.
     pub async fn close(&self) {
         match &self.backend {
             Backend::Postgres(pool) => pool.close().await,

@@ -1,5 +1,4 @@
-//! What a game belongs to: its inbox and its number of partitions. Each other inbox and each other number begins a
-//! generation.
+//! The identity of a game: its inbox and its number of partitions. A change of either begins a new generation.
 
 use crate::connection::{Transaction, each};
 use crate::{Connection, Error, Identity};
@@ -14,8 +13,8 @@ pub(crate) async fn settle(
     if let Some(known) = each!(transaction.session(), identity())? {
         return known.matching(inbox_id, partitions);
     }
-    // Of several at once, one inserts this row; the others wait here for its commit. Not by an advisory lock, which the
-    // handler's login may not take.
+    // Of several processes, one inserts this row and the others wait here for its commit. An advisory lock would not
+    // do: the handler's login may not take one.
     if !each!(transaction.session(), fix_partitions(partitions))?
         && let Some(known) = each!(transaction.session(), identity())?
     {
@@ -45,7 +44,7 @@ pub(crate) async fn adopt(
     Ok(adopted)
 }
 
-/// The generation that is, and the one that begins with so many partitions; nobody moves a position from here on.
+/// The current generation and the next one, with this number of partitions. Locks all positions.
 pub(crate) async fn next(
     transaction: &mut Transaction<'_>,
     inbox_id: &str,
@@ -61,8 +60,7 @@ pub(crate) async fn next(
     Ok((known, next))
 }
 
-/// Notes how many partitions there were until now and how many there are from now on, and puts the new ones where they
-/// begin.
+/// Stores the number of partitions of both generations, and replaces the partitions by those of the next one.
 pub(crate) async fn begin(
     transaction: &mut Transaction<'_>,
     known: &Identity,

@@ -1,12 +1,12 @@
-//! The database of any crowd: which inbox it draws from, where each partition stands, what was applied, and the two
+//! The tables that every crowd has: the inbox it consumes, the position of each partition and the journal; and the two
 //! transactions in which a batch is read and written.
 //!
 //! A batch is read in a snapshot ([`Read`]) and written in a transaction that begins with the fence ([`Write`]): it
-//! moves the partition from the position that was read to the next one, and finds out whether somebody else did
-//! before. Both are guards over either driver. What they carry for a crowd is the crowd's business: its crate finds the
-//! connection in [`Session`] and brings its own statements.
+//! moves the partition from the position that was read to the next one, and fails if another process has moved it. Both
+//! are guards over either driver. A crowd's crate takes the connection from [`Session`] and runs its own statements on
+//! it.
 //!
-//! What it is not: it knows no command and no rule. Time comes in as a value (`*_ms: i64`, Unix milliseconds).
+//! This crate knows no command and no rule. Time is passed in as a value (`*_ms: i64`, Unix milliseconds).
 
 mod bounds;
 mod codes;

@@ -15,7 +15,7 @@ pub use position::journal;
 pub(crate) use position::{move_on, position, write_journal};
 pub use session::{SessionSettings, begin_session, check_session};
 
-/// One moment for all that is read together.
+/// Begins a read-only snapshot.
 pub const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// What waits for another transaction sees what that has written.
+/// Begins a write transaction; after waiting for another one, a statement sees what that one wrote.
 pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";

@@ -19,27 +19,26 @@ pub(crate) use position::{move_on, position, write_journal};
 
 use crate::{Error, Options};
 
-/// The first read chooses the moment.
+/// The first read takes the snapshot.
 pub(crate) const BEGIN_READ: &str = "BEGIN";
-/// A plain `BEGIN` that reads first could find at its first write that somebody else has written since: this holds the
-/// write lock from the start.
+/// Takes the write lock at once. After a plain `BEGIN` and a read, the first write would fail if another process had
+/// written in between.
 pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
-/// What a piece of work may take: who waits for another first, and then works for as long as a server might, will not
-/// come to an end.
+/// The longest that work on the connection may take: the wait for the lock plus the time of a statement.
 pub(crate) fn work_max(options: &Options) -> Duration {
     Duration::from_millis(options.busy_timeout_ms.saturating_add(options.statement_ms_max))
 }
 
-/// Borrows the connection, or a new one if the old one is of no more use: after a full disk, for example, SQLite itself
-/// has rolled a transaction back, and the driver has not noticed and would never begin again.
+/// Takes the connection from the pool, or a new one if the driver believes it to be in a transaction: after a full
+/// disk, for example, SQLite has rolled back by itself, and the driver could never begin again.
 pub(crate) async fn acquire(pool: &SqlitePool, files: &Files) -> Result<PoolConnection<Sqlite>, Error> {
     files.check()?;
     let connection = pool.acquire().await?;
     if !connection.is_in_transaction() {
         return Ok(connection);
     }
-    // Closed behind the next one, which has read, so that it never was the last: SQLite would remove the log.
+    // The next connection must have read before this one closes: SQLite removes the log with the last connection.
     let broken = connection.detach();
     let mut next = pool.acquire().await?;
     sqlx::query("SELECT count(*) FROM meta").fetch_one(&mut *next).await?;

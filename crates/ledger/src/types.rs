@@ -2,23 +2,22 @@
 
 use crate::Error;
 
-/// Where a partition's writer stands in its inbox. The greater one is further on.
+/// How far a partition has applied its inbox. A later position is greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// 1, 2, …; a new one whenever another inbox was adopted or the number of partitions changed.
     pub generation: u32,
-    /// The sequence last applied in it; 0 for none.
+    /// The sequence that was applied last in this generation; 0 for none.
     pub sequence: u128,
 }
 
-/// The way of one partition in one commit.
+/// The move of one partition in one commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The partition.
     pub partition: u16,
-    /// Where it stood when the batch was read.
+    /// Its position when the batch was read.
     pub from: Position,
-    /// Where it stands afterwards: the same generation, a greater sequence.
+    /// Its position after the commit: the same generation, a greater sequence.
     pub to: Position,
 }
 
@@ -33,22 +32,22 @@ impl Span {
     }
 }
 
-/// How a database is opened.
+/// Limits and timeouts of the connections to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How long a statement waits for others, milliseconds.
+    /// How long a statement waits for locks, in milliseconds.
     pub busy_timeout_ms: u64,
-    /// Connections of whoever only reads.
+    /// Read-only connections.
     pub readers: u32,
     /// Connections of a [`Ledger`](crate::Ledger) to PostgreSQL; SQLite has one.
     pub writers: u32,
-    /// How long PostgreSQL may take for a statement, milliseconds. A call that has heard nothing a little later gives
-    /// up its connection.
+    /// PostgreSQL's `statement_timeout`, in milliseconds. A call without an answer shortly after it gives up its
+    /// connection.
     pub statement_ms_max: u64,
-    /// How long PostgreSQL waits for the next statement of a transaction before it ends it, milliseconds: so long can
-    /// a process that stands still hold a partition.
+    /// PostgreSQL's `idle_in_transaction_session_timeout`, in milliseconds: how long a process that hangs can lock a
+    /// partition.
     pub idle_in_transaction_ms_max: u64,
-    /// How long a call waits for a connection to PostgreSQL, milliseconds.
+    /// How long a call waits for a connection to PostgreSQL, in milliseconds.
     pub connect_ms_max: u64,
 }
 
@@ -65,18 +64,16 @@ impl Default for Options {
     }
 }
 
-/// What a game belongs to, now or in a past generation.
+/// The inbox and the number of partitions of a generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub generation: u32,
-    /// The id of its inbox.
     pub inbox_id: String,
-    /// The number of partitions.
     pub partitions: u16,
 }
 
 impl Identity {
-    /// Whether the game belongs to what was asked for.
+    /// Checks that the game is bound to this inbox and this number of partitions.
     pub(crate) fn matching(self, inbox_id: &str, partitions: u16) -> Result<Self, Error> {
         if self.partitions != partitions {
             return Err(Error::OtherPartitions { known: self.partitions, found: partitions });
@@ -88,38 +85,35 @@ impl Identity {
     }
 }
 
-/// One applied message, as it was.
+/// An applied message, as it was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalRow<'a> {
     /// Its sequence in the generation of the commit's `to`.
     pub sequence: u128,
-    /// When the inbox stored it, Unix milliseconds.
+    /// When the inbox stored it, in Unix milliseconds.
     pub stored_at_ms: i64,
-    /// Its body.
     pub body: &'a str,
     /// The indices of the commands in it that were buried.
     pub buried: &'a [u32],
 }
 
-/// One message of the journal, read back.
+/// A message read from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// Where it stood.
     pub position: Position,
     /// When the inbox stored it, Unix milliseconds; `None` in a row that an earlier version wrote.
     pub stored_at_ms: Option<i64>,
-    /// Its body.
     pub body: String,
     /// The indices of the commands in it that were buried.
     pub buried: Vec<u32>,
 }
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Committed {
-    /// It is durable; or, of a rehearsal, it would be.
+    /// It is durable. For a rehearsal: it would be.
     Done,
-    /// The partition stands elsewhere than when the batch was read: nothing was written; read and apply it again.
+    /// The partition has moved since the batch was read. Nothing was written; read and apply the batch again.
     Fenced,
 }

@@ -1,21 +1,21 @@
-//! The rows that say what a game belongs to. Each function is one statement of [`crate::generation`].
+//! The rows of the generations. Each function is one statement of [`crate::generation`].
 
 use sqlx::PgConnection;
 
 use crate::{Columns, Error, Identity, Position, sequence_text};
 
-/// Lets one at a time change what belongs to all partitions, until its transaction ends.
+/// Lets only one transaction at a time change what all partitions share.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
-    /// Any number that nobody else locks by.
+    /// Any number that no other program locks.
     const KEY: i64 = 0x6275_7474_6f6e;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(KEY).execute(connection).await?;
     Ok(())
 }
 
-/// Settles the number of partitions. `false`: somebody else has settled it, and has committed that.
+/// Stores the number of partitions. `false`: another process has stored and committed it.
 pub(crate) async fn fix_partitions(connection: &mut PgConnection, partitions: u16) -> Result<bool, Error> {
     let fix = "INSERT INTO meta (key, value) VALUES ('partitions', $1) ON CONFLICT (key) DO NOTHING";
     let fixed = sqlx::query(fix).bind(partitions.to_string()).execute(connection).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn add_inbox(
     Ok(())
 }
 
-/// Adds every partition, to stand there in this generation.
+/// Adds all partitions of a generation, each at this sequence.
 pub(crate) async fn add_partitions(
     connection: &mut PgConnection,
     identity: &Identity,
@@ -56,7 +56,7 @@ pub(crate) async fn add_partitions(
     Ok(())
 }
 
-/// Has every partition begin with nothing in this generation.
+/// Moves all partitions to the beginning of a generation.
 pub(crate) async fn move_all(connection: &mut PgConnection, generation: u32) -> Result<(), Error> {
     sqlx::query("UPDATE partitions SET inbox = $1, sequence = $2")
         .bind(i64::from(generation))
@@ -66,8 +66,8 @@ pub(crate) async fn move_all(connection: &mut PgConnection, generation: u32) -> 
     Ok(())
 }
 
-/// Every batch writes its partition's row first: what has begun ends before, and what comes finds no such row. The
-/// transaction may take as long as there are rows to deal.
+/// Locks all positions. Every batch writes its partition's row first: running batches end before, later ones no longer
+/// find the row. Lifts the statement timeout, because the time of a repartition grows with the number of players.
 pub(crate) async fn hold_positions(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *connection).await?;
     sqlx::query("SELECT FROM partitions ORDER BY partition FOR UPDATE").execute(connection).await?;
@@ -112,7 +112,7 @@ pub async fn generations(connection: &mut PgConnection) -> Result<Vec<Identity>,
     rows.iter().map(|row| Columns::from(row).identity()).collect()
 }
 
-/// What the game belongs to; `None` before that is settled.
+/// The current generation; `None` before the game is bound to an inbox.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -123,7 +123,7 @@ pub async fn identity(connection: &mut PgConnection) -> Result<Option<Identity>,
     row.map(|row| Columns::from(&row).identity()).transpose()
 }
 
-/// Where each partition stands, in order.
+/// The position of each partition, in order.
 ///
 /// # Errors
 /// Whatever the database says.

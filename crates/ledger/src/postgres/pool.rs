@@ -1,5 +1,5 @@
-//! Connections that are borrowed for a piece of work, in bounded time, and closed when it fails: whatever was wrong with
-//! one of them, a server that has become a replica or a network that swallows everything, the next one is new.
+//! A pool whose calls are bounded in time. A connection on which a call failed is closed, so that after a failover or a
+//! network fault the next call gets a new one.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use super::begin_session;
 use crate::bounds::{FRESH_MS, POLLS_PER_TURN, SILENCE_MS};
 use crate::{Error, Options, connection};
 
-/// A statement with its values.
+/// A statement with its parameters.
 pub type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
-/// A few connections.
+/// A pool of connections to PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct Pool {
     pool: PgPool,
-    /// What a piece of work may take.
+    /// The longest that work on a connection may take.
     pub(crate) work_max: Duration,
-    /// Whether a login was refused; of all pools of a database.
+    /// Whether a login was rejected; shared by all pools of a database.
     refused: Arc<AtomicBool>,
-    /// Whether a session was met that is shared with other connections.
+    /// Whether a pooler in transaction mode was found.
     pooled: Arc<AtomicBool>,
 }
 
 impl Pool {
-    /// Connects when somebody asks. Each session begins with the statements `session`, which come from
+    /// Connects on first use. Each session begins with the statements `session`, from
     /// [`SessionSettings`](super::SessionSettings).
     pub fn new(
         connect: PgConnectOptions,
@@ -46,7 +46,7 @@ impl Pool {
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(1))
             .acquire_timeout(Duration::from_millis(options.connect_ms_max))
-            // One trip less for each read of a busy process.
+            // Saves a round trip for each read of a busy process.
             .test_before_acquire(false)
             .before_acquire(|connection, met| {
                 Box::pin(async move {
@@ -59,7 +59,7 @@ impl Pool {
             .after_connect(move |connection, _| {
                 let (session, met) = (Arc::clone(&session), Arc::clone(&met));
                 Box::pin(async move {
-                    // Noted, because the pool would take an error for one that passes, and try again.
+                    // A flag instead of an error, which the pool would take for transient and retry.
                     if !begin_session(connection, &session).await? {
                         met.store(true, Ordering::Relaxed);
                     }
@@ -71,16 +71,15 @@ impl Pool {
         Self { pool, work_max, refused, pooled }
     }
 
-    /// Closes all of them, after what is under way has ended.
+    /// Closes all connections once running work has ended.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    /// Borrows a connection for a piece of work that ends in [`release`]. When it is dropped before, because whoever
-    /// works with it is, what is under way on it is rolled back first.
+    /// Takes a connection; [`release`] returns it. If it is dropped before, the pool rolls its transaction back.
     ///
     /// # Errors
-    /// When there is none in time; [`Error::Pooled`]; whatever the database says.
+    /// [`Error::Unavailable`] when none is free in time; [`Error::Pooled`]; otherwise whatever the database says.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
         let acquired = poll_eagerly(self.pool.acquire()).await.map_err(Error::from);
         if acquired.as_ref().is_err_and(Error::is_login_refused) {
@@ -103,7 +102,7 @@ impl Pool {
         connection::timeout(self.work_max, work)
     }
 
-    /// Reads all rows.
+    /// Fetches all rows.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -113,7 +112,7 @@ impl Pool {
         release(connection, rows)
     }
 
-    /// Reads the first row, if there is one.
+    /// Fetches the first row, if any.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -123,7 +122,7 @@ impl Pool {
         release(connection, row)
     }
 
-    /// Reads the one row that there always is.
+    /// Fetches the row of a statement that always has one.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -131,7 +130,7 @@ impl Pool {
         self.fetch_optional(statement).await?.ok_or_else(|| Error::corrupt("a row is missing"))
     }
 
-    /// Executes a statement, and returns how many rows it wrote.
+    /// Executes a statement and returns the number of rows that it wrote.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -142,9 +141,9 @@ impl Pool {
     }
 }
 
-/// Polls work several times each time that it is its turn. The driver yields 800 times while it proves the password of a
-/// new connection (4 096 rounds of a hash, a pause after every fifth), and a turn of a busy process takes milliseconds:
-/// opening one would take seconds there, and more than it may after a failover.
+/// Polls a future several times per poll of its task. The driver yields about 800 times while it computes the SCRAM
+/// proof of a new connection (4 096 rounds of a hash, one yield in five). In a busy process the task is polled only
+/// every few milliseconds, so connecting would take seconds and exceed its bound after a failover.
 async fn poll_eagerly<T>(work: impl Future<Output = T>) -> T {
     let mut work = Box::pin(work); // it is large
     poll_fn(|context| {
@@ -158,7 +157,7 @@ async fn poll_eagerly<T>(work: impl Future<Output = T>) -> T {
     .await
 }
 
-/// Gives a connection back, or closes it when the work on it has failed.
+/// Returns a connection to the pool, or closes it if the work on it failed.
 ///
 /// # Errors
 /// The error that the work ended with.

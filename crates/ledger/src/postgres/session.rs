@@ -1,9 +1,8 @@
-//! What every session is set to, and whether it is one.
+//! The settings of a session, and the detection of poolers that share sessions.
 //!
-//! Settings are made by a statement, not with the connection: poolers refuse what they do not know there, or leave it
-//! out without a word. A pooler that gives each transaction to whatever session is free (PgBouncer's `pool_mode =
-//! transaction`) would have them leak into each other's: it is refused. It is known by this: a session that is new to
-//! us bears the mark of one that we have used before, or one that we have marked has forgotten it.
+//! Settings are made by a statement, not in the startup packet, where poolers reject unknown settings or drop them
+//! silently. A pooler in transaction mode (PgBouncer's `pool_mode = transaction`) would leak them between sessions, so
+//! it is refused. It is detected by a mark: a new session already bears it, or a session that was marked has lost it.
 
 use std::sync::Arc;
 
@@ -12,28 +11,28 @@ use sqlx::{AssertSqlSafe, Row as _, raw_sql};
 
 use crate::Error;
 
-/// The mark that a session bears: a setting that nobody else knows.
+/// Reads the mark of a session: a setting that no other program uses.
 const MARK: &str = "SELECT coalesce(current_setting('buttonparty.session', true), '')";
 
-/// How a session begins.
+/// The settings with which a session begins.
 #[derive(Debug, Clone)]
 pub struct SessionSettings {
     settings: Vec<(&'static str, String)>,
 }
 
 impl SessionSettings {
-    /// With these settings. Their values must be the program's own: they are not escaped.
+    /// These settings. Their values are not escaped, so they must not come from outside.
     pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         Self { settings: settings.into_iter().collect() }
     }
 
-    /// With one more.
+    /// Adds a setting.
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
     }
 
-    /// The statements that begin a session, in one trip.
+    /// The statements that begin a session, in one round trip.
     pub fn statements(&self) -> Arc<str> {
         let mark = ("buttonparty.session", "begun".to_owned());
         let set = |(name, value): &(&str, String)| format!("SET {name} = '{value}'");
@@ -42,7 +41,7 @@ impl SessionSettings {
     }
 }
 
-/// Begins a session; says whether it was new.
+/// Begins a session; `false` if it bore the mark already.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -54,10 +53,10 @@ pub async fn begin_session(
     rows.first().map_or(Ok(false), |row| Ok(row.try_get::<String, _>(0)?.is_empty()))
 }
 
-/// Whether a session that was begun on this connection is there in the next transaction.
+/// Checks that the session of this connection still bears its mark in the next transaction.
 ///
 /// # Errors
-/// [`Error::Pooled`] when it is not.
+/// [`Error::Pooled`] when it does not.
 pub async fn check_session(connection: &mut PgConnection) -> Result<(), Error> {
     let mark: String = raw_sql(MARK).fetch_one(connection).await?.try_get(0)?;
     if mark.is_empty() { Err(Error::Pooled) } else { Ok(()) }

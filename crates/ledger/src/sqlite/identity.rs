@@ -1,15 +1,15 @@
-//! The rows that say what a game belongs to. Each function is one statement of [`crate::generation`].
+//! The rows of the generations. Each function is one statement of [`crate::generation`].
 
 use sqlx::SqliteConnection;
 
 use crate::{Columns, Error, Identity, Position, sequence_text};
 
-/// Whoever writes is alone.
+/// Nothing to do: the write lock keeps every other writer out.
 pub(crate) async fn lock(_: &mut SqliteConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Settles the number of partitions. `false`: somebody else has settled it, and has committed that.
+/// Stores the number of partitions. `false`: another process has stored and committed it.
 pub(crate) async fn fix_partitions(
     connection: &mut SqliteConnection,
     partitions: u16,
@@ -34,7 +34,7 @@ pub(crate) async fn add_inbox(
     Ok(())
 }
 
-/// Adds every partition, to stand there in this generation.
+/// Adds all partitions of a generation, each at this sequence.
 pub(crate) async fn add_partitions(
     connection: &mut SqliteConnection,
     identity: &Identity,
@@ -55,7 +55,7 @@ pub(crate) async fn add_partitions(
     Ok(())
 }
 
-/// Has every partition begin with nothing in this generation.
+/// Moves all partitions to the beginning of a generation.
 pub(crate) async fn move_all(connection: &mut SqliteConnection, generation: u32) -> Result<(), Error> {
     sqlx::query("UPDATE partitions SET inbox = ?, sequence = ?")
         .bind(generation)
@@ -65,7 +65,7 @@ pub(crate) async fn move_all(connection: &mut SqliteConnection, generation: u32)
     Ok(())
 }
 
-/// Whoever writes is alone.
+/// Nothing to do: the write lock keeps every other writer out.
 pub(crate) async fn hold_positions(_: &mut SqliteConnection) -> Result<(), Error> {
     Ok(())
 }
@@ -108,7 +108,7 @@ pub async fn generations(connection: &mut SqliteConnection) -> Result<Vec<Identi
     rows.iter().map(|row| Columns::from(row).identity()).collect()
 }
 
-/// What the game belongs to; `None` before that is settled.
+/// The current generation; `None` before the game is bound to an inbox.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -119,7 +119,7 @@ pub async fn identity(connection: &mut SqliteConnection) -> Result<Option<Identi
     row.map(|row| Columns::from(&row).identity()).transpose()
 }
 
-/// Where each partition stands, in order.
+/// The position of each partition, in order.
 ///
 /// # Errors
 /// Whatever the database says.

@@ -1,10 +1,10 @@
-//! Where partitions stand, and the journal of what they have applied.
+//! The positions of partitions, and the journal of applied messages.
 
 use sqlx::SqliteConnection;
 
 use crate::{Columns, Error, JournalEntry, JournalRow, Position, Span, json_rows, sequence_text};
 
-/// Where a partition stands, and its mark.
+/// The position of a partition, and its mark.
 pub(crate) async fn position(
     connection: &mut SqliteConnection,
     partition: u16,
@@ -16,7 +16,7 @@ pub(crate) async fn position(
     Ok((columns.position()?, columns.int()?))
 }
 
-/// Moves the partition on, if it stands where the batch was read.
+/// Moves the partition if it is still at the position at which the batch was read.
 pub(crate) async fn move_on(connection: &mut SqliteConnection, span: Span, mark: i64) -> Result<bool, Error> {
     const MOVE_ON: &str = "UPDATE partitions SET sequence = ?4, applied_through_ms = ?5
         WHERE partition = ?1 AND inbox = ?2 AND sequence = ?3";
