@@ -1,13 +1,13 @@
-//! One front over the two databases: which it is, and the same call on either.
+//! Dispatch on the backend.
 
-/// What there is of one kind in PostgreSQL and in SQLite.
+/// The same part in PostgreSQL or in SQLite.
 #[derive(Debug, Clone)]
 pub(crate) enum Backend<P, S> {
     Postgres(P),
     Sqlite(S),
 }
 
-/// The same call on whichever it is: `each!(&self.0, reader => reader.check().await)`.
+/// The same call on either backend: `each!(&self.0, reader => reader.check().await)`.
 macro_rules! each {
     ($backend:expr, $side:ident => $call:expr) => {
         match $backend {

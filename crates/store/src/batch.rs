@@ -1,5 +1,5 @@
-//! A batch of the game: what it reads in the ledger's snapshot and writes in the ledger's transaction, and what a
-//! handler remembers of each partition from one batch to the next.
+//! A batch of the game: its reads in the ledger's snapshot, its writes in the ledger's transaction, and what a handler
+//! caches of each partition from one batch to the next.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use crate::OutboxRow;
 use crate::session::each;
 use crate::top::{self, PartitionTop};
 
-/// What a batch works on.
+/// The data of a batch.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The players, purchases and rounds that were asked for, as far as they exist; and what became of them.
+    /// The players, purchases and rounds that the batch needs, as far as they exist, with all changes to them.
     pub world: World,
     /// The top of the partition; `None` until a player changes.
     top: Option<PartitionTop>,
 }
 
-/// What is remembered of a partition: true as long as the partition stands where it did.
+/// The cached part of a partition, valid at this position only.
 #[derive(Debug)]
 struct Remembered {
     position: Position,
@@ -28,8 +28,8 @@ struct Remembered {
     top: Option<PartitionTop>,
 }
 
-/// What a handler remembers of all partitions, so that it need not be read again for each batch: the rounds and the
-/// top. A batch takes it out when it is loaded, and only a commit puts it back: after anything else it is forgotten.
+/// The handler's cache of rounds and tops, by partition, so that they are not read for each batch. A batch takes its
+/// entry out when it is loaded, and only a commit puts it back: after anything else the entry is gone.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<HashMap<u16, Remembered>>);
 
@@ -55,7 +55,7 @@ impl Memory {
         Ok(Batch { world: World { rounds, applied_through_ms, players, purchases, ..World::default() }, top })
     }
 
-    /// Keeps what was learnt by a batch that is durable.
+    /// Caches the result of a committed batch.
     pub fn keep(&self, span: Span, batch: Batch) {
         let remembered = Remembered { position: span.to, rounds: batch.world.rounds, top: batch.top };
         self.lock().insert(span.partition, remembered);
@@ -70,7 +70,7 @@ impl Memory {
     }
 }
 
-/// Writes what a batch changed, and what is to be pushed because of it.
+/// Writes the changes of a batch and its pushes.
 ///
 /// # Errors
 /// Whatever the database says.

@@ -1,5 +1,5 @@
-//! Reading a row's columns one after the other, and the texts and numbers in them back into the game's values.
-//! Both backends select the same columns in the same order.
+//! Reads the columns of a row in order, and turns them into values of the game. Both backends select the same columns
+//! in the same order.
 
 use std::ops::{Deref, DerefMut};
 
@@ -12,7 +12,7 @@ pub(crate) use ledger::{known, valid};
 use crate::types::stage_of;
 use crate::{DeviceRow, Error, Job, Scheduled};
 
-/// The columns of the ledger, and the game's values in them.
+/// The ledger's columns, extended by the values of the game.
 #[derive(Debug)]
 pub(crate) struct Columns<'r>(ledger::Columns<'r>);
 

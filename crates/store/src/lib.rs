@@ -1,14 +1,12 @@
-//! All SQL of the game's database that knows the game: what a batch reads and writes, the readers', the pusher's and
-//! the scheduler's side of it, with its migrations. What any crowd's database has is the [`ledger`]'s.
+//! The game's tables, in SQLite and PostgreSQL: all SQL that knows the game, and the migrations. The tables that every
+//! crowd has are in [`ledger`].
 //!
-//! What it is not: it knows no rule of the game (that is [`game`]) and nothing of what is inside a message or a
-//! payload: bodies are opaque text.
-//! Who calls it: the handler through [`Memory::load`] and [`save`], the reads and `verify` through [`Reader`], the push
-//! role through [`Outbox`], the scheduler through [`Schedule`]. They are distinct types, so that what holds only a
-//! [`Reader`] cannot write.
+//! This crate knows no rule of the game (see [`game`]) and does not look into messages or payloads, which are opaque
+//! text. The handler uses [`Memory::load`] and [`save`], reads and `verify` use [`Reader`], the push role [`Outbox`],
+//! the scheduler [`Schedule`]. They are distinct types, so that whoever holds only a [`Reader`] cannot write.
 //!
-//! Each of them is a front over one backend; the conformance suite in `tests/` holds the backends equal. Time comes
-//! in as a value (`*_ms: i64`, Unix milliseconds).
+//! Each type is a front over one backend; the conformance suite in `tests/` holds the backends equal. Time is passed in
+//! as a value (`*_ms: i64`, Unix milliseconds).
 
 mod backend;
 mod batch;

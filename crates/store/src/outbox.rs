@@ -1,12 +1,12 @@
-//! The pusher's side: it reads devices, and reads and updates the outbox.
+//! The outbox, for the push role: reads devices, reads and updates outbox rows.
 
 use game::Token;
 
 use crate::backend::{Backend, each};
 use crate::{DeviceRow, Error, Job, postgres, sqlite};
 
-/// Hands out what is to be pushed, under leases, so that several pushers share the work and one that dies is
-/// succeeded where it stopped. Cloning is cheap; clones share the connection.
+/// Leases pending pushes, so that several pushers share the work, and another one continues where a dead one stopped.
+/// Cloning is cheap; clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Outbox(Backend<postgres::Outbox, sqlite::Outbox>);
 
@@ -19,9 +19,9 @@ impl Outbox {
         Self(Backend::Sqlite(outbox))
     }
 
-    /// Takes the oldest row that is not done and that nobody holds, for `lease_ms`. `owner` is for the operator's
-    /// eyes; a lease belongs to one taking, not to a name. A lease that has more than twice `lease_ms` left is over: only
-    /// a clock that was wrong can have written it.
+    /// Leases the oldest row that is due, not done and not leased, for `lease_ms`. `owner` is shown to operators only:
+    /// a lease is identified by the [`Job`]. A lease with more than twice `lease_ms` left has expired: only a wrong
+    /// clock can have written it.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -42,8 +42,8 @@ impl Outbox {
         each!(&self.0, outbox => outbox.devices(partition, after, limit).await)
     }
 
-    /// Notes that all devices up to this one have been dealt with, and begins the lease anew. `false`: somebody else
-    /// has taken the row; nothing was noted.
+    /// Stores that all devices up to this one are done, and renews the lease. `false`: another pusher has leased the
+    /// row; nothing was stored.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -57,7 +57,7 @@ impl Outbox {
         each!(&self.0, outbox => outbox.advance(job, cursor, now_ms, lease_ms).await)
     }
 
-    /// Notes that every device has been dealt with. `false`: somebody else has taken the row; nothing was noted.
+    /// Stores that all devices are done. `false`: another pusher has leased the row; nothing was stored.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -65,7 +65,7 @@ impl Outbox {
         each!(&self.0, outbox => outbox.done(job, now_ms).await)
     }
 
-    /// How many rows are not done.
+    /// The number of rows that are not done.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -73,7 +73,7 @@ impl Outbox {
         each!(&self.0, outbox => outbox.pending().await)
     }
 
-    /// Closes the connection, after what is under way has ended.
+    /// Closes the connections once running work has ended.
     pub async fn close(&self) {
         each!(&self.0, outbox => outbox.close().await)
     }

@@ -1,4 +1,5 @@
-//! The store in PostgreSQL, 15 or newer: several writers at a time, each on other partitions; every commit durable.
+//! The store in PostgreSQL 15 or newer. Several handlers may write at a time, each to other partitions; every commit is
+//! durable.
 
 mod audit;
 mod database;

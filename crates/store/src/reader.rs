@@ -1,11 +1,11 @@
-//! The readers' side, which cannot write.
+//! The read-only part.
 
 use game::{Round, Standing, Username};
 
 use crate::backend::{Backend, each};
 use crate::{Counts, Error, Identity, JournalEntry, PlayerView, Position, State, TopRow, postgres, sqlite};
 
-/// Reads. Its connections are opened read-only. Cloning is cheap; clones share the connections.
+/// Reads over read-only connections. Cloning is cheap; clones share the connections.
 #[derive(Debug, Clone)]
 pub struct Reader(Backend<postgres::Reader, sqlite::Reader>);
 
@@ -18,7 +18,7 @@ impl Reader {
         Self(Backend::Sqlite(reader))
     }
 
-    /// A player of this partition, all read at one moment; `None` when nobody has this username.
+    /// A player of this partition, read in one snapshot; `None` when nobody has this username.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -39,10 +39,10 @@ impl Reader {
         each!(&self.0, reader => reader.top(limit).await)
     }
 
-    /// The rounds that every partition knows, in order: the latest that has opened by now, and all that open later.
+    /// The rounds that every partition knows, in order: the latest that has opened, and all that open later.
     ///
-    /// Rounds that have not opened are among them: this is for the process that must light the page at the very
-    /// millisecond. They must never be shown before.
+    /// Rounds that have not opened are included, for the process that must show a round at its very millisecond. They
+    /// must never be shown before.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -50,7 +50,7 @@ impl Reader {
         each!(&self.0, reader => reader.live_rounds(now_ms).await)
     }
 
-    /// Where every player of a partition stands, in no order, and the position at which that is so.
+    /// The standing of every player of a partition, unordered, and the position at which they were read.
     ///
     /// # Errors
     /// [`Error::UnknownPartition`] when the game has no such partition.
@@ -58,7 +58,7 @@ impl Reader {
         each!(&self.0, reader => reader.standings(partition).await)
     }
 
-    /// Where each partition stands, in order.
+    /// The position of each partition, in order.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -66,7 +66,7 @@ impl Reader {
         each!(&self.0, reader => reader.positions().await)
     }
 
-    /// What the game belongs to; `None` before that is settled.
+    /// The current generation; `None` before the game is bound to an inbox.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -74,7 +74,7 @@ impl Reader {
         each!(&self.0, reader => reader.identity().await)
     }
 
-    /// How much there is.
+    /// Counts players and pending pushes.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -82,7 +82,7 @@ impl Reader {
         each!(&self.0, reader => reader.counts().await)
     }
 
-    /// Whether the database can be read at all; cheap.
+    /// Checks that the database can be read; cheap.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -90,8 +90,7 @@ impl Reader {
         each!(&self.0, reader => reader.check().await)
     }
 
-    /// Whether the database is still where it was opened; a question to the system, not to the database. A server's is
-    /// where it is.
+    /// Checks that the paths still lead to the open files, without asking the database. Always succeeds for PostgreSQL.
     ///
     /// # Errors
     /// [`Error::Moved`].
@@ -102,8 +101,8 @@ impl Reader {
         }
     }
 
-    /// Holds one moment of the whole database, while the game goes on. It keeps one of the connections until it is
-    /// dropped, and the database keeps what it needs to show that moment.
+    /// Opens a snapshot of the whole database, while the game goes on. It occupies a connection until it is dropped,
+    /// and the database keeps old row versions for as long.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -114,18 +113,18 @@ impl Reader {
         }
     }
 
-    /// Closes the connections, after what is under way has ended; an [`Audit`] must be dropped first.
+    /// Closes the connections once running work has ended; an [`Audit`] must be dropped first.
     pub async fn close(&self) {
         each!(&self.0, reader => reader.close().await)
     }
 }
 
-/// One moment of the whole database: everything that is read through it belongs together.
+/// A snapshot of the whole database: all reads through it are consistent.
 #[derive(Debug)]
 pub struct Audit(Backend<postgres::Audit, sqlite::Audit>);
 
 impl Audit {
-    /// Where each partition stands, in order.
+    /// The position of each partition, in order.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -133,8 +132,7 @@ impl Audit {
         each!(&mut self.0, audit => audit.positions().await)
     }
 
-    /// The generations that the game has had, in order, each with its inbox and its number of partitions; the last one
-    /// is what the game belongs to. Empty before that is settled.
+    /// All generations in order, the current one last. Empty before the game is bound to an inbox.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -142,8 +140,8 @@ impl Audit {
         each!(&mut self.0, audit => audit.generations().await)
     }
 
-    /// The next messages of a partition's journal, at most `rows_max`, in the order in which they were applied.
-    /// `Position::default()` stands before the first; empty when there are no more.
+    /// The next messages of a partition's journal, at most `rows_max`, in the order in which they were applied; empty
+    /// at the end. `Position::default()` is before the first message.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -156,7 +154,7 @@ impl Audit {
         each!(&mut self.0, audit => audit.journal(partition, after, rows_max).await)
     }
 
-    /// Everything that follows from the journal. All of it is held in memory: about 1 KB for each player.
+    /// The state that the journal determines, held in memory: about 1 KB for each player.
     ///
     /// # Errors
     /// Whatever the database says.

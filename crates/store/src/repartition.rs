@@ -1,5 +1,5 @@
-//! Another number of partitions: the ledger begins the generation, and everything of a player goes to the partition
-//! that its username has then.
+//! A repartition: the ledger begins the next generation, and the rows of each player move to the player's new
+//! partition.
 
 use game::partition_of;
 use ledger::{Error, Identity, Ledger, Repartition};
@@ -8,21 +8,21 @@ use crate::columns::Columns;
 use crate::session::each;
 use crate::top;
 
-/// What [`check_drained`] judges.
+/// The counts that [`check_drained`] compares.
 pub(crate) const DRAINED: &str = "SELECT
     (SELECT count(*) FROM outbox WHERE done_at_ms IS NULL),
     (SELECT count(*) FROM rounds),
     (SELECT count(*) FROM (SELECT DISTINCT id, opens_at_ms, window_ms, grace_ms FROM rounds) AS known)";
 
-/// Deals the game to another number of partitions. A new generation of the same inbox begins, in which every partition
-/// has applied what came up to `sequence`: 0, or less than anything that is still to come. The caller has seen that the
-/// inbox is empty. All of it is one transaction, behind which whoever counts with the old number is fenced off. It
-/// takes as long as there are players.
+/// Changes the number of partitions. A new generation of the same inbox begins, in which every partition is at
+/// `sequence`: 0, or less than the sequence of any later message. The inbox must be empty, which the caller has
+/// checked. All of it is one transaction, after which handlers with the old number are fenced off. Its time grows with
+/// the number of players.
 ///
 /// # Errors
 /// [`Error::SamePartitions`], [`Error::NotDrained`] when pushes are pending or partitions do not know the same
-/// rounds, [`Error::OtherInbox`]; [`Error::UnknownPartition`] when the identity was never settled;
-/// [`Error::Denied`] for a role that does not own the database. Nothing has changed then.
+/// rounds, [`Error::OtherInbox`]; [`Error::UnknownPartition`] when the game is not bound to an inbox yet;
+/// [`Error::Denied`] for a role that does not own the database. After an error nothing has changed.
 pub async fn repartition(
     ledger: &Ledger,
     inbox_id: &str,
@@ -42,14 +42,14 @@ pub async fn repartition(
     connection.release(dealt)
 }
 
-/// Nothing waits to be pushed, and all partitions know the same rounds.
+/// Checks that no push is pending and that all partitions know the same rounds.
 async fn check_drained(repartition: &mut Repartition<'_>) -> Result<(), Error> {
     let not_drained = |reason| Err(Error::NotDrained { reason });
     let [pushes, rounds, distinct] = each!(repartition.session(), repartition::drained())?;
     if pushes > 0 {
         return not_drained(format!("{pushes} pushes are pending"));
     }
-    // No partition knows a round twice: there are so many only if each knows all of them.
+    // No partition knows a round twice, so this count is reached only if each knows all of them.
     if rounds != distinct * u64::from(repartition.known().partitions) {
         return not_drained("the partitions do not know the same rounds".to_owned());
     }
@@ -75,7 +75,7 @@ pub(crate) fn counts(columns: &mut Columns<'_>) -> Result<[u64; 3], Error> {
     Ok([columns.u64()?, columns.u64()?, columns.u64()?])
 }
 
-/// Where a player belongs, if that is not `here`.
+/// The new partition of a player, if it is not `here`.
 pub(crate) fn elsewhere(username: &str, here: u16, partitions: u16) -> Option<u16> {
     Some(partition_of(username, partitions)).filter(|partition| *partition != here)
 }

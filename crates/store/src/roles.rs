@@ -1,17 +1,17 @@
-//! The roles that the parts of the game log in as.
+//! The database roles that processes log in as.
 
 use std::fmt;
 
-/// The passwords of the database's roles. A role without one exists but cannot log in, unless it could before.
+/// The passwords of the database roles. A role without one is created without login; an existing password stays.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RolePasswords {
-    /// Of `buttonparty_writer`: the handler.
+    /// `buttonparty_writer`, for the handler.
     pub writer: Option<String>,
-    /// Of `buttonparty_reader`: whoever only reads.
+    /// `buttonparty_reader`, for reads.
     pub reader: Option<String>,
-    /// Of `buttonparty_push`: reads devices, and reads and updates the outbox.
+    /// `buttonparty_push`: reads devices, reads and updates the outbox.
     pub push: Option<String>,
-    /// Of `buttonparty_scheduler`: its own table, and what the game belongs to.
+    /// `buttonparty_scheduler`: its own table, and reads the identity of the game.
     pub scheduler: Option<String>,
 }
 

@@ -1,11 +1,11 @@
-//! The scheduler's side: its own table and nothing else.
+//! The schedule of rounds, for the scheduler.
 
 use game::Round;
 
 use crate::backend::{Backend, each};
 use crate::{Error, Scheduled, postgres, sqlite};
 
-/// The schedule. Several schedulers may be at work: each method is one atomic step. Cloning is cheap; clones share
+/// The schedule of rounds. Several schedulers may run: each method is one atomic step. Cloning is cheap; clones share
 /// the connection.
 #[derive(Debug, Clone)]
 pub struct Schedule(Backend<postgres::Schedule, sqlite::Schedule>);
@@ -35,7 +35,7 @@ impl Schedule {
         each!(&self.0, schedule => schedule.get(id).await)
     }
 
-    /// Adds a round. `false`: its id is taken, be it by a row that says the same; nothing changed.
+    /// Adds a round. `false`: the id exists already, maybe with the same values; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -44,9 +44,8 @@ impl Schedule {
     }
 
     /// Replaces a round by another with the same id, or by itself at a later stage, if it is still
-    /// [`Drawn`](crate::Stage::Drawn) and still opens when `drawn` does. From
-    /// [`Announcing`](crate::Stage::Announcing) on it is fixed for ever. `false`: it is not so any more, or `new` has
-    /// another id; nothing changed.
+    /// [`Drawn`](crate::Stage::Drawn) and still opens when `drawn` does. From [`Announcing`](crate::Stage::Announcing)
+    /// on it never changes. `false`: the row has changed meanwhile, or `new` has another id; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -57,7 +56,7 @@ impl Schedule {
         each!(&self.0, schedule => schedule.replace_drawn(drawn, new).await)
     }
 
-    /// Notes that every partition has the round durably. `false`: it was never fixed; nothing changed.
+    /// Stores that every partition has the round durably. `false`: the round was never fixed; nothing changed.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -65,7 +64,7 @@ impl Schedule {
         each!(&self.0, schedule => schedule.announced(id).await)
     }
 
-    /// Notes how many of the round's ticks have been sent; never fewer than noted before.
+    /// Stores how many of the round's ticks have been sent. The stored number never decreases.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -73,7 +72,7 @@ impl Schedule {
         each!(&self.0, schedule => schedule.ticked(id, ticks_sent).await)
     }
 
-    /// The rounds that are not announced everywhere or whose ticks have not all been sent, in the order of their ids.
+    /// The rounds that are not announced to all partitions or have ticks to be sent, by id.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -81,7 +80,7 @@ impl Schedule {
         each!(&self.0, schedule => schedule.unfinished().await)
     }
 
-    /// Closes the connection, after what is under way has ended.
+    /// Closes the connections once running work has ended.
     pub async fn close(&self) {
         each!(&self.0, schedule => schedule.close().await)
     }

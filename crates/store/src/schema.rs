@@ -1,25 +1,25 @@
-//! Which schemas a program can serve: its own, and later ones that only add to it. So tasks of the version before can be
-//! started anew while a new version is rolled out, and after it was taken back.
+//! Which schemas a program can serve: its own, and later ones that only add to it. So processes of the previous version
+//! can restart during a rollout, and after a rollback.
 
 use crate::Error;
 
-/// What the description of a migration begins with that programs from before it cannot live with.
+/// The prefix of the description of a migration that earlier programs cannot serve.
 const BREAKING: &str = "breaking:";
 
-/// The versions of the schema that a database has been brought to.
+/// The versions of a database's schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schema {
     /// The latest; 0 for none.
     pub(crate) version: i64,
-    /// The latest that takes something from the programs before it; 0 for none.
+    /// The latest that earlier programs cannot serve; 0 for none.
     breaking: i64,
 }
 
 impl Schema {
-    /// That of an empty database.
+    /// The schema of an empty database.
     pub(crate) const NONE: Self = Self { version: 0, breaking: 0 };
 
-    /// From what the migrator has noted: version and description of each migration.
+    /// From the migrator's table: version and description of each migration.
     pub(crate) fn of(migrations: &[(i64, String)]) -> Self {
         let latest = |versions: &mut dyn Iterator<Item = i64>| versions.max().unwrap_or_default();
         let breaking = migrations.iter().filter(|(_, description)| description.starts_with(BREAKING));
@@ -29,7 +29,7 @@ impl Schema {
         }
     }
 
-    /// Whether a program that knows the schema up to this version can serve.
+    /// Checks that a program of this version can serve the schema.
     pub(crate) fn serves(self, known: i64) -> Result<(), Error> {
         if self.version < known {
             return Err(Error::OlderSchema { found: self.version, known });
@@ -37,7 +37,7 @@ impl Schema {
         self.can_be_known_by(known)
     }
 
-    /// Whether a program that knows the schema up to this version may touch this one at all.
+    /// Checks that a program of this version may use the database at all.
     pub(crate) fn can_be_known_by(self, known: i64) -> Result<(), Error> {
         match self.breaking > known {
             true => Err(Error::NewerSchema { found: self.version, known }),

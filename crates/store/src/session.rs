@@ -1,6 +1,6 @@
-//! Which backend a connection of the ledger is of.
+//! Dispatch on the backend of a connection of the ledger.
 
-/// Calls the function with this path of the backend whose connection it is.
+/// Calls the function of this path in the module of the connection's backend.
 macro_rules! each {
     ($session:expr, $module:ident::$function:ident ($($argument:expr),*)) => {
         match $session {

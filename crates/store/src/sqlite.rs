@@ -1,4 +1,5 @@
-//! The store in an SQLite file: one writer at a time, readers beside it (write-ahead log), every commit synced.
+//! The store in an SQLite file with a write-ahead log: one writer at a time, concurrent readers, every commit is
+//! synced.
 
 mod audit;
 mod database;

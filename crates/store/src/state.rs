@@ -1,5 +1,5 @@
-//! Everything that follows from the journal, in one value: read from the database, or built from replayed worlds, so
-//! that the two can be compared.
+//! The state that the journal determines, read from the database or built from replayed worlds, so that both can be
+//! compared.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Write as _};
@@ -12,24 +12,22 @@ use game::{
 use crate::columns::Columns;
 use crate::{Error, TopEntry, top};
 
-/// The tables that follow from the journal, each in the order of its key. The number in a key is the partition.
+/// The tables that the journal determines, each in the order of its key. The number in a key is the partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// The players.
     pub players: BTreeMap<(u16, Username), Player>,
-    /// The purchases that were judged.
     pub purchases: BTreeMap<(u16, Username, PurchaseId), PurchaseOutcome>,
-    /// The devices, each with its owner's partition.
+    /// Each with the partition of its owner.
     pub devices: BTreeMap<Token, (u16, Device)>,
-    /// The rounds that each partition knows, by id.
+    /// By partition and id.
     pub rounds: BTreeMap<(u16, u64), KnownRound>,
-    /// Up to when each partition has applied everything that arrived, Unix milliseconds.
+    /// The time up to which each partition has applied all arrivals, in Unix milliseconds.
     pub applied_through_ms: BTreeMap<u16, i64>,
     /// The stored top of each partition that has players.
     pub tops: BTreeMap<u16, Vec<TopEntry>>,
 }
 
-/// A table of [`State`] whose rows both backends select alike; the players' are not among them.
+/// A table of [`State`] that both backends select with the same statement; `players` is none of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Table {
     Purchases,
@@ -40,11 +38,10 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    /// All of them.
     pub(crate) const ALL: [Self; 5] =
         [Self::Purchases, Self::Devices, Self::Rounds, Self::Partitions, Self::Tops];
 
-    /// The statement whose rows [`State::add_row`] takes.
+    /// The statement for [`State::add_row`].
     pub(crate) fn select(self) -> &'static str {
         match self {
             Self::Purchases => "SELECT partition, username, id, outcome FROM purchases",
@@ -56,33 +53,28 @@ impl Table {
     }
 }
 
-/// A table in short.
+/// The digest of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableDigest {
-    /// The table.
     pub table: &'static str,
-    /// Its rows.
     pub rows: usize,
-    /// A hash over all of them. Only comparable within one build of the program.
+    /// A hash over all rows. Only comparable within one build of the program.
     pub digest: u64,
 }
 
 /// A row in which two states differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The table.
     pub table: &'static str,
-    /// The row's key.
     pub key: String,
-    /// What the one has there; `None` for nothing.
+    /// The row in the first state; `None` if it is missing.
     pub this: Option<String>,
-    /// What the other has there; `None` for nothing.
+    /// The row in the second state; `None` if it is missing.
     pub other: Option<String>,
 }
 
 impl State {
-    /// Adds a partition from a world that holds all of it and whose changes were never taken out: one that was empty
-    /// at the start of a replay.
+    /// Adds a partition from a world of a complete replay, whose changes were never taken out.
     pub fn add_world(&mut self, partition: u16, world: &World) {
         for (username, player) in &world.players {
             self.players.insert((partition, username.clone()), player.clone());
@@ -141,7 +133,7 @@ impl State {
         Ok(())
     }
 
-    /// Each table in short.
+    /// The digest of each table.
     pub fn digests(&self) -> [TableDigest; 6] {
         [
             digest("players", &self.players),

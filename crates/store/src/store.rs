@@ -1,4 +1,4 @@
-//! Where the game's database is, and how each role opens its side of it.
+//! The address of the game's database, and the parts of it that each role opens.
 
 use std::path::Path;
 
@@ -7,30 +7,29 @@ use ledger::Ledger;
 use crate::backend::{Backend, each};
 use crate::{Error, Migrated, Options, Outbox, Reader, RolePasswords, Schedule, postgres, sqlite};
 
-/// The address of a game's database. Making one touches nothing; each role opens what it needs.
+/// The address of a game's database. Each role opens the part that it needs; before that nothing is opened.
 #[derive(Debug, Clone)]
 pub struct Store(Backend<Box<postgres::Database>, sqlite::Database>);
 
 impl Store {
-    /// A database of a PostgreSQL server, 15 or newer, that exists: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with
-    /// `?sslmode=verify-full` and the like. Everything that connections must agree on is set by this program.
+    /// An existing database of a PostgreSQL server, 15 or newer: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with
+    /// options like `?sslmode=verify-full`. This program sets every session setting that it relies on.
     ///
     /// # Errors
-    /// [`Error::Url`], with what is wrong.
+    /// [`Error::Url`], with the reason.
     pub fn postgres(url: &str, options: Options) -> Result<Self, Error> {
         Ok(Self(Backend::Postgres(Box::new(postgres::Database::new(url, options)?))))
     }
 
-    /// A database in this SQLite file, in a folder that exists.
+    /// A database in this SQLite file, in an existing folder.
     pub fn sqlite(path: &Path, options: Options) -> Self {
         Self(Backend::Sqlite(sqlite::Database::new(path, options)))
     }
 
-    /// Creates the database if there is none, and brings its schema up to date. May be run by several at once.
+    /// Creates the SQLite file if it is missing, and brings the schema up to date. Several processes may do so at once.
     ///
     /// # Errors
-    /// [`Error::NewerSchema`] when a later program has been here that has done more than add to the schema; otherwise
-    /// whatever the database says.
+    /// [`Error::NewerSchema`] when a later program has made a breaking migration; otherwise whatever the database says.
     pub async fn migrate(&self) -> Result<Migrated, Error> {
         match &self.0 {
             Backend::Postgres(database) => postgres::migrate(database).await,
@@ -38,12 +37,12 @@ impl Store {
         }
     }
 
-    /// Makes the roles that the parts of the game log in as, and gives them their rights in this database: each what
-    /// its part needs, and nothing else. Whoever calls this owns the database and may create roles; the schema must
-    /// be up to date. It may be run again, and by several at once. A file has no roles: there is nothing to do.
+    /// Creates the database roles that processes log in as, and grants each the rights that it needs. The caller must
+    /// own the database and may create roles; the schema must be up to date. Idempotent, and safe to run concurrently.
+    /// Does nothing for SQLite.
     ///
     /// # Errors
-    /// [`Error::Denied`] when the caller may not; otherwise whatever the database says.
+    /// [`Error::Denied`] when the caller lacks a right; otherwise whatever the database says.
     pub async fn grant_roles(&self, passwords: &RolePasswords) -> Result<(), Error> {
         match &self.0 {
             Backend::Postgres(database) => postgres::grant(database, passwords).await,
@@ -51,8 +50,8 @@ impl Store {
         }
     }
 
-    /// Whether the database has refused the login of a side that is open, since this was last asked. What is open goes
-    /// on for as long as its connections live; each new one needs the login. A file has no logins.
+    /// Whether the database has rejected a login of an open part since the last call. Open connections go on; each new
+    /// one needs the login. Always `false` for SQLite.
     pub fn login_was_refused(&self) -> bool {
         match &self.0 {
             Backend::Postgres(database) => database.login_was_refused(),
@@ -60,10 +59,10 @@ impl Store {
         }
     }
 
-    /// Logs in on a connection of its own, which is closed again.
+    /// Logs in on a new connection, and closes it.
     ///
     /// # Errors
-    /// [`Error::is_login_refused`] says whether it is the login; otherwise whatever the database says.
+    /// [`Error::is_login_refused`] tells a rejected login from other errors of the database.
     pub async fn log_in(&self) -> Result<(), Error> {
         match &self.0 {
             Backend::Postgres(database) => database.log_in().await,
@@ -71,16 +70,16 @@ impl Store {
         }
     }
 
-    /// Opens the handler's side.
+    /// Opens the ledger, for the handler.
     ///
     /// # Errors
-    /// [`Error::OlderSchema`] when the migrations are still to be run, [`Error::NewerSchema`] when a later program has
-    /// done more than add to the schema.
+    /// [`Error::OlderSchema`] before the migrations have run, [`Error::NewerSchema`] when a later program has made a
+    /// breaking migration.
     pub async fn ledger(&self) -> Result<Ledger, Error> {
         each!(&self.0, database => database.ledger().await)
     }
 
-    /// Opens the readers' side, which cannot write.
+    /// Opens the read-only part.
     ///
     /// # Errors
     /// As for [`Store::ledger`].
@@ -91,7 +90,7 @@ impl Store {
         }
     }
 
-    /// Opens the pusher's side.
+    /// Opens the outbox, for the push role.
     ///
     /// # Errors
     /// As for [`Store::ledger`].
@@ -102,7 +101,7 @@ impl Store {
         }
     }
 
-    /// Opens the scheduler's side.
+    /// Opens the schedule, for the scheduler.
     ///
     /// # Errors
     /// As for [`Store::ledger`].

@@ -1,5 +1,5 @@
-//! The top of a partition: its best players, kept in memory from batch to batch and stored as a small snapshot, in table
-//! `board`, whenever it has changed. Reads merge the snapshots of all partitions.
+//! The top of a partition: its best players, kept in memory from batch to batch and stored as a small snapshot, in
+//! table `board`, whenever it has changed. Reads merge the snapshots of all partitions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -94,8 +94,8 @@ impl PartitionTop {
         !self.top.is_thin()
     }
 
-    /// Players of the top whose display name is neither in the batch nor in the snapshot before: those who enter because
-    /// others fell.
+    /// Players of the top whose display name is neither in the batch nor in the snapshot before: those who enter
+    /// because others fell.
     fn unnamed(&self, world: &World) -> Vec<&str> {
         let before: HashSet<&Username> = self.stored.iter().map(|entry| &entry.standing.username).collect();
         let usernames = self.top.stored().map(|standing| &standing.username);

@@ -1,49 +1,44 @@
-//! What goes into the store and what comes out of it.
+//! The rows and views of the store.
 
 use game::{DisplayName, Platform, Player, Round, Standing, Token, Username};
 use ledger::Position;
 
-/// What the migrations did.
+/// The result of the migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migrated {
-    /// The version before; 0 for an empty database.
+    /// 0 for an empty database.
     pub from: i64,
-    /// The version now.
     pub to: i64,
 }
 
-/// Something to be pushed to the devices of a partition. There is one per partition and topic; a second is ignored.
+/// A push to the devices of a partition. One per partition and topic; a second is ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
-    /// What it is about.
     pub topic: String,
-    /// What is to be sent.
     pub payload: String,
-    /// When it may leave at the earliest, Unix milliseconds: nobody is told before.
+    /// The earliest time of the push, in Unix milliseconds.
     pub due_at_ms: i64,
-    /// From when on it is of no use, Unix milliseconds: whoever was not told by then is not told.
+    /// From this time on no device gets the push any more, in Unix milliseconds.
     pub expires_at_ms: i64,
 }
 
-/// A player as reads show them.
+/// A player, as reads show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlayerView {
-    /// The player, settled as far as the partition has applied everything that arrived.
+    /// Settled up to the time up to which the partition has applied all arrivals.
     pub player: Player,
-    /// Where they stand.
     pub standing: Standing,
     /// The latest round that has opened and that every partition knows; never one that opens later.
     pub lit: Option<Round>,
-    /// Where all partitions stood when this was read.
+    /// The positions of all partitions at the read.
     pub positions: Vec<(u16, Position)>,
 }
 
-/// One place of a partition's stored top.
+/// One entry of a partition's stored top.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopEntry {
-    /// Who stands there, and with what.
     pub standing: Standing,
-    /// The name to show, if not the username.
+    /// The display name, if there is one.
     pub name: Option<DisplayName>,
 }
 
@@ -52,35 +47,32 @@ pub struct TopEntry {
 pub struct TopRow {
     /// 1 + the number of players strictly ahead.
     pub rank: u64,
-    /// Who.
     pub username: Username,
-    /// The name to show, if not the username.
+    /// The display name, if there is one.
     pub name: Option<DisplayName>,
-    /// Points.
     pub score: u64,
 }
 
-/// How much there is. Each is counted, so this is for an operator, not for every request.
+/// Counts of rows. Each is counted at the read, so this is for operators, not for every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Players.
     pub players: u64,
     /// Outbox rows that are not done.
     pub outbox_pending: u64,
 }
 
-/// How far the announcement of a round has come. It only ever moves on.
+/// The stage of a round's announcement. It only moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Secret, and may still be replaced.
+    /// Secret, and can be replaced.
     Drawn,
-    /// Fixed for ever, and on its way to the partitions.
+    /// Fixed, and being sent to the partitions.
     Announcing,
     /// Every partition has it durably.
     Announced,
 }
 
-/// The number that the database has for a stage.
+/// The number of a stage in the database.
 pub(crate) fn stage_number(stage: Stage) -> i16 {
     match stage {
         Stage::Drawn => 0,
@@ -89,52 +81,43 @@ pub(crate) fn stage_number(stage: Stage) -> i16 {
     }
 }
 
-/// The stage with this number.
+/// The stage of a number in the database.
 pub(crate) fn stage_of(number: i64) -> Option<Stage> {
     [Stage::Drawn, Stage::Announcing, Stage::Announced]
         .into_iter()
         .find(|stage| i64::from(stage_number(*stage)) == number)
 }
 
-/// One round of the schedule.
+/// A row of the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scheduled {
-    /// The round.
     pub round: Round,
-    /// Whether an operator asked for it.
+    /// Whether an operator has opened it.
     pub by_operator: bool,
-    /// How far its announcement has come.
     pub stage: Stage,
-    /// How many of `round.cutoffs_ms()` have been ticked, 0 to 5.
+    /// For how many of `round.cutoffs_ms()` the tick has been sent, 0 to 5.
     pub ticks_sent: u8,
 }
 
-/// An outbox row that a pusher holds for a while.
+/// An outbox row that a pusher has leased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// The partition whose devices it is for.
     pub partition: u16,
-    /// What it is about.
     pub topic: String,
-    /// What is to be sent.
     pub payload: String,
-    /// From when on it is of no use, Unix milliseconds; `None` in a row that an earlier version wrote.
+    /// As in [`OutboxRow`]; `None` in a row of an earlier version.
     pub expires_at_ms: Option<i64>,
-    /// The last device that was dealt with; `None` when none was.
+    /// The last device that was pushed to; `None` for none.
     pub cursor: Option<Token>,
-    /// The row.
     pub(crate) id: i64,
-    /// Which taking of the row this is: a later one makes it void.
+    /// The number of this lease of the row; a later lease makes it void.
     pub(crate) taken: i64,
 }
 
 /// A device to push to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceRow {
-    /// Its address.
     pub token: Token,
-    /// Whose it is.
     pub username: Username,
-    /// What it is.
     pub platform: Option<Platform>,
 }

@@ -1,4 +1,4 @@
-//! A player as reads show them, from the one row that both backends select for it.
+//! The view of a player, from the one row that both backends select for it.
 
 use game::{Player, Standing, Username};
 
@@ -12,8 +12,8 @@ type KnownRoundColumns = (u64, i64, i64, i64, bool);
 /// A partition as JSON: partition, inbox, sequence, applied_through_ms.
 type PartitionColumns = (u16, u32, String, i64);
 
-/// Reads what follows the player in the row, each a JSON text: the rounds of the partition that the player has not
-/// settled, all partitions, and the round that has opened last, if any.
+/// Reads the columns behind the player's, each a JSON text: the partition's rounds that the player has not settled, all
+/// partitions, and the round that has opened last, if any.
 pub(crate) fn read(
     username: &Username,
     player: &Player,

@@ -1,4 +1,4 @@
-//! One moment of the whole database: a read transaction that is held open.
+//! A snapshot of the whole database: a read transaction that is held open.
 
 use futures_util::TryStreamExt as _;
 use ledger::postgres;
@@ -12,7 +12,7 @@ use crate::state::Table;
 use crate::{Error, Identity, JournalEntry, Position, State};
 use ledger::postgres::Pool;
 
-/// A connection within a read transaction, which ends with it.
+/// A connection in a read transaction; it closes with the transaction.
 #[derive(Debug)]
 pub(crate) struct Audit {
     connection: PoolConnection<Postgres>,
@@ -23,14 +23,14 @@ impl Audit {
     pub(super) async fn begin(pool: Pool) -> Result<Self, Error> {
         let mut connection = pool.acquire().await?;
         connection.close_on_drop();
-        // A statement may take as long as there are rows.
+        // The time of a statement grows with the number of rows.
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0;
             SET LOCAL idle_in_transaction_session_timeout = {AUDIT_IDLE_MS_MAX}"
         );
         pool.timeout(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)).await?;
         let mut audit = Self { connection, pool };
-        audit.positions().await?; // the first read chooses the moment
+        audit.positions().await?; // the first read takes the snapshot
         Ok(audit)
     }
 

@@ -15,14 +15,14 @@ use super::migrations;
 use crate::bounds::KEEPALIVE;
 use crate::{Error, Options};
 
-/// The name under which an operator sees the connections.
+/// The `application_name` of the connections, as operators see it.
 const APPLICATION: &str = "buttonparty";
-/// What finds its rows by keys must do so whatever the statistics say: a plan is kept, and was made when the table was
-/// empty, perhaps. So there is only one way to go: with these settings, and with the keys as a list of rows that the
-/// planner cannot see into and that each row is looked up for (`LATERAL … OFFSET 0`), or, where that cannot be said, in
-/// an update, joined to in a way that nothing can be sorted by (`= ANY`).
+/// Makes every statement find its rows by key, whatever the statistics say: plans are cached, and one may have been
+/// made when the table was empty. These settings leave the planner one choice, together with statements that pass their
+/// keys as rows which it cannot look into: `LATERAL … OFFSET 0`, or in an update a join by `= ANY`, which rules out
+/// sorting.
 ///
-/// With what is off counted as endlessly dear, every plan would be worth compiling to the planner: a second each time.
+/// JIT is off because a plan with a disabled node counts as very expensive: each would be compiled, for a second.
 const BY_KEY: [(&str, &str); 5] = [
     ("jit", "off"),
     ("plan_cache_mode", "force_generic_plan"),
@@ -31,18 +31,18 @@ const BY_KEY: [(&str, &str); 5] = [
     ("enable_mergejoin", "off"),
 ];
 
-/// The server and the database, and how they are opened.
+/// The address of the database, and the options of its connections.
 #[derive(Clone)]
 pub(crate) struct Database {
     connect: PgConnectOptions,
     session: SessionSettings,
     pub(super) options: Options,
-    /// Whether a login was refused since somebody asked.
+    /// Whether a login was rejected since the last call of [`Self::login_was_refused`].
     refused: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Database {
-    /// Without the password.
+    /// Leaves out the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database")
             .field("host", &self.connect.get_host())
@@ -66,17 +66,17 @@ impl Database {
         let session = SessionSettings::new(limits.into_iter().chain(fixed));
         let connect = parse(url)?
             .application_name(APPLICATION)
-            .extra_float_digits(None) // no column is a float, and PgBouncer refuses what it does not know
+            .extra_float_digits(None) // no column is a float, and PgBouncer rejects settings that it does not know
             .disable_statement_logging();
         Ok(Self { connect, session, options, refused: Arc::default() })
     }
 
-    /// Whether a login was refused to any pool since this was last asked.
+    /// Whether a login of any pool was rejected since the last call.
     pub(crate) fn login_was_refused(&self) -> bool {
         self.refused.swap(false, Ordering::Relaxed)
     }
 
-    /// Logs in anew, and out.
+    /// Logs in on a new connection, and closes it.
     pub(crate) async fn log_in(&self) -> Result<(), Error> {
         Ok(self.connect().await?.close().await?)
     }
@@ -93,7 +93,7 @@ impl Database {
         timeout(self.options.connect_ms_max, connecting).await
     }
 
-    /// Connections that may write.
+    /// A pool of write connections.
     pub(super) async fn write_pool(&self, connections: u32) -> Result<Pool, Error> {
         self.check().await?;
         Ok(self.pool(&self.session, connections))
@@ -104,7 +104,7 @@ impl Database {
         Ok(Ledger::postgres(self.write_pool(self.options.writers).await?))
     }
 
-    /// Connections that write only if somebody takes that off them; the role `buttonparty_reader` cannot even then.
+    /// A pool of connections that are read-only by default; the role `buttonparty_reader` cannot change that.
     pub(super) async fn read_pool(&self) -> Result<Pool, Error> {
         self.check().await?;
         let session = self.session.clone().with("default_transaction_read_only", "on");
@@ -116,8 +116,8 @@ impl Database {
         Pool::new(connect, session.statements(), connections, self.options, refused)
     }
 
-    /// Whether the database can be reached at all, with a schema that this program can serve. Asked on a connection of
-    /// its own, because a pool would wait for a server that is not there and not say why.
+    /// Checks that the database can be reached and has a schema that this program can serve. Uses a connection of its
+    /// own: a pool would wait for an unreachable server without saying why.
     async fn check(&self) -> Result<(), Error> {
         let mut connection = self.connect().await?;
         timeout(self.options.statement_ms_max, check_session(&mut connection)).await?;
@@ -127,7 +127,7 @@ impl Database {
     }
 }
 
-/// What is in the URL. All that matters must be, so that nothing of the environment takes its place.
+/// Parses the URL. It must name host, user and database, which the driver would otherwise take from the environment.
 fn parse(url: &str) -> Result<PgConnectOptions, Error> {
     let wrong = |reason: String| Error::Url { reason };
     let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;

@@ -9,10 +9,10 @@ use super::database::Database;
 use super::migrations::{MIGRATIONS, found, known};
 use crate::{Error, Migrated};
 
-/// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
-/// and find it done. It may take its time; but it does not wait for long behind the game, which would wait behind it.
+/// Brings the schema up to date in one transaction. Of several processes, one does it; the others wait and find it
+/// done. A migration may run for long, but its lock timeout is short, because a running game queues behind its locks.
 pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
-    // On a second connection: behind a pooler, only then can it be seen whether there are sessions.
+    // A login before the other connection: a pooler in transaction mode is recognised only at the second one.
     database.log_in().await?;
     let mut connection = database.connect().await?;
     let mut transaction = connection.begin().await?;
@@ -37,7 +37,7 @@ pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
     Ok(Migrated { from, to })
 }
 
-/// What a migration failed of: the migration itself, or what stood in its way.
+/// Tells a fault of the migration from one of the database, like a lock or a missing right.
 fn failed(source: MigrateError) -> Error {
     match source {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)

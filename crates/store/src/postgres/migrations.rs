@@ -13,12 +13,12 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 4] = [
     (4, "late rounds", include_str!("../../migrations/postgres/0004_late_rounds.sql")),
 ];
 
-/// The latest version that this program knows.
+/// The latest version of this program.
 pub(super) fn known() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
-/// The schema that the database has.
+/// The schema of the database.
 pub(super) async fn found(connection: &mut PgConnection) -> Result<Schema, Error> {
     let table = "SELECT count(*) FROM pg_catalog.pg_tables
         WHERE schemaname = 'public' AND tablename = '_sqlx_migrations'";

@@ -8,7 +8,6 @@ use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};
 use ledger::postgres::Pool;
 
-/// Two connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     pool: Pool,
@@ -24,7 +23,7 @@ impl Outbox {
     }
 
     pub(crate) async fn take(&self, owner: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>, Error> {
-        // Who finds a row that another is just taking goes on to the next.
+        // A row that another pusher is taking is skipped.
         let take = "UPDATE outbox SET owner = $1, taken = taken + 1, lease_until_ms = $2 + $3
             WHERE id = (SELECT id FROM outbox WHERE done_at_ms IS NULL AND due_at_ms <= $2
                 AND (lease_until_ms <= $2 OR lease_until_ms > $2 + 2 * $3) ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -40,7 +39,7 @@ impl Outbox {
         after: Option<&Token>,
         limit: u32,
     ) -> Result<Vec<DeviceRow>, Error> {
-        // The index has the beginnings of the tokens, in the same order.
+        // The index holds prefixes of the tokens, which sort in the same order.
         let devices = "SELECT token, username, platform FROM devices
             WHERE partition = $1 AND (substr(token, 1, 512), token) > (substr($2, 1, 512), $2)
             ORDER BY substr(token, 1, 512), token LIMIT $3";

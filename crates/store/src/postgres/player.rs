@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use crate::Error;
 use crate::player::{PlayerRow, columns};
 
-/// The rows, out of an array for each column. Arrays that are taken apart here, and not in `FROM`, go through no store of
-/// their own: that is a third of the work.
+/// The rows, out of an array for each column. Arrays that are taken apart here, and not in `FROM`, go through no store
+/// of their own: that is a third of the work.
 macro_rules! rows {
     () => {
         concat!("SELECT $1 AS partition, ", columns!(unnested))

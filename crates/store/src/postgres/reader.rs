@@ -12,7 +12,7 @@ use crate::player::{PlayerRow, columns};
 use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, top, view};
 use ledger::postgres::{Pool, release};
 
-/// A few connections that do not write.
+/// A pool of read-only connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     pool: Pool,
@@ -33,7 +33,7 @@ impl Reader {
         partition: u16,
         now_ms: i64,
     ) -> Result<Option<PlayerView>, Error> {
-        // One statement sees one moment, and is one trip. Only the rounds that the player has not settled are read.
+        // One statement is one snapshot and one round trip. It reads only the rounds that the player has not settled.
         const VIEW: &str = concat!(
             "SELECT ",
             columns!(selected),
@@ -93,7 +93,7 @@ impl Reader {
         Ok(Counts { players: columns.u64()?, outbox_pending: columns.u64()? })
     }
 
-    /// Reads no table: not every role may read one.
+    /// Reads no table, because not every role may read one.
     pub(crate) async fn check(&self) -> Result<(), Error> {
         self.pool.fetch_one(sqlx::query("SELECT 1")).await?;
         Ok(())

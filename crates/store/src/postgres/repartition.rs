@@ -1,4 +1,4 @@
-//! Another number of partitions: what is asked before, and the rows that move.
+//! A repartition: the checks before it, and the rows that move.
 
 use sqlx::PgConnection;
 
@@ -7,13 +7,13 @@ use crate::bounds::REPARTITION_ROWS;
 use crate::columns::{Columns, valid};
 use crate::repartition::{DRAINED, counts, elsewhere};
 
-/// What is still to be done, and whether the partitions agree.
+/// Counts pending pushes, and rounds over all partitions.
 pub(crate) async fn drained(connection: &mut PgConnection) -> Result<[u64; 3], Error> {
     let row = sqlx::query(DRAINED).fetch_one(connection).await?;
     counts(&mut Columns::from(&row))
 }
 
-/// Tells the partitions that are new of every round: all that there were know the same. What is late in one of them is
+/// Copies the rounds, which all partitions share, to the new partitions. A round that is late in one partition becomes
 /// late in all.
 pub(crate) async fn deal_rounds(connection: &mut PgConnection, known: u16, next: u16) -> Result<(), Error> {
     let late = "UPDATE rounds SET late = TRUE WHERE NOT late AND id IN (SELECT id FROM rounds WHERE late)";
@@ -27,8 +27,8 @@ pub(crate) async fn deal_rounds(connection: &mut PgConnection, known: u16, next:
     Ok(())
 }
 
-/// Moves the players of a partition, with their purchases, to where they belong. Who comes to a partition that is
-/// dealt later is met again there, and stays.
+/// Moves the players of a partition, with their purchases, to their new partitions. A player who moves to a partition
+/// that comes later is read again there, and stays.
 pub(crate) async fn deal_players(
     connection: &mut PgConnection,
     partition: u16,
@@ -67,7 +67,7 @@ pub(crate) async fn deal_players(
     }
 }
 
-/// Moves every device to where its owner belongs.
+/// Moves every device to the partition of its owner.
 pub(crate) async fn deal_devices(connection: &mut PgConnection, partitions: u16) -> Result<(), Error> {
     let devices = "SELECT token_sha256, username, partition FROM devices WHERE token_sha256 > $1
         ORDER BY token_sha256 LIMIT $2";

@@ -1,4 +1,4 @@
-//! The roles that the parts of the game log in as, and what each may do.
+//! The database roles of the processes, and their rights.
 
 use ledger::postgres::lock;
 use postgres_protocol::password::scram_sha_256;
@@ -10,7 +10,7 @@ use crate::bounds::{GRANT_PAUSE, GRANT_TRIES_MAX};
 use crate::{Error, RolePasswords};
 use ledger::postgres::timeout;
 
-/// What each role may do, and on which tables. Nothing else.
+/// The rights of each role, by table. A role has no others.
 const RIGHTS: [(&str, &[(&str, &str)]); 4] = [
     (
         "buttonparty_writer",
@@ -35,11 +35,11 @@ const RIGHTS: [(&str, &[(&str, &str)]); 4] = [
     ),
 ];
 
-/// What PostgreSQL lets everybody do and no role needs: advisory locks, one of which keeps two from migrating at once,
-/// and large objects, which would fill the disk. Only who owns the functions can forbid them, and that is a superuser:
-/// where the owner of the database is none, as in managed services, they stay allowed. Whoever owns the tables goes on
-/// to migrate, also if this was once done by a superuser. The writer keeps that one lock for one release: a handler of
-/// the version before takes it whenever it starts.
+/// Revokes two rights that PostgreSQL grants to everybody and no role needs: advisory locks, one of which serialises
+/// migrations, and large objects, which could fill the disk. Only a superuser owns these functions: where the owner of
+/// the database is none, as in managed services, the rights stay. The owner of the tables keeps the lock of migrations,
+/// even if a superuser ran this. The writer keeps it for one release: a handler of the version before takes it at each
+/// start.
 const REVOKE_FROM_ALL: &str = "DO $$
     DECLARE
         built_in regprocedure;
@@ -58,14 +58,14 @@ const REVOKE_FROM_ALL: &str = "DO $$
         END LOOP;
     END $$;";
 
-/// Makes the roles and gives them their rights in this database. Roles belong to all databases of a server: another session
-/// may change the same ones, and leaves nothing to wait for.
+/// Makes the roles and gives them their rights in this database. Roles belong to all databases of a server: another
+/// session may change the same ones, and leaves nothing to wait for.
 pub(crate) async fn grant(database: &Database, passwords: &RolePasswords) -> Result<(), Error> {
     let mut tries = 1;
     loop {
         let mut connection = database.connect().await?;
         match timeout(database.options.statement_ms_max, try_grant(&mut connection, passwords)).await {
-            Err(error) if is_in_the_way(&error) && tries < GRANT_TRIES_MAX => {
+            Err(error) if is_conflict(&error) && tries < GRANT_TRIES_MAX => {
                 tries += 1;
                 tokio::time::sleep(GRANT_PAUSE).await;
             }
@@ -75,9 +75,9 @@ pub(crate) async fn grant(database: &Database, passwords: &RolePasswords) -> Res
     }
 }
 
-/// A role that has just been made by somebody else, or a row of the catalogue that has just been changed ("tuple
-/// concurrently updated", an internal error).
-fn is_in_the_way(error: &Error) -> bool {
+/// Whether another session has just made the role or changed its row in the catalogue ("tuple concurrently updated", an
+/// internal error).
+fn is_conflict(error: &Error) -> bool {
     let (Error::Refused { source } | Error::Unavailable { source }) = error else { return false };
     let code = source.as_database_error().and_then(|database| database.code());
     matches!(code.as_deref(), Some("42710" | "23505" | "XX000"))
@@ -90,7 +90,7 @@ async fn try_grant(connection: &mut PgConnection, passwords: &RolePasswords) -> 
     for ((role, _), password) in RIGHTS.iter().zip([writer, reader, push, scheduler]) {
         make(&mut transaction, role, password.as_deref()).await?;
     }
-    // Nobody but the owner makes anything in here, not even for the time of a session.
+    // Only the owner may create objects here, temporary ones included.
     let mut statements = String::from(
         "ALTER ROLE buttonparty_reader SET default_transaction_read_only = on;
         DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
@@ -105,15 +105,15 @@ async fn try_grant(connection: &mut PgConnection, passwords: &RolePasswords) -> 
             statements += &format!("GRANT {right} ON {tables} TO {role};");
         }
     }
-    // All of it is written above.
+    // All of these statements are constants of this file.
     sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
 
-/// Makes sure that there is such a role, and that it logs in with this password.
+/// Creates the role if it does not exist, and sets its password.
 ///
-/// The server is told only what it takes to check the password (as `psql`'s `\password` does): whatever it logs of
-/// statements and their values, the password is not in it.
+/// The server gets the SCRAM verifier only, as with `psql`'s `\password`, so that the password cannot end up in its
+/// log.
 async fn make(connection: &mut PgConnection, role: &str, password: Option<&str>) -> Result<(), Error> {
     const MAKE: &str = "DO $$
         DECLARE

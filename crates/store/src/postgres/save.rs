@@ -1,4 +1,4 @@
-//! Writing a batch: one statement for each table that it touches.
+//! Writes a batch: one statement for each table that has changes.
 
 use game::{Device, Token, World};
 use sqlx::PgConnection;
@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::player;
 use crate::{Error, OutboxRow};
 
-/// Writes what a batch changed of the world, and what is to be pushed because of it.
+/// Writes the changes of a batch and its pushes.
 pub(crate) async fn save(
     connection: &mut PgConnection,
     partition: u16,
@@ -39,7 +39,7 @@ async fn write_purchases(connection: &mut PgConnection, partition: u16, world: &
     Ok(())
 }
 
-/// The rows that partitions share: in token order, so that two writers never wait for each other in a ring.
+/// Partitions share these rows. They are locked in token order, so that two handlers never deadlock.
 async fn write_devices(connection: &mut PgConnection, partition: u16, world: &World) -> Result<(), Error> {
     const DEVICES: &str = "INSERT INTO devices AS d (partition, token, username, platform, arrived_at_ms)
         SELECT $1, r.* FROM unnest($2::bytea[], $3::text[], $4::text[], $5::int8[]) AS r

@@ -17,7 +17,6 @@ macro_rules! columns {
     };
 }
 
-/// Two connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     pool: Pool,

@@ -1,4 +1,4 @@
-//! What the top of a partition reads and writes.
+//! The statements of the top of a partition.
 
 use futures_util::TryStreamExt as _;
 use game::Standing;

@@ -1,4 +1,4 @@
-//! One moment of the whole database: a read transaction that is held open.
+//! A snapshot of the whole database: a read transaction that is held open.
 
 use futures_util::TryStreamExt as _;
 use ledger::sqlite;
@@ -17,7 +17,7 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(super) async fn begin(mut transaction: Transaction<'static, Sqlite>) -> Result<Self, Error> {
-        sqlite::positions(&mut transaction).await?; // the first read chooses the moment
+        sqlite::positions(&mut transaction).await?; // the first read takes the snapshot
         Ok(Self { transaction })
     }
 

@@ -11,7 +11,7 @@ use super::pool::Pool;
 use crate::bounds::{CACHE_KIB, CHECKPOINT_PAGES, LOG_BYTES_MAX, ROWS_READ_AHEAD};
 use crate::{Error, Options};
 
-/// The file, and how it is opened.
+/// The path of the file, and the options of its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     path: PathBuf,
@@ -36,14 +36,14 @@ impl Database {
             .disable_statement_logging()
     }
 
-    /// One connection that may write and whose commits are durable.
+    /// A pool of one write connection, whose commits are durable.
     pub(super) async fn write_pool(&self) -> Result<Pool, Error> {
         let options = self
             .connect_options()
             .synchronous(SqliteSynchronous::Full)
             .pragma("journal_size_limit", LOG_BYTES_MAX)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-            .pragma("temp_store", "MEMORY"); // what a statement would take back on an error
+            .pragma("temp_store", "MEMORY"); // holds what a statement would roll back
         Pool::open(&self.path, options, 1, self.busy_timeout()).await
     }
 
@@ -52,7 +52,7 @@ impl Database {
         Ok(self.write_pool().await?.into_ledger(&self.options))
     }
 
-    /// A few connections that cannot write: neither the file's handle nor the connection lets them.
+    /// A pool of read-only connections: both the file handle and the connection forbid writes.
     pub(super) async fn read_pool(&self) -> Result<Pool, Error> {
         let options = self.connect_options().read_only(true).pragma("query_only", "ON");
         Pool::open(&self.path, options, self.options.readers.max(1), self.busy_timeout()).await

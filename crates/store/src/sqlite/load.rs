@@ -1,4 +1,4 @@
-//! The reading of what a batch needs.
+//! Reads the rows that a batch needs.
 
 use std::collections::HashMap;
 

@@ -10,8 +10,8 @@ use super::migrations::{MIGRATIONS, found, known};
 use crate::bounds::WAL_RETRY_PAUSE;
 use crate::{Error, Migrated};
 
-/// Brings the schema up to date, all of it in one transaction: of several at once, one does it and the others wait
-/// and find it done.
+/// Brings the schema up to date in one transaction. Of several processes, one does it; the others wait and find it
+/// done.
 pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
     let mut connection = first_connection(database).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -33,8 +33,8 @@ pub(crate) async fn migrate(database: &Database) -> Result<Migrated, Error> {
     Ok(Migrated { from, to })
 }
 
-/// Connects, and waits where another is writing to a file that is no WAL file yet: SQLite's own busy timeout does not
-/// wait for the lock that turns it into one.
+/// Opens the first connection, and retries while another process turns the new file into a WAL file: SQLite's busy
+/// timeout does not cover that lock.
 async fn first_connection(database: &Database) -> Result<SqliteConnection, Error> {
     let options = database.connect_options().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
     let waiting = async {
@@ -47,6 +47,6 @@ async fn first_connection(database: &Database) -> Result<SqliteConnection, Error
     };
     match timeout(database.busy_timeout(), waiting).await {
         Ok(outcome) => outcome,
-        Err(_) => Ok(options.connect().await?), // says what is in the way
+        Err(_) => Ok(options.connect().await?), // the error says why
     }
 }

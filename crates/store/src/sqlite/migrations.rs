@@ -13,12 +13,12 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 4] = [
     (4, "late rounds", include_str!("../../migrations/sqlite/0004_late_rounds.sql")),
 ];
 
-/// The latest version that this program knows.
+/// The latest version of this program.
 pub(super) fn known() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
-/// The schema that the database has.
+/// The schema of the database.
 pub(super) async fn found(connection: &mut SqliteConnection) -> Result<Schema, Error> {
     let table = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
     if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *connection).await? == 0 {

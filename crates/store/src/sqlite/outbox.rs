@@ -7,7 +7,6 @@ use super::pool::Pool;
 use crate::columns::Columns;
 use crate::{DeviceRow, Error, Job};
 
-/// One connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     pool: Pool,

@@ -1,4 +1,4 @@
-//! Connections to the file, and which files they are connected to.
+//! Connections to the file, and the identity of the files that are open.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -14,11 +14,11 @@ use sqlx::{Sqlite, SqlitePool};
 use super::migrations;
 use crate::{Error, Options};
 
-/// A statement with its values.
+/// A statement with its parameters.
 pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-/// A few connections, of which one is always open. Its own methods do what is asked only while the paths lead to the
-/// files that are open, before it and afterwards; the others do not look.
+/// A pool of connections, of which one is always open. Its own methods check, before and after each statement, that the
+/// paths still lead to the open files; those of the inner pool do not.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     pool: SqlitePool,
@@ -49,7 +49,7 @@ impl Pool {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            // It may open one at any time: never another file that has taken the place.
+            // The pool may connect at any time; it must not open another file that has taken the path.
             .after_connect(move |_, _| {
                 let in_place = expected.get().map_or(Ok(()), Files::check).map_err(sqlx::Error::config);
                 Box::pin(std::future::ready(in_place))
@@ -63,12 +63,12 @@ impl Pool {
         Ok(Self { pool, files })
     }
 
-    /// The ledger over this connection, which asks the same of the files.
+    /// A ledger over the connection, with the same check of the files.
     pub(super) fn into_ledger(self, options: &Options) -> Ledger {
         Ledger::sqlite(self.pool, self.files, options)
     }
 
-    /// Whether the paths lead to the files that are open.
+    /// Checks that the paths still lead to the open files.
     pub(super) fn in_place(&self) -> Result<(), Error> {
         Ok(self.files.check()?)
     }
@@ -85,7 +85,7 @@ impl Pool {
         self.on_the_files(statement.fetch_one(&self.pool)).await
     }
 
-    /// Executes a statement, and returns how many rows it wrote.
+    /// Executes a statement and returns the number of rows that it wrote.
     pub(super) async fn execute(&self, statement: Statement<'_>) -> Result<u64, Error> {
         Ok(self.on_the_files(statement.execute(&self.pool)).await?.rows_affected())
     }

@@ -11,7 +11,7 @@ use super::pool::Pool;
 use crate::columns::Columns;
 use crate::{Counts, Error, Identity, PlayerView, Position, TopRow, top, view};
 
-/// A few connections that cannot write.
+/// A pool of read-only connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     pool: Pool,
@@ -37,7 +37,7 @@ impl Reader {
         partition: u16,
         now_ms: i64,
     ) -> Result<Option<PlayerView>, Error> {
-        // One statement sees one moment, and is one trip. Only the rounds that the player has not settled are read.
+        // One statement is one snapshot. It reads only the rounds that the player has not settled.
         const VIEW: &str = concat!(
             "SELECT ",
             player_json!(),

@@ -1,4 +1,4 @@
-//! Another number of partitions: what is asked before, and the rows that move.
+//! A repartition: the checks before it, and the rows that move.
 
 use ledger::json_rows;
 use sqlx::SqliteConnection;
@@ -8,13 +8,13 @@ use crate::bounds::REPARTITION_ROWS;
 use crate::columns::Columns;
 use crate::repartition::{DRAINED, counts, elsewhere};
 
-/// What is still to be done, and whether the partitions agree.
+/// Counts pending pushes, and rounds over all partitions.
 pub(crate) async fn drained(connection: &mut SqliteConnection) -> Result<[u64; 3], Error> {
     let row = sqlx::query(DRAINED).fetch_one(connection).await?;
     counts(&mut Columns::from(&row))
 }
 
-/// Tells the partitions that are new of every round: all that there were know the same. What is late in one of them is
+/// Copies the rounds, which all partitions share, to the new partitions. A round that is late in one partition becomes
 /// late in all.
 pub(crate) async fn deal_rounds(
     connection: &mut SqliteConnection,
@@ -32,14 +32,14 @@ pub(crate) async fn deal_rounds(
     Ok(())
 }
 
-/// Moves the players of a partition, with their purchases, to where they belong. Who comes to a partition that is
-/// dealt later is met again there, and stays.
+/// Moves the players of a partition, with their purchases, to their new partitions. A player who moves to a partition
+/// that comes later is read again there, and stays.
 pub(crate) async fn deal_players(
     connection: &mut SqliteConnection,
     partition: u16,
     partitions: u16,
 ) -> Result<(), Error> {
-    // All of the key stands in `k`: with a part of it elsewhere, SQLite goes through the partition for each row of `k`.
+    // The whole key must come from `k`: otherwise SQLite scans the partition for each row of `k`.
     const MOVES: [&str; 2] = [
         "UPDATE players AS p SET partition = k.value->>2 FROM json_each(?) AS k
             WHERE p.partition = k.value->>0 AND p.username = k.value->>1",
@@ -67,7 +67,7 @@ pub(crate) async fn deal_players(
     }
 }
 
-/// Moves every device to where its owner belongs.
+/// Moves every device to the partition of its owner.
 pub(crate) async fn deal_devices(connection: &mut SqliteConnection, partitions: u16) -> Result<(), Error> {
     let devices = "SELECT token, username, partition FROM devices WHERE token > ? ORDER BY token LIMIT ?";
     const MOVE: &str = "UPDATE devices AS d SET partition = k.value->>1 FROM json_each(?) AS k

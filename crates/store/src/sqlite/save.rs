@@ -1,4 +1,4 @@
-//! Writing a batch: one statement for each table that it touches.
+//! Writes a batch: one statement for each table that has changes.
 
 use game::{KnownRound, Platform, World};
 use ledger::json_rows;
@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use super::player;
 use crate::{Error, OutboxRow};
 
-/// Writes what a batch changed of the world, and what is to be pushed because of it.
+/// Writes the changes of a batch and its pushes.
 pub(crate) async fn save(
     connection: &mut SqliteConnection,
     partition: u16,
@@ -23,7 +23,6 @@ pub(crate) async fn save(
     let rows = rows.map(|((username, id), outcome)| (username.as_str(), id.as_str(), outcome.code()));
     write(connection, PURCHASES, partition, rows).await?;
 
-    // The rows that partitions share: in token order, so that two writers never wait for each other in a ring.
     const DEVICES: &str = "INSERT INTO devices (partition, token, username, platform, arrived_at_ms)
         SELECT ?1, value->>0, value->>1, value->>2, value->>3 FROM json_each(?2) WHERE true
         ON CONFLICT (token) DO UPDATE SET partition = excluded.partition, username = excluded.username,
@@ -49,7 +48,7 @@ pub(crate) async fn save(
     write(connection, OUTBOX, partition, rows).await
 }
 
-/// Executes a statement whose `?1` is the partition and whose `?2` are rows, if there are any.
+/// Executes a statement whose `?1` is the partition and whose `?2` is the rows, unless there are none.
 async fn write(
     connection: &mut SqliteConnection,
     statement: &'static str,

@@ -16,7 +16,6 @@ macro_rules! columns {
     };
 }
 
-/// One connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     pool: Pool,
