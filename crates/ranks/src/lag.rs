@@ -1,16 +1,16 @@
-//! How far ranks are behind the store.
+//! The lag of ranks behind the store.
 
 use store::Position;
 
 use crate::bounds::BEHIND_MS_MAX;
 
-/// How one partition of the ranks keeps up with the store, as far as that was looked at. The clock may be set back
-/// meanwhile: what was seen at a time that is yet to come proves nothing.
+/// The observed lag of one partition of the ranks. The clock may be set back: an observation from the future proves
+/// nothing.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    /// The latest time at which the ranks are known to have had all that the store had, Unix milliseconds.
+    /// The latest time at which the ranks are known to have been up to date, in Unix milliseconds.
     exact_ms: i64,
-    /// What the store had and the ranks had not, and when that was seen, Unix milliseconds.
+    /// A position of the store that the ranks had not reached, and when that was observed, in Unix milliseconds.
     wanted: Option<(Position, i64)>,
 }
 
@@ -34,7 +34,7 @@ impl Lag {
         }
     }
 
-    /// Takes in the position of the ranks, which was read at no time in particular.
+    /// Takes a position of the ranks that was read at an unknown time.
     pub(super) fn observe_held(&mut self, held: Position) {
         if let Some((wanted, at_ms)) = self.wanted
             && held >= wanted
@@ -43,19 +43,19 @@ impl Lag {
         }
     }
 
-    /// The ranks have all that the store had at this time.
+    /// The ranks were up to date at this time.
     pub(super) fn was_exact(&mut self, at_ms: i64) {
         self.exact_ms = at_ms;
         self.wanted = None;
     }
 
-    /// Whether something has been missing for so long that it will not come any more.
+    /// Whether a position has been missing for so long that its projection must be lost.
     pub(super) fn is_overdue(&self, now_ms: i64) -> bool {
         self.wanted.is_some_and(|(_, at_ms)| now_ms - at_ms > BEHIND_MS_MAX)
     }
 
-    /// Whether ranks must be withheld while they, whose position is `held`, lack something of `store`. Who asks may have
-    /// read the clock a little before they were last seen exact.
+    /// Whether ranks at position `held` must be withheld for a read at position `store`. `now_ms` may be a little
+    /// before the last observation.
     pub(super) fn hides(&self, held: Position, store: Position, now_ms: i64) -> bool {
         held < store && (now_ms - self.exact_ms).abs() > BEHIND_MS_MAX
     }

@@ -1,12 +1,12 @@
-//! Ranks of all players: exact for what was projected, `None` where that is not sure.
+//! Exact ranks of all players; `None` when a rank may be wrong.
 //!
-//! The handler projects every commit into [`Ranks`]. Each partition has a position: a projection counts only when it
-//! begins where the last one ended. One that leaves a gap (it was lost, or another handler was at work) makes the
-//! partition stale, and ranks are `None` until it was rebuilt from the store. So ranks may be lost at any moment: they
-//! are never wrong, and heal by themselves as long as somebody calls [`Ranks::rebuild_stale`].
+//! The handler projects every commit into [`Ranks`]. Each partition has a position, and a projection applies only if it
+//! begins at that position. A gap, left by a lost projection or by another handler, makes the partition stale: ranks
+//! are `None` until it is rebuilt from the store. So ranks may be lost at any time, are never wrong, and recover as
+//! long as [`Ranks::rebuild_stale`] is called.
 //!
-//! What it is not: a list of the best players, which the store keeps. Who uses it: the server's handler and fetch roles,
-//! and the Lambda.
+//! The list of the best players is not here but in the store. The server's handler and fetch roles and the Lambda use
+//! this crate.
 
 mod bounds;
 mod lag;
@@ -33,15 +33,15 @@ enum Backend {
     Redis(Box<Redis>),
 }
 
-/// What ranks are compared with and rebuilt from: the store.
+/// The store, with which ranks are compared and from which they are rebuilt.
 pub trait Source: Sync {
-    /// What the game belongs to; `None` before that is settled.
+    /// The current generation; `None` before the game is bound to an inbox.
     fn identity(&self) -> impl Future<Output = Result<Option<Identity>, store::Error>> + Send;
 
-    /// Where each partition stands.
+    /// The position of each partition.
     fn positions(&self) -> impl Future<Output = Result<Vec<(u16, Position)>, store::Error>> + Send;
 
-    /// Where every player of a partition stands, and the position at which that is so.
+    /// The standing of every player of a partition, and the position at which they were read.
     fn standings(
         &self,
         partition: u16,
@@ -62,27 +62,25 @@ impl Source for Reader {
     }
 }
 
-/// Why ranks could not be compared with the store, or not be rebuilt.
+/// Why ranks could not be compared with the store or rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// The store does not answer, or is that of another game.
+    /// The store does not answer, or belongs to another game.
     #[error("the ranks cannot be compared with the store")]
     Store {
-        /// What the store said.
         #[from]
         source: store::Error,
     },
-    /// Where the ranks are, they cannot be read or written.
+    /// Redis cannot be read or written.
     #[error("the ranks cannot be read or written")]
     Ranks {
-        /// What Redis said.
         #[from]
         source: Error,
     },
 }
 
 impl RebuildError {
-    /// Whether the same call may succeed later without anybody changing it.
+    /// Whether a retry of the same call may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store { source } => source.is_transient(),
@@ -92,15 +90,15 @@ impl RebuildError {
 }
 
 impl Ranks {
-    /// Ranks in this process, for a process that applies every command itself. There are none before the first
+    /// Ranks in memory, for a process that applies every command itself. All are `None` before the first
     /// [`rebuild_stale`](Self::rebuild_stale).
     pub fn local(partitions: u16) -> Self {
         Self(Backend::Local(Local::new(partitions)))
     }
 
     /// Ranks in Redis, for any number of processes: `redis://[user:password@]host[:port][/database]`, or `rediss://…`
-    /// with TLS and the system's roots. One that is a cluster is spoken to as one server: all keys have the same hash tag,
-    /// so whoever answers at this address must have their slot. Opens nothing yet. A database belongs to one game.
+    /// with TLS and the system's roots. A cluster is used like one server: all keys have the same hash tag, so the node
+    /// at this address must own their slot. Does not connect yet. A database belongs to one game.
     ///
     /// # Errors
     /// [`Error::Url`].
@@ -118,8 +116,8 @@ impl Ranks {
         }
     }
 
-    /// Takes in what one commit changed: the new standings of the players of this partition. Never waits: in Redis it
-    /// shows when [`run`](Self::run) has delivered it, and what is too much is dropped, which heals like any gap.
+    /// Projects a commit: the new standings of players of this partition. Never waits: with Redis, [`run`](Self::run)
+    /// delivers it later, and a projection that does not fit into the queue is dropped, which leaves a gap.
     pub fn project(&self, partition: u16, from: Position, to: Position, changed: Vec<Standing>) {
         match &self.0 {
             Backend::Local(ranks) => ranks.project(partition, from, to, changed),
@@ -127,8 +125,8 @@ impl Ranks {
         }
     }
 
-    /// Delivers projections to Redis and listens for those of others, until `stop`; then delivers what is left, within
-    /// two seconds. Every process with ranks runs this once.
+    /// Delivers projections to Redis and listens for those of other processes, until `stop`; then delivers the rest
+    /// within two seconds. Every process with ranks runs this once.
     pub async fn run(&self, stop: CancellationToken) {
         match &self.0 {
             Backend::Local(_) => stop.cancelled().await,
@@ -136,14 +134,14 @@ impl Ranks {
         }
     }
 
-    /// Compares the ranks once with the store, and rebuilds what is stale, unless another process is doing so. Every
-    /// process that shows ranks calls this several times a second, one call after the other: without it there are none.
-    /// Takes as long as rebuilding takes. The source must show every commit at once: a replica that lags looks like a
-    /// store that went back to an older copy, for which all ranks are rebuilt.
+    /// Compares the ranks with the store once, and rebuilds stale partitions unless another process is doing so. Every
+    /// process that shows ranks must call this several times a second, one call after the other. Returns when
+    /// rebuilding is done. The source must show every commit at once: a lagging replica looks like a store restored
+    /// from a backup, for which all ranks are rebuilt.
     ///
     /// # Errors
-    /// Those of the store and of Redis; calling again goes on, but after [`store::Error::OtherPartitions`]: the game was
-    /// given another number of partitions, and who shows ranks must begin anew.
+    /// Those of the store and of Redis; the next call continues, except after [`store::Error::OtherPartitions`]: the
+    /// number of partitions has changed, and the process needs a new [`Ranks`].
     pub async fn rebuild_stale(&self, source: &impl Source, now_ms: i64) -> Result<(), RebuildError> {
         match &self.0 {
             Backend::Local(ranks) => Ok(ranks.rebuild_stale(source, now_ms).await?),
@@ -151,12 +149,11 @@ impl Ranks {
         }
     }
 
-    /// Compares the ranks once with the store and rebuilds nothing, for a process that shows ranks, does not last, and
-    /// leaves rebuilding to the others: from then on it knows whether ranks can be trusted. Never longer than one round
-    /// trip to each of them. The source must show every commit at once.
+    /// Compares the ranks with the store once, without rebuilding: for a short-lived process that shows ranks. Takes
+    /// one round trip to each. The source must show every commit at once.
     ///
     /// # Errors
-    /// Those of the store and of Redis; calling again goes on.
+    /// Those of the store and of Redis; the next call continues.
     pub async fn watch(&self, source: &impl Source, now_ms: i64) -> Result<(), RebuildError> {
         match &self.0 {
             Backend::Local(_) => Ok(()),
@@ -165,8 +162,8 @@ impl Ranks {
     }
 
     /// 1 + the number of players strictly ahead of this standing, which was read at these positions. `None` while that
-    /// is not sure: a partition is stale, or behind these positions and not known to have kept up within the last 2 s,
-    /// or Redis does not answer within 100 ms.
+    /// may be wrong: a partition is stale, or is behind these positions and was not up to date within the last 2 s, or
+    /// Redis does not answer within 100 ms.
     pub async fn rank(&self, standing: &Standing, positions: &[(u16, Position)], now_ms: i64) -> Option<u64> {
         match &self.0 {
             Backend::Local(ranks) => ranks.rank(standing, positions, now_ms),
@@ -174,8 +171,8 @@ impl Ranks {
         }
     }
 
-    /// Waits until a commit of any process was projected since the last call. A hint for one listener: some may be
-    /// missed. Never, for ranks in this process, whose handler can say so itself.
+    /// Waits until a process has projected a commit since the last call. A hint for one listener, which may miss some.
+    /// Never returns for ranks in memory, whose handler knows its commits.
     pub async fn changed(&self) {
         match &self.0 {
             Backend::Local(_) => future::pending().await,

@@ -1,4 +1,4 @@
-//! Ranks in process: for one process that applies every command itself.
+//! Ranks in memory, for a process that applies every command itself.
 
 use std::collections::HashMap;
 
@@ -11,23 +11,23 @@ use super::Source;
 use super::lag::Lag;
 use crate::bounds::WAITING_MAX;
 
-/// Ranks in process.
+/// Ranks in memory.
 #[derive(Debug)]
 pub(super) struct Local(RwLock<State>);
 
 #[derive(Debug)]
 struct State {
     order: BTreeSet<Standing>,
-    /// Score and time of reaching it, by player: where in `order` a player stands.
+    /// Score and time of reaching it, by player: the player's key in `order`.
     of: HashMap<Username, (u64, i64)>,
     partitions: Vec<Partition>,
 }
 
 #[derive(Debug, Default)]
 struct Partition {
-    /// Up to where it has applied everything; `None`: it must be rebuilt.
+    /// The position of the last projection; `None`: the partition must be rebuilt.
     applied: Option<Position>,
-    /// What was projected while it is being rebuilt.
+    /// Projections that arrived during a rebuild.
     waiting: Vec<(Position, Position, Vec<Standing>)>,
     lag: Lag,
 }
@@ -46,7 +46,7 @@ impl Local {
                 state.applied = Some(to);
                 ranks.set(changed);
             }
-            Some(applied) if applied >= to => {} // seen already
+            Some(applied) if applied >= to => {} // applied already
             _ => {
                 state.applied = None;
                 if state.waiting.len() >= WAITING_MAX {
@@ -66,7 +66,7 @@ impl Local {
         Ok(())
     }
 
-    /// Compares with where the store stands, and returns the partitions that must be rebuilt.
+    /// Compares with the positions of the store, and returns the partitions that must be rebuilt.
     fn observe(&self, positions: &[(u16, Position)], now_ms: i64) -> Vec<u16> {
         let mut ranks = self.0.write();
         for (partition, position) in positions {
@@ -81,8 +81,8 @@ impl Local {
         stale.map(|(partition, _)| partition).collect()
     }
 
-    /// Replaces a partition by all its players as they stood at this position, then catches up with what was
-    /// projected meanwhile; where that leaves a gap the partition stays stale.
+    /// Replaces a partition by the standings at this position, then applies the projections that arrived meanwhile.
+    /// After a gap the partition stays stale.
     fn rebuild(&self, partition: u16, at: Position, all: Vec<Standing>, now_ms: i64) {
         let mut ranks = self.0.write();
         let Some(state) = ranks.partitions.get_mut(usize::from(partition)) else { return };
@@ -125,12 +125,12 @@ impl Local {
             return None;
         }
         let ahead = ranks.order.rank(standing);
-        // The ranks may have the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
-        let himself = ranks.of.get(&standing.username).is_some_and(|(score, reached_at_ms)| {
+        // The ranks may hold an earlier, better standing of the player, from before a purchase, which must not count.
+        let itself = ranks.of.get(&standing.username).is_some_and(|(score, reached_at_ms)| {
             Standing { score: *score, reached_at_ms: *reached_at_ms, username: standing.username.clone() }
                 < *standing
         });
-        Some(1 + ahead.saturating_sub(usize::from(himself)) as u64)
+        Some(1 + ahead.saturating_sub(usize::from(itself)) as u64)
     }
 }
 

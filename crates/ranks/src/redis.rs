@@ -1,15 +1,15 @@
-//! Ranks in Redis: for any number of processes. All state is there, and changes in scripts, each of which is one
-//! step; so it does not matter which process asks, or dies when.
+//! Ranks in Redis, for any number of processes. All state is in Redis and changes in scripts, each of which is atomic;
+//! so it does not matter which process calls, or when one dies.
 //!
 //! `order` is a sorted set of all players in which every score is 0, so that members stand in the order of their bytes:
-//! [`text::member`] makes that the order of ranks, and `ZLEXCOUNT` is the exact rank of any standing. `of` says where in
-//! it each player stands. `state` has the game, each partition's position (a partition without one is stale), and the
-//! furthest position of which anything was ever written.
+//! [`text::member`] makes that the order of ranks, and `ZLEXCOUNT` is the exact rank of any standing. `of` maps each
+//! player to its member. `state` holds the game, the position of each partition (a partition without one is stale), and
+//! the furthest position of each partition of which anything was ever written.
 //!
-//! A stale partition is rebuilt by whoever has the lock: projections are gathered from then on, in place and marked with
-//! their positions; the snapshot is read from the store, and written around them, chunk by chunk; the partition is
-//! exact again if what was gathered reaches back to the snapshot without a gap. What Redis holds is void as a whole when
-//! it is of another game, is further on than the store (which was restored from a backup), or lost one of its keys.
+//! The process that holds the lock rebuilds a stale partition. From then on projections are written in place, and their
+//! positions are recorded; the snapshot is read from the store and written around them, chunk by chunk. The partition
+//! is exact again if the recorded projections reach back to the snapshot without a gap. All of it is void when it
+//! belongs to another game, is ahead of the store (which was restored from a backup), or has lost one of its keys.
 
 mod deliver;
 mod error;
@@ -43,9 +43,9 @@ pub(super) struct Redis {
     channel: String,
     partitions: u16,
     queue: Queue,
-    /// The game of the store, once it was read; read again where Redis holds another.
+    /// The game of the store, once read; read again when Redis holds another.
     game: RwLock<Option<Arc<str>>>,
-    /// The game that Redis is known to hold; `None` before it was compared with the store, and while it is void.
+    /// The game that Redis holds; `None` before the first comparison with the store, and while Redis is void.
     shown: RwLock<Option<Arc<str>>>,
     lags: Mutex<Vec<Lag>>,
     poke: Notify,
@@ -54,7 +54,7 @@ pub(super) struct Redis {
     /// counters may be lost.
     process: Option<u64>,
     turns: AtomicU64,
-    /// When a rank was last not to be had, Unix milliseconds.
+    /// When a rank last failed, in Unix milliseconds.
     trouble_ms: AtomicI64,
 }
 
@@ -152,9 +152,9 @@ impl Redis {
                 return None;
             }
         }
-        // The ranks may have the player at an earlier, better standing (before a purchase): nobody is ahead of himself.
+        // Redis may hold an earlier, better standing of the player, from before a purchase, which must not count.
         let place = &text::member(standing)[..PLACE_BYTES];
-        let himself = own.is_some_and(|own| own.get(..PLACE_BYTES).is_some_and(|own| own < place));
-        Some(1 + ahead.saturating_sub(u64::from(himself)))
+        let itself = own.is_some_and(|own| own.get(..PLACE_BYTES).is_some_and(|own| own < place));
+        Some(1 + ahead.saturating_sub(u64::from(itself)))
     }
 }

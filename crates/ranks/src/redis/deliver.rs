@@ -1,4 +1,4 @@
-//! Projections on their way to Redis, and listening for those of others.
+//! Delivers projections to Redis, and listens for those of other processes.
 
 use std::collections::HashMap;
 use std::mem;
@@ -22,7 +22,7 @@ use crate::bounds::{
     SUBSCRIBE_MS_MAX, WAITING_COMMITS_MAX, WAITING_STANDINGS_MAX,
 };
 
-/// What one commit changed.
+/// The changes of one commit.
 struct Projection {
     partition: u16,
     from: Position,
@@ -34,14 +34,14 @@ struct Projection {
 /// Projections that wait for Redis.
 pub(super) struct Queue {
     sender: mpsc::Sender<Projection>,
-    /// Permits are standings.
+    /// One permit for each standing.
     room: Arc<Semaphore>,
     out: Mutex<Out>,
 }
 
 struct Out {
     receiver: mpsc::Receiver<Projection>,
-    /// By partition: whether this process has sent a projection of it.
+    /// By partition: whether this process has sent a projection.
     begun: Vec<bool>,
 }
 
@@ -53,7 +53,7 @@ impl Queue {
     }
 }
 
-/// Fills a round trip with what waits; returns whether there is anything in it.
+/// Fills a batch with waiting projections; `false` if it stays empty.
 fn gather(receiver: &mut mpsc::Receiver<Projection>, batch: &mut Vec<Projection>) -> bool {
     let mut standings: usize = batch.iter().map(|projection| projection.changed.len()).sum();
     while batch.len() < COMMITS_AT_ONCE_MAX && standings < STANDINGS_AT_ONCE_MAX {
@@ -66,13 +66,13 @@ fn gather(receiver: &mut mpsc::Receiver<Projection>, batch: &mut Vec<Projection>
 
 impl Redis {
     pub(crate) fn project(&self, partition: u16, from: Position, to: Position, changed: Vec<Standing>) {
-        // One that is larger than all room may have all of it.
+        // A commit larger than the bound takes all permits.
         let standings = u32::try_from(changed.len()).unwrap_or(u32::MAX).clamp(1, WAITING_STANDINGS_MAX);
         let queued = Arc::clone(&self.queue.room).try_acquire_many_owned(standings).is_ok_and(|room| {
             self.queue.sender.try_send(Projection { partition, from, to, changed, _room: room }).is_ok()
         });
         if !queued {
-            debug!(partition, "a projection was dropped: too much waits for Redis");
+            debug!(partition, "projection dropped: the queue to Redis is full");
         }
     }
 
@@ -95,7 +95,7 @@ impl Redis {
             }
             batch.clear();
         }
-        // What was not taken, and what came since: once.
+        // One try for the batch that failed and for what has arrived since.
         let rest = async {
             while gather(receiver, &mut batch) {
                 self.send(&batch, begun).await?;
@@ -104,11 +104,11 @@ impl Redis {
             Ok::<_, Error>(())
         };
         if let Ok(Err(_)) | Err(_) = timeout(DRAIN_TIMEOUT, rest).await {
-            debug!("some projections were not delivered; ranks are rebuilt");
+            debug!("projections lost at stop; ranks will be rebuilt");
         }
     }
 
-    /// Sends until it succeeds; `false` when it was told to stop before.
+    /// Sends until it succeeds; `false` if stopped before.
     async fn retry(&self, batch: &[Projection], begun: &mut [bool], stop: &CancellationToken) -> bool {
         let (mut pauses, mut failing) = (pauses(), false);
         loop {
@@ -123,13 +123,15 @@ impl Redis {
             match sent {
                 Ok(()) if !failing => return true,
                 Ok(()) => {
-                    info!("Redis takes projections of ranks again");
+                    info!("Redis accepts projections of ranks again");
                     return true;
                 }
                 Err(error) if !failing => {
-                    warn!(error = error.chain(), "Redis takes no projections of ranks");
+                    warn!(error = error.chain(), "Redis does not accept projections of ranks, retrying");
                 }
-                Err(error) => debug!(error = error.chain(), "Redis still takes no projections of ranks"),
+                Err(error) => {
+                    debug!(error = error.chain(), "Redis still does not accept projections of ranks")
+                }
             }
             failing = true;
             let pause = pauses.next().unwrap_or(PAUSE_MAX); // it never ends
@@ -143,11 +145,11 @@ impl Redis {
         let mut calls = pipe();
         for projection in batch {
             let Some(begun) = begun.get_mut(usize::from(projection.partition)) else { continue };
-            // Only the first try says so: what is sent again may be known from the try before.
+            // True for the first try only: a retry may repeat what Redis has applied already.
             let first = !mem::replace(begun, true);
             calls.add_command(self.projecting(projection, first)).ignore();
         }
-        // Not in the script: a hint need not be in the same step, and not every server publishes from scripts.
+        // Not in the script: not every server publishes from scripts, and a hint need not be atomic with the change.
         calls.cmd("PUBLISH").arg(&self.channel).arg(batch.len()).ignore();
         self.link.pipeline(&self.link.scripts.project, &calls).await
     }
@@ -159,7 +161,7 @@ impl Redis {
         call.arg(&[STATE, ORDER, OF]).arg(text::rebuild_key(*partition));
         call.arg(self.game.read().as_deref().unwrap_or_default()).arg(partition);
         call.arg(text::position_text(*from)).arg(text::position_text(*to)).arg(u8::from(first));
-        // The script wants each player once.
+        // The script requires each player at most once.
         let latest: HashMap<&str, &Standing> =
             changed.iter().map(|standing| (standing.username.as_str(), standing)).collect();
         call.arg(text::members(latest.into_values()));
@@ -171,7 +173,7 @@ impl Redis {
         while let Some(listened) = stop.run_until_cancelled(self.listen_once()).await {
             match listened {
                 Ok(()) => pauses = self::pauses(),
-                Err(error) => debug!(error = error.chain(), "no word of other processes' projections"),
+                Err(error) => debug!(error = error.chain(), "subscription to projections failed, retrying"),
             }
             let pause = pauses.next().unwrap_or(PAUSE_MAX); // it never ends
             if stop.run_until_cancelled(sleep(pause)).await.is_none() {
@@ -180,7 +182,7 @@ impl Redis {
         }
     }
 
-    /// Subscribes, and pokes whenever something was projected, until the subscription ends or is silent for long.
+    /// Subscribes, and notifies after each projection, until the subscription ends or is silent for too long.
     async fn listen_once(&self) -> Result<(), Error> {
         let subscribing = async {
             let mut subscription = self.link.client.get_async_pubsub().await?;
@@ -189,7 +191,7 @@ impl Redis {
         };
         let subscribed = timeout(Duration::from_millis(SUBSCRIBE_MS_MAX), subscribing).await;
         let mut subscription = subscribed.map_err(|_| Error::Timeout { ms: SUBSCRIBE_MS_MAX })??;
-        self.poke.notify_one(); // for what was missed before
+        self.poke.notify_one(); // for projections missed before
         let mut messages = subscription.on_message();
         while let Ok(Some(_)) = timeout(SILENCE_MAX, messages.next()).await {
             self.poke.notify_one();
@@ -198,9 +200,10 @@ impl Redis {
     }
 }
 
-/// The pauses between tries that fail: each up to twice as long as the one before, and at random by up to half shorter.
+/// Exponential backoff with jitter: each pause is up to twice as long as the one before, and up to half of it is
+/// random.
 fn pauses() -> ExponentialBackoff {
-    // What the builder calls jitter comes on top of a delay, up to as much again.
+    // The builder adds the jitter on top of the delay, up to the delay itself.
     let builder = ExponentialBuilder::new().with_min_delay(PAUSE_MIN / 2).with_max_delay(PAUSE_MAX / 2);
     builder.without_max_times().with_jitter().build()
 }

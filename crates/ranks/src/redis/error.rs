@@ -1,4 +1,4 @@
-//! What can go wrong with Redis, and whether it may go better later.
+//! Errors of Redis, and whether a retry may help.
 
 use std::iter::successors;
 
@@ -8,36 +8,27 @@ use deadpool_redis::redis::{ErrorKind, RedisError};
 /// Why ranks in Redis could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL cannot be used. It may hold a password, so it is not repeated.
+    /// The URL cannot be used. It may hold a password, so the message does not contain it.
     #[error("the URL of the board {reason}")]
-    Url {
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// There is no connection at the moment, and none can be made in time.
-    #[error("there is no connection to Redis")]
+    Url { reason: &'static str },
+    /// No connection is free or can be opened in time.
+    #[error("cannot connect to Redis")]
     Connect {
-        /// What the pool said.
         #[source]
         source: PoolError,
     },
-    /// Redis did not do what it was asked.
-    #[error("Redis did not do what it was asked")]
+    /// A command failed.
+    #[error("Redis command failed")]
     Command {
-        /// What it said.
         #[from]
         source: RedisError,
     },
-    /// It took too long.
     #[error("Redis did not answer within {ms} ms")]
-    Timeout {
-        /// How long was waited, in milliseconds.
-        ms: u64,
-    },
+    Timeout { ms: u64 },
 }
 
 impl Error {
-    /// Whether the same call may succeed later without anybody changing it.
+    /// Whether a retry of the same call may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Url { .. } => false,
@@ -51,14 +42,14 @@ impl Error {
 }
 
 impl Error {
-    /// This error with everything that led to it, for the log.
+    /// This error with its causes, for the log.
     pub(super) fn chain(&self) -> String {
         let causes = successors(Some(self as &dyn std::error::Error), |error| error.source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }
 
-/// Connections come back; so do servers that start, fail over, or have no room just now.
+/// Whether the error may pass: a lost connection, or a server that starts, fails over or is full.
 fn may_pass(error: &RedisError) -> bool {
     const PASSING: [&str; 9] = [
         "LOADING",

@@ -1,4 +1,4 @@
-//! The connections to Redis, and the scripts that run there.
+//! Connections to Redis, and the scripts that run there.
 
 use deadpool_redis::redis::{
     AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script,
@@ -9,14 +9,14 @@ use deadpool_redis::{Connection, Manager, Pool, Runtime};
 use super::Error;
 use crate::bounds::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, CONNECTIONS_MAX};
 
-/// The connections to Redis, opened when they are needed.
+/// Connections to Redis, opened on demand.
 pub(super) struct Link {
     pool: Pool,
     pub(super) client: Client,
     pub(super) scripts: Scripts,
 }
 
-/// What runs in Redis, each in one step that nobody sees the middle of.
+/// The scripts; each is atomic.
 pub(super) struct Scripts {
     pub(super) project: Script,
     pub(super) rank: Script,
@@ -98,10 +98,10 @@ impl Link {
     pub(super) async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, Error> {
         let mut connection = self.connection().await?;
         let result = call.invoke_async(&mut *connection).await;
-        Ok(given_up_on_failure(connection, result)?)
+        Ok(dropped_on_failure(connection, result)?)
     }
 
-    /// Sends calls of one script in one round trip. When it fails, any of them may have been carried out.
+    /// Sends calls of one script in one round trip. After an error, any of them may have run.
     pub(super) async fn pipeline(&self, script: &Script, calls: &Pipeline) -> Result<(), Error> {
         let mut connection = self.connection().await?;
         let mut result: RedisResult<()> = calls.query_async(&mut *connection).await;
@@ -111,7 +111,7 @@ impl Link {
                 Err(error) => Err(error),
             };
         }
-        Ok(given_up_on_failure(connection, result)?)
+        Ok(dropped_on_failure(connection, result)?)
     }
 
     async fn connection(&self) -> Result<Connection, Error> {
@@ -119,8 +119,8 @@ impl Link {
     }
 }
 
-/// A connection on which something failed may lead to a server that has become another's replica: it is not used again.
-fn given_up_on_failure<T>(connection: Connection, result: RedisResult<T>) -> RedisResult<T> {
+/// Drops a connection after a failure: its server may have become a replica.
+fn dropped_on_failure<T>(connection: Connection, result: RedisResult<T>) -> RedisResult<T> {
     if result.is_err() {
         drop(Connection::take(connection));
     }

@@ -1,4 +1,4 @@
-//! Comparing ranks with the store, and rebuilding what is stale.
+//! Compares ranks with the store, and rebuilds stale partitions.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,11 +33,11 @@ impl FromRedisValue for Look {
     }
 }
 
-/// What there is to do.
+/// The result of a comparison.
 enum Verdict {
-    /// These partitions are to be rebuilt, which stand there: in Redis' words, or empty.
+    /// These partitions must be rebuilt. With each its position in Redis, as text, or empty.
     Stale(Vec<(u16, String)>),
-    /// Nothing that Redis holds can be used.
+    /// Nothing in Redis can be used.
     Void,
 }
 
@@ -59,7 +59,8 @@ impl Redis {
         self.examine(source, now_ms).await.map(drop)
     }
 
-    /// Compares what Redis holds with the store; returns the store's game too. `None`: nobody has begun to play.
+    /// Compares Redis with the store, and returns the store's game as well. `None`: the game is not bound to an inbox
+    /// yet.
     async fn examine(
         &self,
         source: &impl Source,
@@ -72,13 +73,13 @@ impl Redis {
                 return Ok(Some((game, verdict)));
             }
         }
-        // Either Redis is wrong or we are: the game may have gone on with another inbox meanwhile.
+        // Either Redis is wrong or the cached game is: another inbox may have been adopted.
         let Some(game) = self.read_game(source).await? else { return Ok(None) };
         let verdict = self.compare(source, &game, now_ms).await?;
         Ok(Some((game, verdict)))
     }
 
-    /// Reads what the store's game is, and keeps it. `None` before that is settled.
+    /// Reads and caches the store's game. `None` before the game is bound to an inbox.
     async fn read_game(&self, source: &impl Source) -> Result<Option<Arc<str>>, RebuildError> {
         let Some(identity) = source.identity().await? else { return Ok(None) };
         if identity.partitions != self.partitions {
@@ -90,7 +91,7 @@ impl Redis {
         Ok(Some(game))
     }
 
-    /// Looks at Redis, then at the store, which must not be behind.
+    /// Reads Redis first, then the store, which must not be behind.
     async fn compare(&self, source: &impl Source, game: &str, now_ms: i64) -> Result<Verdict, RebuildError> {
         let look = self.look().await?;
         let positions = source.positions().await?;
@@ -113,17 +114,17 @@ impl Redis {
             let Some(lag) = lags.get_mut(index) else { continue };
             let text_of = |texts: &[Option<String>]| texts.get(index).cloned().flatten().unwrap_or_default();
             if text::position(&text_of(&look.furthest)).is_some_and(|furthest| furthest > *store) {
-                return Verdict::Void; // the store went back to an older copy
+                return Verdict::Void; // the store was restored from a backup
             }
-            let seen = text_of(&look.held);
-            match text::position(&seen) {
+            let position = text_of(&look.held);
+            match text::position(&position) {
                 Some(held) => {
                     lag.observe(held, *store, now_ms);
                     if lag.is_overdue(now_ms) {
-                        stale.push((*partition, seen));
+                        stale.push((*partition, position));
                     }
                 }
-                None => stale.push((*partition, seen)),
+                None => stale.push((*partition, position)),
             }
         }
         Verdict::Stale(stale)
@@ -136,7 +137,7 @@ impl Redis {
         token: &str,
         now_ms: i64,
     ) -> Result<(), RebuildError> {
-        // Before the lock was ours, somebody else may have done it.
+        // Another process may have rebuilt before this one had the lock.
         let stale = match self.compare(source, game, now_ms).await? {
             Verdict::Stale(stale) => stale,
             Verdict::Void => {
@@ -160,7 +161,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Rebuilds a partition; `false` when something came between, and it is to be tried again.
+    /// Rebuilds a partition; `false` when it was interrupted and must be retried.
     async fn rebuild_partition(
         &self,
         source: &impl Source,
@@ -175,7 +176,7 @@ impl Redis {
         if !self.link.call::<bool>(&begin).await? {
             return Ok(false);
         }
-        let (at, standings) = self.locked(token, source.standings(partition)).await??;
+        let (at, standings) = self.run_while_renewing(token, source.standings(partition)).await??;
         let mut open = scripts.open.prepare_invoke();
         open.key(&[STATE, &rebuild]).arg(token).arg(partition).arg(text::position_text(at));
         if !self.link.call::<bool>(&open).await? {
@@ -202,7 +203,7 @@ impl Redis {
         self.link.call(&call).await
     }
 
-    /// Begins anew for this game.
+    /// Deletes everything and starts over for this game.
     async fn adopt(&self, game: &str, token: &str) -> Result<bool, Error> {
         let mut call = self.link.scripts.adopt.prepare_invoke();
         call.key(&[LOCK, STATE, ORDER, OF]);
@@ -213,7 +214,7 @@ impl Redis {
         self.link.call(&call).await
     }
 
-    /// Becomes the one who rebuilds; `None` when another is.
+    /// Takes the rebuild lock; `None` when another process holds it.
     async fn lock(&self, process: u64) -> Result<Option<String>, Error> {
         let token = format!("{process:016x}.{}", self.turns.fetch_add(1, Ordering::Relaxed));
         let mut call = self.link.scripts.lock.prepare_invoke();
@@ -221,15 +222,15 @@ impl Redis {
         Ok(self.link.call::<bool>(&call).await?.then_some(token))
     }
 
-    /// Has the lock for so long from now on, if it is still ours.
+    /// Extends the lock to this time from now, if this process still holds it; 0 releases it.
     async fn extend(&self, token: &str, ms: u64) -> Result<(), Error> {
         let mut call = self.link.scripts.extend.prepare_invoke();
         call.key(LOCK).arg(token).arg(ms);
         self.link.call(&call).await
     }
 
-    /// Keeps the lock while something takes its time.
-    async fn locked<T>(&self, token: &str, work: impl Future<Output = T>) -> Result<T, Error> {
+    /// Runs the work while renewing the lock.
+    async fn run_while_renewing<T>(&self, token: &str, work: impl Future<Output = T>) -> Result<T, Error> {
         tokio::pin!(work);
         loop {
             tokio::select! {

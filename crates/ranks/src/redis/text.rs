@@ -1,38 +1,39 @@
-//! How things are spelled in Redis: keys, positions, and members whose order by bytes is that of ranks.
+//! The encoding in Redis: keys, positions, and members whose byte order is the order of ranks.
 
 use game::Standing;
 use store::{Identity, Position};
 
-/// The game that the ranks are of, and the position of each partition. All keys have one hash tag, so that a cluster keeps them together.
+/// The game of the ranks, and the position of each partition. All keys share a hash tag, so that a cluster keeps them
+/// together.
 pub(super) const STATE: &str = "{buttonparty}:state";
-/// Every player, in order.
+/// All members, in order.
 pub(super) const ORDER: &str = "{buttonparty}:order";
-/// Where each player stands in [`ORDER`].
+/// The member of each player in [`ORDER`].
 pub(super) const OF: &str = "{buttonparty}:of";
-/// Who may rebuild.
+/// The rebuild lock.
 pub(super) const LOCK: &str = "{buttonparty}:lock";
-/// A member that is no player's: no username has this byte, and it stands behind everybody.
+/// A member of no player, which sorts last: no username contains this byte.
 pub(super) const NOBODY: [u8; 17] = [0xff; 17];
 /// Bytes of score and time in a member.
 pub(super) const PLACE_BYTES: usize = 16;
 
-/// What is known of the rebuilding of a partition.
+/// The key of the state of a partition's rebuild.
 pub(super) fn rebuild_key(partition: u16) -> String {
     format!("{{buttonparty}}:rebuild:{partition}")
 }
 
-/// Where projections are told of. Channels are not of a database, so its number is in the name.
+/// The channel on which projections are announced. Channels are not scoped to a database, so its number is in the name.
 pub(super) fn channel(database: i64) -> String {
     format!("{{buttonparty}}:changed:{database}")
 }
 
-/// The game that the ranks are of.
+/// The game of the ranks, as text.
 pub(super) fn game(identity: &Identity) -> String {
     format!("{} {} {}", identity.partitions, identity.generation, identity.inbox_id)
 }
 
-/// The member of a standing: the complement of the score, because the highest comes first; the time, its sign turned
-/// because it is compared without one; the username. Big-endian, so that the order of the bytes is that of ranks.
+/// The member of a standing: the complement of the score, so that the highest sorts first; the time with its sign bit
+/// flipped, so that it sorts as unsigned; the username. Big-endian, so that byte order is the order of ranks.
 pub(super) fn member(standing: &Standing) -> Vec<u8> {
     let username = standing.username.as_str();
     let mut member = Vec::with_capacity(PLACE_BYTES + username.len());
@@ -42,7 +43,7 @@ pub(super) fn member(standing: &Standing) -> Vec<u8> {
     member
 }
 
-/// Members in one text, each behind a byte that says its length.
+/// Members in one byte string, each with its length in a byte before it.
 pub(super) fn members<'a>(standings: impl IntoIterator<Item = &'a Standing>) -> Vec<u8> {
     let mut text = Vec::new();
     for member in standings.into_iter().map(member) {
