@@ -1,63 +1,40 @@
-//! Identifiers and texts that come from outside, checked once when they are made.
+//! Identifiers and texts from outside, validated when they are made.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::bounds::{NAME_CHARS_MAX, PURCHASE_ID_BYTES_MAX, TOKEN_BYTES_MAX, USERNAME_BYTES_MAX};
 
-/// A value from outside that breaks a rule: which field, and why.
+/// A value from outside that is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct Invalid {
-    /// The field, as the wire spells it.
+    /// As spelled in the wire.
     pub field: &'static str,
-    /// What is wrong with its value.
     pub reason: Reason,
 }
 
-/// Why a value is refused.
+/// Why a value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// It has no characters.
     #[error("must not be empty")]
     Empty,
-    /// It has more bytes than allowed.
     #[error("has {found} bytes of UTF-8, at most {max} are allowed")]
-    TooManyBytes {
-        /// The bytes that it has.
-        found: usize,
-        /// The bytes that are allowed.
-        max: usize,
-    },
-    /// It has more characters than allowed.
+    TooManyBytes { found: usize, max: usize },
     #[error("has {found} characters, at most {max} are allowed")]
-    TooManyChars {
-        /// The characters that it has.
-        found: usize,
-        /// The characters that are allowed.
-        max: usize,
-    },
-    /// It contains a control character.
+    TooManyChars { found: usize, max: usize },
     #[error("must not contain control characters")]
     ControlCharacter,
-    /// It contains something else than visible ASCII.
     #[error("must consist of visible ASCII characters")]
     NotVisibleAscii,
-    /// It is none of the known values.
     #[error("must be one of {0}")]
     NotOneOf(&'static str),
-    /// It lies outside its range.
     #[error("must be from {min} to {max}")]
-    OutOfRange {
-        /// The smallest value allowed.
-        min: i64,
-        /// The largest value allowed.
-        max: i64,
-    },
+    OutOfRange { min: i64, max: i64 },
 }
 
 impl Reason {
-    /// Names the field that this reason is about.
+    /// Adds the field.
     pub fn of(self, field: &'static str) -> Invalid {
         Invalid { field, reason: self }
     }
@@ -70,7 +47,7 @@ macro_rules! text {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks the text and keeps it.
+            /// Validates the text.
             ///
             /// # Errors
             /// [`Invalid`], naming the field and the reason.
@@ -80,7 +57,7 @@ macro_rules! text {
                 Ok(Self(text.into()))
             }
 
-            /// The text itself.
+            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -107,7 +84,7 @@ text!(
     |text| bytes_within(text, USERNAME_BYTES_MAX).and_then(|()| no_control(text))
 );
 text!(
-    /// The name shown on the board instead of the username: 1 to 64 characters, no control characters.
+    /// The name displayed instead of the username: 1 to 64 characters, no control characters.
     DisplayName,
     "name",
     |text| match text.chars().count() {
@@ -144,14 +121,11 @@ fn no_control(text: &str) -> Result<(), Reason> {
     if text.chars().any(char::is_control) { Err(Reason::ControlCharacter) } else { Ok(()) }
 }
 
-/// What kind of device a player uses.
+/// The kind of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Platform {
-    /// `android`
     Android,
-    /// `ios`
     Ios,
-    /// `web`
     Web,
 }
 
@@ -159,7 +133,7 @@ impl Platform {
     /// All of them, in the order of their codes.
     pub const ALL: [Self; 3] = [Self::Android, Self::Ios, Self::Web];
 
-    /// The name that the wire and the store use.
+    /// The code in the wire and the store.
     pub fn code(self) -> &'static str {
         match self {
             Self::Android => "android",
@@ -168,7 +142,7 @@ impl Platform {
         }
     }
 
-    /// The platform with this name.
+    /// The platform of a code.
     ///
     /// # Errors
     /// [`Invalid`] when there is none.
@@ -179,7 +153,8 @@ impl Platform {
 }
 
 /// The partition of a player: FNV-1a (64 bits, folded to 32) of the username's bytes, modulo the number of
-/// partitions. It must never change while a game runs, so the hash is written out here instead of borrowed.
+/// partitions. It must never change while a game runs, so the hash is implemented here instead of
+/// taken from a library.
 pub fn partition_of(username: &str, partitions: u16) -> u16 {
     let mut hash = Fnv1a::default();
     hash.write(username.as_bytes());
@@ -203,13 +178,13 @@ impl Default for Fnv1a {
 }
 
 impl Fnv1a {
-    /// Takes in more bytes.
+    /// Hashes more bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.0 =
             bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     }
 
-    /// The hash of all bytes that were taken in.
+    /// The hash of all bytes.
     pub fn finish(self) -> u64 {
         self.0
     }

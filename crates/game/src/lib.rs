@@ -1,10 +1,9 @@
-//! The rules of the game, pure: identifiers, commands, rounds, powerups, scoring, settling, ranking and the
-//! drawing of the schedule.
+//! The rules of the game: identifiers, commands, rounds, powerups, scoring, settling, ranking and the drawing of the
+//! schedule.
 //!
-//! What it is not: nothing here does I/O, reads a clock or owns a random generator. Time arrives inside the
-//! commands, randomness as a value, so that applying the same commands again gives the same state.
-//! Who calls it: the handler (through [`World`]), the reads (through [`Player::settled_view`]), the scheduler
-//! (through [`schedule`]) and `verify`.
+//! The rules are pure: nothing here does I/O, reads a clock or owns a random generator. Time comes with the commands
+//! and randomness as a value, so that replaying the same commands gives the same state. The handler uses [`World`],
+//! reads use [`Player::settled_view`], the scheduler uses [`schedule`], and `verify` replays the journal.
 //!
 //! Times are Unix milliseconds (`*_ms: i64`); durations are milliseconds too.
 

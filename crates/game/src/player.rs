@@ -1,4 +1,4 @@
-//! One player: what is kept of them, how rounds are settled for them, and how their commands are judged.
+//! A player: the state, the settling of rounds, and the judging of commands.
 //! Source: docs/rules.md, "Settling", "Press", "Powerups", "Outcomes", "Late announcement".
 
 use crate::bounds::SCORE_MAX;
@@ -7,10 +7,10 @@ use crate::{
     Rounds,
 };
 
-/// What became of a press.
+/// The outcome of a press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PressOutcome {
-    /// It counted and brought this many points.
+    /// It counted.
     Counted {
         /// Points added to the score, the multiplier included.
         points: u64,
@@ -24,7 +24,7 @@ pub enum PressOutcome {
 }
 
 impl PressOutcome {
-    /// The name that the wire and the store use.
+    /// The code in the wire and the store.
     pub fn code(self) -> &'static str {
         match self {
             Self::Counted { .. } => "counted",
@@ -34,7 +34,7 @@ impl PressOutcome {
         }
     }
 
-    /// Points that it brought; 0 for a rejected press.
+    /// Points of the press; 0 if it was rejected.
     pub fn points(self) -> u64 {
         match self {
             Self::Counted { points } => points,
@@ -42,7 +42,7 @@ impl PressOutcome {
         }
     }
 
-    /// The outcome with this name; `points` belongs to `counted`.
+    /// The outcome of a code; `points` are those of `counted`.
     pub fn from_code(code: &str, points: u64) -> Option<Self> {
         [Self::Counted { points }, Self::NotOpen, Self::AlreadyPressed, Self::TooLate]
             .into_iter()
@@ -50,10 +50,10 @@ impl PressOutcome {
     }
 }
 
-/// What became of a purchase.
+/// The outcome of a purchase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PurchaseOutcome {
-    /// Charged, and in effect.
+    /// Charged and active.
     Bought,
     /// A higher level of the same kind is active; not charged.
     HigherLevelActive,
@@ -62,7 +62,7 @@ pub enum PurchaseOutcome {
 }
 
 impl PurchaseOutcome {
-    /// The name that the wire and the store use.
+    /// The code in the wire and the store.
     pub fn code(self) -> &'static str {
         match self {
             Self::Bought => "bought",
@@ -71,7 +71,7 @@ impl PurchaseOutcome {
         }
     }
 
-    /// The outcome with this name.
+    /// The outcome of a code.
     pub fn from_code(code: &str) -> Option<Self> {
         [Self::Bought, Self::HigherLevelActive, Self::NotEnoughPoints]
             .into_iter()
@@ -79,40 +79,36 @@ impl PurchaseOutcome {
     }
 }
 
-/// The last press of a player, for show.
+/// The last press of a player, for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastPress {
     /// The round that it was judged against; `None` when none was open.
     pub round: Option<u64>,
-    /// What became of it.
     pub outcome: PressOutcome,
-    /// When it arrived, Unix milliseconds.
     pub arrived_at_ms: i64,
 }
 
-/// The last purchase of a player, for show.
+/// The last purchase of a player, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastPurchase {
-    /// Its id.
     pub id: PurchaseId,
-    /// What became of it.
     pub outcome: PurchaseOutcome,
 }
 
-/// Everything that is kept of a player, except devices and the ids of purchases.
+/// The state of a player, without devices and purchase ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Player {
-    /// The name shown on the board, if one was given.
+    /// The display name, if there is one.
     pub name: Option<DisplayName>,
-    /// The kind of device last named.
+    /// The platform of the last add that named one.
     pub platform: Option<Platform>,
-    /// When the first add arrived, Unix milliseconds.
+    /// When the first add arrived, in Unix milliseconds.
     pub added_at_ms: i64,
     /// Points, at most [`SCORE_MAX`].
     pub score: u64,
     /// Counted presses since the last miss.
     pub streak: u64,
-    /// When the score last changed, Unix milliseconds.
+    /// When the score last changed, in Unix milliseconds.
     pub reached_at_ms: i64,
     /// The id of the last round settled for this player; 0 for none.
     pub settled_round: u64,
@@ -122,15 +118,13 @@ pub struct Player {
     pub fixed_round: u64,
     /// The extender that fixes the cutoff of `fixed_round`, in halves.
     pub fixed_extender: ExtenderHalves,
-    /// The freeze, active or past.
+    /// The last freeze, active or expired.
     pub freeze: Option<Effect>,
-    /// The multiplier, active or past.
+    /// The last multiplier, active or expired.
     pub multiplier: Option<Effect>,
-    /// The extender, active or past.
+    /// The last extender, active or expired.
     pub extender: Option<Effect>,
-    /// The last press, for show.
     pub last_press: Option<LastPress>,
-    /// The last purchase, for show.
     pub last_purchase: Option<LastPurchase>,
 }
 
@@ -140,7 +134,7 @@ pub fn curve(streak: u64) -> u64 {
 }
 
 impl Player {
-    /// A player whose first add arrived at this time. Rounds that are over count as settled: they are never missed.
+    /// A player whose first add arrived at this time. Past rounds count as settled, so they are never missed.
     pub(crate) fn new(at_ms: i64, rounds: &Rounds) -> Self {
         Self {
             name: None,
@@ -161,7 +155,7 @@ impl Player {
         }
     }
 
-    /// What a powerup of this kind has left with the player.
+    /// The last effect of this kind of powerup.
     pub fn effect(&self, kind: PowerupKind) -> Option<Effect> {
         match kind {
             PowerupKind::Freeze => self.freeze,
@@ -187,7 +181,7 @@ impl Player {
         round.cutoff_ms(self.extender_for(round))
     }
 
-    /// When this player is told that the round closes, Unix milliseconds; the grace is not in it.
+    /// The closing time that this player is shown, in Unix milliseconds, without the grace.
     pub fn closes_at_ms(&self, round: &Round) -> i64 {
         round.closes_at_ms(self.extender_for(round))
     }
@@ -211,8 +205,8 @@ impl Player {
         }
     }
 
-    /// What happens before each command of the player: rounds are settled, then the cutoff of the round that is
-    /// lit is fixed, so that a purchase that follows cannot change it.
+    /// Runs before each command of the player: settles rounds, then fixes the cutoff of the round that is lit, so that
+    /// a later purchase cannot change it.
     pub(crate) fn before_command(&mut self, rounds: &Rounds, at_ms: i64) {
         self.settle(rounds, at_ms);
         if let Some(round) = rounds.latest_opened(at_ms).filter(|round| round.id > self.fixed_round) {
@@ -221,7 +215,7 @@ impl Player {
         }
     }
 
-    /// The player as reads show them: settled as far as the partition has applied everything that arrived.
+    /// The player as reads show it: settled up to the time up to which the partition has applied all arrivals.
     #[must_use]
     pub fn settled_view(&self, rounds: &Rounds, applied_through_ms: i64) -> Self {
         let mut view = self.clone();
@@ -229,7 +223,7 @@ impl Player {
         view
     }
 
-    /// Judges a press and keeps its outcome.
+    /// Judges a press and stores its outcome.
     pub(crate) fn press(&mut self, rounds: &Rounds, at_ms: i64) -> PressOutcome {
         let lit = rounds.latest_opened(at_ms).filter(|round| at_ms <= round.cutoff_max_ms());
         let outcome = match lit {
@@ -263,7 +257,7 @@ impl Player {
         PressOutcome::Counted { points }
     }
 
-    /// Judges a purchase whose id is new, and keeps its outcome.
+    /// Judges a purchase with a new id, and stores its outcome.
     pub(crate) fn buy(&mut self, id: &PurchaseId, powerup: Powerup, at_ms: i64) -> PurchaseOutcome {
         let price = powerup.level.price();
         let outcome = match powerup.bought_at(at_ms, self.effect(powerup.kind)) {

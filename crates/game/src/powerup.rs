@@ -9,7 +9,7 @@ const HOUR_MS: i64 = 3_600_000;
 pub enum PowerupKind {
     /// Missed rounds are forgiven.
     Freeze,
-    /// Points count several times.
+    /// Points are multiplied.
     Multiplier,
     /// The player's cutoff is later.
     Extender,
@@ -18,13 +18,9 @@ pub enum PowerupKind {
 /// The four levels of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// The cheapest.
     One,
-    /// The second.
     Two,
-    /// The third.
     Three,
-    /// The dearest.
     Four,
 }
 
@@ -32,7 +28,7 @@ impl Level {
     /// All four, cheapest first.
     pub const ALL: [Self; 4] = [Self::One, Self::Two, Self::Three, Self::Four];
 
-    /// What this level costs, in points; the same for every kind.
+    /// The price in points; the same for every kind.
     pub fn price(self) -> u64 {
         match self {
             Self::One => 60,
@@ -42,7 +38,7 @@ impl Level {
         }
     }
 
-    /// 1 to 4, as the store keeps it.
+    /// 1 to 4, as stored.
     pub fn number(self) -> u8 {
         match self {
             Self::One => 1,
@@ -66,7 +62,7 @@ impl PowerupKind {
     /// All three, in the order of the rules.
     pub const ALL: [Self; 3] = [Self::Freeze, Self::Multiplier, Self::Extender];
 
-    /// The name that the wire uses in `powerUpType`.
+    /// The code in `powerUpType` of the wire.
     pub fn code(self) -> &'static str {
         match self {
             Self::Freeze => "FREEZE",
@@ -75,7 +71,7 @@ impl PowerupKind {
         }
     }
 
-    /// The kind with this name.
+    /// The kind of a code.
     ///
     /// # Errors
     /// [`Invalid`] when there is none.
@@ -105,9 +101,7 @@ impl PowerupKind {
 /// A powerup that can be bought: a kind at a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Powerup {
-    /// What it does.
     pub kind: PowerupKind,
-    /// How strongly.
     pub level: Level,
 }
 
@@ -134,7 +128,7 @@ impl Powerup {
         f64::from(self.quantity_halves()) / 2.0
     }
 
-    /// How long it lasts, in milliseconds: a freeze its level in hours, the others 6 hours.
+    /// The duration in milliseconds: the quantity in hours for a freeze, 6 hours for the others.
     pub fn duration_ms(self) -> i64 {
         match self.kind {
             PowerupKind::Freeze => i64::from(self.quantity_halves()) * HOUR_MS / 2,
@@ -142,8 +136,8 @@ impl Powerup {
         }
     }
 
-    /// The effect of buying this at `at_ms` while `current` is what the player has of this kind; `None` when a
-    /// higher level is active, which is only possible for multipliers and extenders.
+    /// The effect of buying this at `at_ms`, given the player's `current` effect of this kind; `None` when a higher
+    /// level is active, which only matters for multipliers and extenders.
     pub fn bought_at(self, at_ms: i64, current: Option<Effect>) -> Option<Effect> {
         let fresh = Effect { level: self.level, from_ms: at_ms, until_ms: later(at_ms, self.duration_ms()) };
         let Some(active) = current.filter(|effect| effect.is_active(at_ms)) else { return Some(fresh) };
@@ -164,14 +158,14 @@ fn later(at_ms: i64, duration_ms: i64) -> i64 {
     at_ms.saturating_add(duration_ms).min(TIME_MS_MAX)
 }
 
-/// A powerup that a player has or had: its level, and from when until when.
+/// The effect of a powerup, active or expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Effect {
     /// The level last bought.
     pub level: Level,
-    /// When it began, Unix milliseconds, inclusive.
+    /// In Unix milliseconds, inclusive.
     pub from_ms: i64,
-    /// When it ends, Unix milliseconds, exclusive.
+    /// In Unix milliseconds, exclusive.
     pub until_ms: i64,
 }
 

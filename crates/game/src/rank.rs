@@ -1,4 +1,4 @@
-//! The leaderboard's order, and the top of one partition as the writer keeps it.
+//! The order of the leaderboard, and the top of a partition as the handler caches it.
 //! Source: docs/rules.md, "Leaderboard".
 
 use std::cmp::Ordering;
@@ -7,14 +7,12 @@ use std::collections::BTreeSet;
 use crate::bounds::{TOP_KEPT_MAX, TOP_STORED_MAX};
 use crate::{Player, Username};
 
-/// Where a player stands. The order is that of the board: the best is the smallest.
+/// The standing of a player. The best one is the smallest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Standing {
-    /// Points.
     pub score: u64,
-    /// When the score was reached, Unix milliseconds.
+    /// When the score was reached, in Unix milliseconds.
     pub reached_at_ms: i64,
-    /// Who.
     pub username: Username,
 }
 
@@ -42,12 +40,12 @@ impl PartialOrd for Standing {
 
 /// The best players of one partition: exact as long as every change of a standing passes through it.
 ///
-/// It knows everybody who stands before its `floor`. Purchases lower scores: who falls behind the floor is let go,
-/// because somebody unknown may stand before them. When too few are left it must be filled anew.
+/// It knows every player before its `floor`. Purchases lower scores: a player who falls behind the floor is removed,
+/// because an unknown player may be ahead. When too few are left, the top must be filled again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Top {
     best: BTreeSet<Standing>,
-    /// The last standing up to which everybody is known; `None` when the whole partition is known.
+    /// The last standing up to which all players are known; `None` when the whole partition is known.
     floor: Option<Standing>,
 }
 
@@ -67,15 +65,15 @@ impl Top {
         top
     }
 
-    /// The top of a partition, from what was [stored](Self::stored) of it. Fewer than it kept then, so it is thin
-    /// sooner: when one of the last hundred falls.
+    /// The top of a partition, from its [stored](Self::stored) part. That has fewer players, so it becomes thin sooner:
+    /// when one of the last hundred falls.
     pub fn recalled(stored: impl IntoIterator<Item = Standing>) -> Self {
         let best: BTreeSet<Standing> = stored.into_iter().collect();
         let floor = if best.len() < TOP_STORED_MAX { None } else { best.last().cloned() };
         Self { best, floor }
     }
 
-    /// Takes one change of a standing in; `before` is `None` for a new player.
+    /// Applies a change of a standing; `before` is `None` for a new player.
     pub fn change(&mut self, before: Option<&Standing>, after: Standing) {
         if let Some(before) = before {
             self.best.remove(before);
@@ -93,12 +91,12 @@ impl Top {
         }
     }
 
-    /// Whether it holds too few to say who the first [`TOP_STORED_MAX`] are, and must be filled anew.
+    /// Whether it has too few players to know the first [`TOP_STORED_MAX`], and must be filled again.
     pub fn is_thin(&self) -> bool {
         self.floor.is_some() && self.best.len() < TOP_STORED_MAX
     }
 
-    /// The first [`TOP_STORED_MAX`], best first. Only exact while it is not thin.
+    /// The first [`TOP_STORED_MAX`], best first; exact unless the top is thin.
     pub fn stored(&self) -> impl Iterator<Item = &Standing> {
         self.best.iter().take(TOP_STORED_MAX)
     }
@@ -106,7 +104,7 @@ impl Top {
 
 /// The best `limit` of several partitions' tops, with their ranks: 1 + the number of players strictly ahead.
 ///
-/// Usernames are unique, so no two players stand level and ranks simply count up.
+/// Usernames are unique, so no two standings are equal and ranks simply count up.
 pub fn merge_tops<T>(mut all: Vec<(Standing, T)>, limit: usize) -> Vec<(u64, Standing, T)> {
     all.sort_by(|a, b| a.0.cmp(&b.0));
     (1..).zip(all).take(limit).map(|(rank, (standing, extra))| (rank, standing, extra)).collect()

@@ -3,19 +3,19 @@
 use crate::bounds::{ROUND_ID_MAX, TIME_MS_MAX, WINDOW_MS_MAX};
 use crate::{Effect, Fault, Invalid, Level, Powerup, PowerupKind, Reason};
 
-/// How much longer a round is lit for a player, in halves: 2 is no extender, 3, 4, 6 and 10 are the levels.
+/// The factor by which a round is lit longer for a player, in halves: 2 is no extender; 3, 4, 6 and 10 are the levels.
 pub type ExtenderHalves = u16;
 
-/// One time that the button lights up. Announced before it opens and never changed afterwards.
+/// One lighting of the button. It is announced before it opens, and then never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Round {
     /// 1, 2, 3, …
     pub id: u64,
-    /// When it opens, Unix milliseconds, inclusive.
+    /// In Unix milliseconds, inclusive.
     pub opens_at_ms: i64,
-    /// How long the player is told that it is lit, milliseconds.
+    /// How long it is shown as lit, in milliseconds.
     pub window_ms: i64,
-    /// How much longer a press still counts, milliseconds; never shown.
+    /// How much longer a press counts, in milliseconds; never shown.
     pub grace_ms: i64,
 }
 
@@ -58,7 +58,7 @@ impl Round {
         halves.map(|halves| self.cutoff_ms(halves))
     }
 
-    /// When a player with this extender is told that it closes: opens_at + window × extender, rounded down.
+    /// The closing time that a player with this extender is shown: opens_at + window × extender, rounded down.
     pub fn closes_at_ms(&self, extender: ExtenderHalves) -> i64 {
         self.opens_at_ms + self.window_ms * i64::from(extender) / 2
     }
@@ -78,38 +78,36 @@ fn extender_halves_max() -> ExtenderHalves {
     Powerup { kind: PowerupKind::Extender, level: Level::Four }.quantity_halves()
 }
 
-/// What became of an announcement.
+/// The outcome of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announced {
-    /// The round was new to this partition.
+    /// The round is new to the partition.
     New,
-    /// The same round was announced before: a resend.
+    /// The round was announced before: a resend.
     Known,
 }
 
 /// A round as one partition knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KnownRound {
-    /// The round.
     pub round: Round,
-    /// Whether the inbox stored the partition's first announcement of it after it had opened. Who does not press in a
-    /// late round is forgiven.
+    /// Whether the inbox stored the partition's first announcement after the opening. Missing a late round is forgiven.
     pub late: bool,
 }
 
 impl KnownRound {
-    /// A round whose first announcement was stored then, Unix milliseconds; in time if nobody knows when.
+    /// A round whose first announcement was stored at this time, in Unix milliseconds; not late if that is unknown.
     pub fn announced(round: Round, stored_at_ms: Option<i64>) -> Self {
         Self { round, late: stored_at_ms.is_some_and(|stored_at_ms| stored_at_ms > round.opens_at_ms) }
     }
 }
 
-/// The rounds that one partition has been told of, in the order of their ids, which is that of their openings.
+/// The rounds that a partition knows, by id, which is also the order of their openings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rounds(Vec<KnownRound>);
 
 impl Rounds {
-    /// Takes an announcement in. The first one of a round says whether it is late; a resend changes nothing.
+    /// Adds an announced round. The first announcement decides whether it is late; a resend changes nothing.
     ///
     /// # Errors
     /// [`Fault`] when it differs from an earlier announcement of the same id, or when the two rounds could be lit
@@ -132,16 +130,16 @@ impl Rounds {
         Ok(Announced::New)
     }
 
-    /// Makes every round late that is late there, too.
-    pub(crate) fn late_where(&mut self, there: &Self) {
-        for late in there.0.iter().filter(|known| known.late) {
+    /// Makes every round late that is late in `other`.
+    pub(crate) fn late_where(&mut self, other: &Self) {
+        for late in other.0.iter().filter(|known| known.late) {
             if let Ok(at) = self.position(late.round.id) {
                 self.0[at].late = true;
             }
         }
     }
 
-    /// The latest round that is open, or was, at this time.
+    /// The latest round that had opened at this time.
     pub fn latest_opened(&self, at_ms: i64) -> Option<&Round> {
         let opened = self.0.partition_point(|known| known.round.opens_at_ms <= at_ms);
         opened.checked_sub(1).and_then(|at| self.get_at(at))
@@ -157,12 +155,12 @@ impl Rounds {
         self.position(id).ok().map(|at| &self.0[at])
     }
 
-    /// All rounds, in order.
+    /// All rounds, by id.
     pub fn as_slice(&self) -> &[KnownRound] {
         &self.0
     }
 
-    /// Where the round with this id stands, or would stand.
+    /// The index of the round with this id, or where it would be inserted.
     fn position(&self, id: u64) -> Result<usize, usize> {
         self.0.binary_search_by_key(&id, |known| known.round.id)
     }

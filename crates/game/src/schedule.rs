@@ -3,29 +3,27 @@
 
 use crate::Round;
 
-/// How rounds follow one another. All in milliseconds, except the odds.
+/// The parameters of the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cadence {
-    /// How long the player is told that a round is lit.
+    /// How long a round is shown as lit, in milliseconds.
     pub window_ms: i64,
-    /// How much longer a press still counts.
+    /// How much longer a press counts, in milliseconds.
     pub grace_ms: i64,
-    /// The buffer after an opening in which no other opens.
+    /// The time after an opening without another one, in milliseconds.
     pub gap_ms: i64,
-    /// One chance in so many, each second after the buffer; 0: nothing opens by itself.
+    /// Each second after the gap opens with probability 1/odds; 0: no round opens by itself.
     pub odds: u32,
 }
 
-/// Why a cadence is refused.
+/// The error of [`Cadence::check`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "two rounds could be lit at once for a player with the largest extender: the gap is {gap_ms} ms and must be more \
      than 5 × (window + grace) = {lit_ms_max} ms"
 )]
 pub struct Overlap {
-    /// The gap that was asked for.
     pub gap_ms: i64,
-    /// How long a round can be lit for a player.
     pub lit_ms_max: i64,
 }
 
@@ -35,7 +33,7 @@ impl Cadence {
         Round { id: 1, opens_at_ms: 0, window_ms: self.window_ms, grace_ms: self.grace_ms }.cutoff_max_ms()
     }
 
-    /// Checks that no two rounds can overlap for anybody.
+    /// Checks that no two rounds can overlap for any player.
     ///
     /// # Errors
     /// [`Overlap`], with both figures.
@@ -44,7 +42,7 @@ impl Cadence {
         if self.gap_ms > lit_ms_max { Ok(()) } else { Err(Overlap { gap_ms: self.gap_ms, lit_ms_max }) }
     }
 
-    /// The opening that follows the one at `previous_ms`; `None` when nothing opens by itself.
+    /// The opening after the one at `previous_ms`; `None` when no round opens by itself.
     ///
     /// `uniform` is drawn evenly from (0, 1]. The number of seconds after the buffer is geometric, found by
     /// inversion: ⌈ln u / ln(1 − 1/odds)⌉, at least 1, so that the mean gap is `gap_ms` + odds seconds.

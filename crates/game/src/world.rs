@@ -1,7 +1,7 @@
-//! The working set of one partition, and the application of commands to it.
+//! The working set of a batch, and the application of commands to it.
 //!
-//! A batch fills a [`World`] with what it needs, applies its commands in order, and takes the [`Changes`] out to be
-//! written in one transaction. `verify` uses the same type with everything in it.
+//! A batch fills a [`World`] with what it needs, applies its commands in order, and takes out the [`Changes`], which
+//! are written in one transaction. `verify` uses a world of the whole partition.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,73 +11,64 @@ use crate::{
     Stamps, Standing, Token, Username, partition_of,
 };
 
-/// What became of one command.
+/// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// A player joined, or was brought up to date.
-    Added {
-        /// Whether the player is new.
-        new: bool,
-    },
+    /// A player was added or updated.
+    Added { new: bool },
     /// A press was judged.
     Press(PressOutcome),
     /// A purchase was judged.
     Purchase(PurchaseOutcome),
-    /// The purchase's id is known; the first outcome stands.
+    /// A purchase with this id was judged before; its outcome stands.
     PurchaseKnown(PurchaseOutcome),
     /// Nobody has this username; nothing changed.
     UnknownPlayer,
-    /// A round is known now.
+    /// A round was announced.
     Announced(Announced),
-    /// Time passed.
+    /// A tick was applied.
     Ticked,
 }
 
-/// A command that cannot be: it is buried with this reason instead of being applied.
+/// Why a command is impossible: it is buried with this reason instead of being applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The same round was announced with other times before.
+    /// The round was announced before with other times.
     #[error("round {round} was announced before with other times")]
-    AnnouncementDiffers {
-        /// The round.
-        round: u64,
-    },
+    AnnouncementDiffers { round: u64 },
     /// Two rounds would be lit at the same time for some player.
     #[error("round {round} overlaps round {other} for a player with the largest extender")]
     Overlaps {
-        /// The round that was announced.
         round: u64,
-        /// The round that was known.
+        /// The round that was known before.
         other: u64,
     },
 }
 
-/// To whom a device belongs. The owner is the add with the greatest (arrived_at, username).
+/// The owner of a device: the add with the greatest (arrived_at, username).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Device {
-    /// When the add that named it arrived, Unix milliseconds.
+    /// When the add arrived, in Unix milliseconds.
     pub arrived_at_ms: i64,
-    /// Whose it is.
     pub username: Username,
-    /// What it is.
     pub platform: Option<Platform>,
 }
 
-/// What a batch changed, in a fixed order.
+/// The changes of a batch, in a fixed order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The players that changed, by username, with their standing before (`None`: new).
+    /// The usernames of changed players, with the standing before (`None`: a new player).
     pub players: BTreeMap<Username, Option<Standing>>,
     /// The purchases that were judged for the first time.
     pub purchases: BTreeMap<(Username, PurchaseId), PurchaseOutcome>,
-    /// The devices that were named, in token order, each with its greatest claim.
+    /// The devices that were claimed, in token order, each with its greatest claim.
     pub devices: BTreeMap<Token, Device>,
     /// The rounds that are new to this partition.
     pub rounds: Vec<KnownRound>,
 }
 
 impl Changes {
-    /// Notes that a device was named; the greatest claim stays.
+    /// Adds a claim to a device; the greatest one wins.
     fn claim(&mut self, token: Token, claim: Device) {
         let device = self.devices.entry(token).or_insert_with(|| claim.clone());
         if (claim.arrived_at_ms, &claim.username) >= (device.arrived_at_ms, &device.username) {
@@ -89,13 +80,13 @@ impl Changes {
 /// The players, purchases and rounds that a batch works on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct World {
-    /// The rounds that this partition knows. Shared with the writer's memory; copied when one is added.
+    /// The rounds that the partition knows. Shared with the handler's cache; copied when a round is added.
     pub rounds: Arc<Rounds>,
-    /// Up to when the partition has applied everything that arrived, Unix milliseconds.
+    /// The time up to which the partition has applied all arrivals, in Unix milliseconds.
     pub applied_through_ms: i64,
-    /// The players that the batch names, as far as they exist.
+    /// The players of the batch, as far as they exist.
     pub players: HashMap<Username, Player>,
-    /// The known purchases among those that the batch names.
+    /// The purchases of the batch that were judged before.
     pub purchases: HashMap<(Username, PurchaseId), PurchaseOutcome>,
     /// What has changed since the world was made or `take_changes` was called.
     pub changes: Changes,
@@ -107,7 +98,7 @@ impl World {
     /// The state afterwards depends only on the state before and on the arguments.
     ///
     /// # Errors
-    /// [`Fault`] when the command cannot be; nothing has changed then.
+    /// [`Fault`] when the command is impossible; nothing has changed then.
     pub fn apply(&mut self, stamps: impl Into<Stamps>, action: &Action) -> Result<Outcome, Fault> {
         let Stamps { arrived_at_ms: at_ms, stored_at_ms } = stamps.into();
         Ok(match action {
@@ -138,9 +129,9 @@ impl World {
         })
     }
 
-    /// Deals everything in these worlds, one for each partition, to so many others: each player, with purchases and
-    /// devices, goes to the partition that its username has then. Every one of them must know the same rounds; what
-    /// has applied the least says up to when all of them have. A round that is late in one of them is late in all.
+    /// Repartitions these worlds, one for each partition: each player moves, with purchases and devices, to the new
+    /// partition of its username. All worlds must know the same rounds. Each new world has the least of the times up to
+    /// which they have applied arrivals; a round that is late in one of them is late in all.
     pub fn repartition(worlds: Vec<Self>, partitions: u16) -> Vec<Self> {
         let applied_through_ms =
             worlds.iter().map(|world| world.applied_through_ms).min().unwrap_or_default();
@@ -179,12 +170,12 @@ impl World {
         dealt
     }
 
-    /// Takes out what has changed so far.
+    /// Takes out the changes.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
     }
 
-    /// The player, brought to the time of the command, and noted as changed.
+    /// The player, settled up to the time of the command and marked as changed.
     fn player(&mut self, username: &Username, at_ms: i64) -> Option<(&mut Player, &Rounds)> {
         let player = self.players.get_mut(username)?;
         if !self.changes.players.contains_key(username) {
@@ -216,7 +207,7 @@ impl World {
     }
 
     fn announce(&mut self, announced: KnownRound) -> Result<Outcome, Fault> {
-        // Without a copy of what the writer's memory shares.
+        // Avoids a copy of the rounds that the handler's cache shares.
         if self.rounds.get(announced.round.id).is_some_and(|known| known.round == announced.round) {
             return Ok(Outcome::Announced(Announced::Known));
         }
@@ -225,13 +216,13 @@ impl World {
         Ok(Outcome::Announced(outcome))
     }
 
-    /// The usernames whose players changed, in order.
+    /// The changed players, in the order of their usernames.
     pub fn changed(&self) -> impl Iterator<Item = (&Username, &Player)> {
         self.changes.players.keys().filter_map(|username| self.players.get_key_value(username))
     }
 }
 
-/// The world of a player's partition.
+/// The world of the player's partition.
 fn of<'w>(worlds: &'w mut [World], username: &Username) -> &'w mut World {
     let partitions = u16::try_from(worlds.len()).unwrap_or(u16::MAX);
     &mut worlds[usize::from(partition_of(username.as_str(), partitions))]
