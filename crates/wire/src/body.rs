@@ -1,7 +1,7 @@
-//! What requests may hold, as JSON Schema, for the description of the API: made from the bounds of the rules, so that
-//! the two cannot differ. What reads the requests is in `request` and `query`.
+//! JSON Schemas of requests, for the description of the API. They are made from the bounds of the rules, so that the
+//! two cannot differ. `request` and `query` parse the requests.
 //!
-//! JSON Schema counts characters. Where a bound is one of bytes of UTF-8, the text says so.
+//! JSON Schema counts characters. Where a bound counts bytes of UTF-8, the description says so.
 
 use game::bounds::{
     NAME_CHARS_MAX, PURCHASE_ID_BYTES_MAX, TOKEN_BYTES_MAX, TOP_STORED_MAX, USERNAME_BYTES_MAX,

@@ -1,4 +1,4 @@
-//! A command of the game as JSON, as it stands in an envelope's entry.
+//! The commands of the game as JSON, the payload of an envelope's entry.
 
 use std::borrow::Cow;
 
@@ -7,18 +7,16 @@ use game::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Why a text is no command. It is the reason that a dead letter carries.
+/// Why a payload cannot be decoded. It becomes the reason of the dead letter.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The text is no known command.
     #[error("not a command: {0}")]
     Command(serde_json::Error),
-    /// A value of the command breaks a rule.
     #[error("invalid command: {0}")]
     Invalid(#[from] game::Invalid),
 }
 
-/// The JSON form: `{"press":{"username":"ada"}}` and so on. What it does not know it refuses.
+/// The JSON form, for example `{"press":{"username":"ada"}}`. Unknown commands and fields are refused.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Json<'a> {
@@ -39,7 +37,7 @@ enum Json<'a> {
     Buy {
         #[serde(borrow)]
         username: Cow<'a, str>,
-        /// Left out when the phone sent none: then the entry's own id names the purchase.
+        /// Missing if the client sent none: the id of the entry is the id of the purchase then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<Cow<'a, str>>,
         powerup: Cow<'a, str>,
@@ -59,7 +57,7 @@ enum Json<'a> {
 /// Appends the JSON of a command to `out`.
 ///
 /// # Errors
-/// None in practice: every action can be written. The serializer's error is passed on all the same.
+/// The serializer's; none in practice.
 pub fn encode_action(
     action: &Action,
     purchase_id_given: bool,
@@ -90,13 +88,13 @@ pub fn encode_action(
     serde_json::to_writer(out, &json)
 }
 
-/// Reads a command; `entry_id` names a purchase that came without an id.
+/// Decodes a command; `entry_id` is the id of a purchase without one.
 ///
 /// # Errors
-/// [`DecodeError`] with the reason, for anything that is not exactly a known command with valid values.
+/// [`DecodeError`] for anything but a known command with valid values.
 pub fn decode_action(payload: &str, entry_id: impl FnOnce() -> String) -> Result<Action, DecodeError> {
     let json: Json<'_> = serde_json::from_str(payload).map_err(DecodeError::Command)?;
-    // serde would take an array for the fields; the first colon stands behind the command's name.
+    // serde would accept an array for the fields. The first colon is the one after the command's name.
     if !payload.split_once(':').is_some_and(|(_, fields)| fields.trim_start().starts_with('{')) {
         return Err(DecodeError::Command(serde::de::Error::custom("the fields must be a JSON object")));
     }

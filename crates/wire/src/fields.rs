@@ -1,7 +1,8 @@
-//! The fields of a body, kept as they stand in it, so that every field of a wrong type is reported, each in our words.
+//! Reads the fields of a body as raw JSON, so that all fields of a wrong type are reported, each with a message of
+//! ours.
 //!
-//! Names are compared after their escapes are read. Whatever the grammar of JSON allows may stand in what is ignored:
-//! the name or the value of an unknown field may hold half of a surrogate pair, or a number of any size.
+//! Names are compared after unescaping. Ignored fields may hold anything that the grammar of JSON allows: a lone
+//! surrogate in their name or value, or a number of any size.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,11 +15,11 @@ use crate::FieldError;
 /// The field in which the first client wraps all others.
 const WRAPPER: &str = "RequestBody";
 
-/// A field as it stands in the body; `None`: left out, or `null`.
+/// The raw JSON of a field; `None`: missing or `null`.
 pub(crate) type Raw<'a> = Option<&'a RawValue>;
 
-/// Reads these fields of a body, in this order. Both shapes are read: the fields themselves, and
-/// `{"RequestBody":{…}}` around them.
+/// Reads these fields of a body, in this order. The body is an object of the fields, or `{"RequestBody":{…}}` around
+/// it.
 pub(crate) fn read<'a, const N: usize>(
     body: &'a [u8],
     names: [&'static str; N],
@@ -34,7 +35,7 @@ pub(crate) fn read<'a, const N: usize>(
     }
 }
 
-/// A field that is wrong.
+/// An invalid field.
 pub(crate) fn error(field: &str, reason: &str) -> FieldError {
     FieldError { field: field.to_owned(), reason: reason.to_owned() }
 }
@@ -62,7 +63,7 @@ fn object<'a, const N: usize>(
 struct Object<'a, const N: usize> {
     fields: [Raw<'a>; N],
     wrapped: Raw<'a>,
-    /// A field that stands there more than once.
+    /// A field that occurs more than once.
     twice: Option<&'static str>,
 }
 
@@ -96,7 +97,7 @@ impl<'de, const N: usize> Visitor<'de> for Names<N> {
     }
 }
 
-/// The name that a key spells; nothing where it holds half of a surrogate pair, which no known name does.
+/// An unescaped name; empty if it holds a lone surrogate, which no known name does.
 fn name(key: &RawValue) -> Cow<'_, str> {
     let quoted = key.get();
     if quoted.contains('\\') {

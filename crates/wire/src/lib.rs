@@ -1,8 +1,8 @@
-//! What crosses a process boundary: the bodies that phones send and get, the problems they are told of, and
-//! the commands of the game as JSON, as they travel through the inbox.
+//! The formats that cross a process boundary: bodies of requests and responses, problems, and the game's commands as
+//! JSON in the inbox.
 //!
-//! What it is not: nothing here does I/O or knows HTTP's framework. Who calls it: ingest and fetch (requests,
-//! responses, problems), the handler and the scheduler (commands).
+//! Nothing here does I/O or knows the HTTP framework. Ingest and fetch use requests, responses and problems; the
+//! handler and the scheduler use commands.
 
 mod body;
 mod command;

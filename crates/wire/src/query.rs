@@ -1,4 +1,4 @@
-//! Query strings: percent-decoded, each parameter once. A plus stays a plus.
+//! Query strings: percent-decoded, each parameter at most once. A plus stays a plus.
 
 use std::borrow::Cow;
 
@@ -8,22 +8,22 @@ use percent_encoding::percent_decode_str;
 use crate::fields::error;
 use crate::{FieldError, digits};
 
-/// Rows of the board when no `limit` is given.
+/// Rows of `/fetch/lb` without a `limit`.
 pub(crate) const LIMIT_DEFAULT: usize = 10;
 
-/// The one `username` of a query.
+/// The `username` of a query.
 ///
 /// # Errors
-/// [`FieldError`] when it is missing, there twice, not UTF-8 or no valid username.
+/// [`FieldError`] when it is missing, repeated, not UTF-8 or invalid.
 pub fn username(query: Option<&str>) -> Result<game::Username, FieldError> {
     let text = once(query, "username")?.ok_or_else(|| error("username", "is required"))?;
     Ok(game::Username::new(&text)?)
 }
 
-/// The `limit` of a query: 1 to 100 in digits only, 10 if left out.
+/// The `limit` of a query: 1 to 100, digits only; 10 if missing.
 ///
 /// # Errors
-/// [`FieldError`] when it is something else, or there twice.
+/// [`FieldError`] when it is invalid or repeated.
 pub fn limit(query: Option<&str>) -> Result<usize, FieldError> {
     let Some(text) = once(query, "limit")? else { return Ok(LIMIT_DEFAULT) };
     let limit = digits(&text).filter(|limit| (1..=TOP_STORED_MAX).contains(limit));

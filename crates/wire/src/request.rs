@@ -1,8 +1,8 @@
-//! What phones send. Both shapes are read, whatever the Content-Type says: the fields themselves, and the first
-//! client's `{"RequestBody":{…}}`. Unknown fields are ignored; what is wrong is named with its field and the reason.
+//! The bodies of requests. Both shapes are read, whatever the Content-Type: the fields themselves, and the first
+//! client's `{"RequestBody":{…}}`. Unknown fields are ignored; errors name the field and the reason.
 //!
-//! An optional field that is `null` is left out. So is a `token` that is `""`: some clients send that until they may
-//! push. Every other text that is `""` is wrong. A number is judged by its value: `200.0` and `2e2` are whole.
+//! An optional field that is `null` counts as missing. So does a `token` that is `""`, which some clients send before
+//! they have the right to push. Every other `""` is an error. Numbers are judged by value: `200.0` and `2e2` are whole.
 
 use game::{Add, DisplayName, Platform, Powerup, PowerupKind, Token, Username};
 use serde_json::value::RawValue;
@@ -16,7 +16,7 @@ pub const BODY_BYTES_MAX: usize = 16_384;
 /// Reads the body of `POST /add`.
 ///
 /// # Errors
-/// Every field that is wrong, with the reason.
+/// Every invalid field, with the reason.
 pub fn parse_add(body: &[u8]) -> Result<Add, Vec<FieldError>> {
     let [username, name, platform, token] = read(body, ["username", "name", "platform", "token"])?;
     let mut check = Check::default();
@@ -34,7 +34,7 @@ pub fn parse_add(body: &[u8]) -> Result<Add, Vec<FieldError>> {
 /// Reads the body of `POST /press`.
 ///
 /// # Errors
-/// Every field that is wrong, with the reason.
+/// Every invalid field, with the reason.
 pub fn parse_press(body: &[u8]) -> Result<Username, Vec<FieldError>> {
     let [username] = read(body, ["username"])?;
     let mut check = Check::default();
@@ -45,7 +45,7 @@ pub fn parse_press(body: &[u8]) -> Result<Username, Vec<FieldError>> {
 /// Reads the body of `POST /powerups`.
 ///
 /// # Errors
-/// Every field that is wrong, with the reason.
+/// Every invalid field, with the reason.
 pub fn parse_powerup(body: &[u8]) -> Result<(Username, Powerup), Vec<FieldError>> {
     let [username, kind, quantity] = read(body, ["username", "powerUpType", "quantity"])?;
     let mut check = Check::default();
@@ -64,10 +64,10 @@ pub fn parse_powerup(body: &[u8]) -> Result<(Username, Powerup), Vec<FieldError>
     }
 }
 
-/// Reads the `lead_ms` of `POST /admin/rounds`; an empty body names none.
+/// Reads the `lead_ms` of `POST /admin/rounds`; an empty body has none.
 ///
 /// # Errors
-/// The field that is wrong, with the reason.
+/// The invalid field, with the reason.
 pub fn lead_ms(body: &[u8]) -> Result<Option<i64>, Vec<FieldError>> {
     if body.is_empty() {
         return Ok(None);
@@ -82,7 +82,7 @@ fn string(raw: &RawValue) -> Result<String, &'static str> {
     if !raw.get().starts_with('"') {
         return Err("must be a string");
     }
-    // What is JSON can only fail by an escape that is no character.
+    // Valid JSON can only fail here by a lone surrogate.
     serde_json::from_str(raw.get()).map_err(|_| "must not contain half of a surrogate pair")
 }
 
@@ -90,13 +90,13 @@ fn number(raw: &RawValue) -> Result<f64, &'static str> {
     if !raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return Err("must be a number");
     }
-    // A number of JSON is one of Rust's; serde_json would round some to a neighbour.
+    // Rust parses every JSON number, and exactly; serde_json would round some to a neighbour.
     raw.get().parse().ok().filter(|number: &f64| number.is_finite()).ok_or("is too large a number")
 }
 
-/// A whole number, however JSON spells it: `200`, `200.0` or `2e2`.
+/// A whole number in any spelling: `200`, `200.0` or `2e2`.
 fn whole_number(raw: &RawValue) -> Result<i64, &'static str> {
-    /// Up to here every whole number has a double of its own.
+    /// Up to here a double represents every whole number exactly.
     const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
     if let Ok(whole) = serde_json::from_str(raw.get()) {
         return Ok(whole);
@@ -108,7 +108,7 @@ fn whole_number(raw: &RawValue) -> Result<i64, &'static str> {
     }
 }
 
-/// Gathers what is wrong, so that all of it is reported at once.
+/// Collects errors, so that all of them are reported at once.
 #[derive(Default)]
 struct Check {
     errors: Vec<FieldError>,
