@@ -1,9 +1,9 @@
 //! The read routes as an AWS Lambda function behind an HTTP API: the same as the server's, without `/live`.
 //!
-//! A Lambda is frozen between requests, for milliseconds or hours, and answers one request at a time. So nothing runs in
-//! the background here: what was opened is looked at when a request comes, and what fails a request is opened anew,
-//! once, before the failure is told. It never rebuilds ranks, which the servers do, and shows `null` instead of a
-//! rank that is not sure.
+//! A Lambda is frozen between requests, for milliseconds or hours, and answers one request at a time. So nothing runs
+//! in the background: open connections are checked when a request comes, and after a failure everything is reopened
+//! once before the client gets an error. The Lambda never rebuilds ranks, which servers do, and shows `null` instead of
+//! a rank that may be wrong.
 
 mod game;
 mod secret;
@@ -26,10 +26,10 @@ use game::{Game, OpenError};
 use secret::{Login, Secret, Version};
 pub use settings::{SETTINGS, Settings, SettingsError};
 
-/// What time it is, in Unix milliseconds.
+/// The clock, in Unix milliseconds.
 pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// Answers requests until the process is ended.
+/// Answers requests until the process ends.
 ///
 /// # Errors
 /// When Lambda's runtime interface fails.
@@ -43,7 +43,7 @@ pub async fn run(settings: Settings, now_ms: NowMs) -> Result<(), lambda_http::E
     .await
 }
 
-/// What was asked for, as it was written: the runtime's own reading of it resolves `..` and the like.
+/// The target of a request as the client wrote it: the runtime's own URI has `..` and the like resolved.
 fn target(request: &lambda_http::Request) -> Uri {
     let path = request.raw_http_path();
     let written = match request.uri().query() {
@@ -53,7 +53,7 @@ fn target(request: &lambda_http::Request) -> Uri {
     written.parse().unwrap_or_else(|_| request.uri().clone())
 }
 
-/// What answers requests, one at a time.
+/// Answers requests, one at a time.
 struct Lambda {
     settings: Settings,
     secret: Secret,
@@ -61,13 +61,13 @@ struct Lambda {
     state: Mutex<State>,
 }
 
-/// What lasts from one request to the next.
+/// The state between requests.
 struct State {
-    /// `None`: nothing is open, or what was is not to be used again.
+    /// `None`: nothing is open, or it must be reopened.
     game: Option<Game>,
-    /// The last one that was tried.
+    /// The last login that was tried.
     login: Option<Login>,
-    /// When the secret was last asked for its present one, Unix milliseconds.
+    /// When the current version of the secret was last read, in Unix milliseconds.
     asked_ms: Option<i64>,
 }
 
@@ -78,17 +78,17 @@ impl Lambda {
         Self { settings, secret, now_ms, state }
     }
 
-    /// Opens everything ahead of the first request. What fails is tried again by the requests.
+    /// Opens everything before the first request. After a failure, requests retry.
     async fn prepare(&self) {
         let opening = async {
             let mut state = self.state.lock().await;
             match Box::pin(self.open(&mut state)).await {
                 Ok(game) => state.game = Some(game),
-                Err(error) => warn!(error = chain(&error), "requests must wait"),
+                Err(error) => warn!(error = chain(&error), "store unavailable at init"),
             }
         };
         if timeout(Duration::from_millis(INIT_MS_MAX), opening).await.is_err() {
-            warn!("requests must wait: opening takes longer than {INIT_MS_MAX} ms");
+            warn!("store unavailable at init: not open within {INIT_MS_MAX} ms");
         }
     }
 
@@ -114,7 +114,7 @@ impl Lambda {
                 state.game = Some(game);
                 return response;
             }
-            // It may have died while this process was frozen, or its password or its game may be of the past.
+            // While this process was frozen, connections may have died, and the password or the game may have changed.
         }
         match self.open(&mut state).await {
             Ok(mut game) => {
@@ -126,8 +126,8 @@ impl Lambda {
         }
     }
 
-    /// Opens the game with the login that is known; where that is refused, with the present one of the secret; where the
-    /// store does not know that yet, because a rotation is under way, with the one before.
+    /// Opens the game with the known login. If it is rejected, tries the secret's current version, then the previous
+    /// one, which is valid while a rotation is under way.
     async fn open(&self, state: &mut State) -> Result<Game, OpenError> {
         let mut tried = Vec::new();
         let mut refusal = OpenError::TooSoon;

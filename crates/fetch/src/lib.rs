@@ -1,7 +1,7 @@
 //! The read routes, `/fetch/self` and `/fetch/lb`.
 //!
-//! What it is not: nothing here can write; it holds a [`store::Reader`], whose connection is read-only. Who uses it:
-//! the server's fetch role, and the Lambda, which is the binary of this package.
+//! Nothing here can write: the routes hold a [`store::Reader`], whose connections are read-only. The server's fetch
+//! role uses this crate, and so does the Lambda, which is its binary.
 
 mod bounds;
 pub mod lambda;

@@ -1,5 +1,5 @@
-//! The binary of the Lambda function, which a zip must name `bootstrap`. The one place of it that reads the clock and
-//! the environment.
+//! The binary of the Lambda function, named `bootstrap` in its zip. Only this file of it reads the clock and the
+//! environment.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use fetch::lambda::{self, Settings};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// A Lambda answers one request at a time: it needs no other threads.
+/// One thread: a Lambda answers one request at a time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "the Lambda's one place that reads the environment")]
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
 }
 
 fn failed(reason: &str) -> ExitCode {
-    // Where it cannot be said, the exit code says it.
+    // If this fails, the exit code still tells.
     let _ = writeln!(std::io::stderr(), "fetch-lambda: {reason}");
     ExitCode::FAILURE
 }

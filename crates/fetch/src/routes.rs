@@ -26,15 +26,13 @@ type Headers = [(HeaderName, HeaderValue); 1];
 /// What the read routes need.
 #[derive(Clone)]
 pub struct FetchState {
-    /// The read-only side of the store.
     pub reader: Reader,
-    /// The ranks, where this process has them.
+    /// `None` in a process without ranks.
     pub ranks: Option<Arc<Ranks>>,
-    /// The number of partitions of the game.
     pub partitions: u16,
     /// How players sign in.
     pub auth: Auth,
-    /// What time it is, in Unix milliseconds.
+    /// The clock, in Unix milliseconds.
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
 }
 
@@ -49,7 +47,7 @@ pub fn routes() -> Routes<FetchState> {
     Routes::new().route(routes!(fetch_self)).route(routes!(fetch_lb))
 }
 
-/// What a read may come to.
+/// The errors of a read.
 #[derive(IntoResponses)]
 pub enum ReadRefusals {
     /// No such query

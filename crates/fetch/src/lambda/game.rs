@@ -1,4 +1,4 @@
-//! The game that is read, as far as it is open: the store, the ranks, and the routes over them.
+//! The open game: the store, the ranks, and the routes over them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,54 +22,46 @@ use crate::bounds::{CHECK_PAUSE_MS, CONNECT_MS_MAX, STATEMENT_MS_MAX, WATCH_MS_M
 use crate::problem::store_failed;
 use crate::{FetchState, routes};
 
-/// Why there is no game to be read.
+/// Why the game cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
-    /// The secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The secret was read a moment ago.
     #[error("the secret was read a moment ago")]
     TooSoon,
-    /// The store.
     #[error("cannot open the store")]
     Store {
-        /// What it said.
         #[from]
         source: store::Error,
     },
-    /// The login that the secret holds is not let in.
     #[error("the store refuses the login of the secret {secret}")]
     Refused {
-        /// Where the secret is.
+        /// The id of the secret.
         secret: String,
-        /// What the store said.
         source: store::Error,
     },
-    /// A new game, of which nobody has decided what it belongs to.
-    #[error("no game has begun in this store")]
+    /// The store has no identity yet: `migrate` has not run.
+    #[error("the store has no identity yet: run `buttonparty migrate` first")]
     Unsettled,
-    /// The address of the ranks.
-    #[error("cannot use the board")]
+    #[error("cannot use the ranks")]
     Ranks {
-        /// What is wrong with it.
         #[from]
         source: ranks::Error,
     },
 }
 
-/// A game that is open.
+/// An open game.
 pub(super) struct Game {
     router: Router,
     reader: Reader,
     ranks: Option<Arc<Ranks>>,
     identity: Identity,
-    /// When it was last looked at, Unix milliseconds.
-    looked_ms: i64,
+    /// When it was last checked, in Unix milliseconds.
+    checked_ms: i64,
 }
 
 impl Game {
-    /// Opens it with this login.
+    /// Opens the game with this login.
     pub(super) async fn open(settings: &Settings, login: &Login, now_ms: &NowMs) -> Result<Self, OpenError> {
         let options = Options {
             readers: 1,
@@ -94,16 +86,16 @@ impl Game {
             now_ms: now,
         };
         let router = with_fallbacks(routes().with_state(state).into_router());
-        let looked_ms = now_ms();
-        let game = Self { router, reader, ranks, identity, looked_ms };
-        game.watch_ranks(looked_ms).await;
+        let checked_ms = now_ms();
+        let game = Self { router, reader, ranks, identity, checked_ms };
+        game.watch_ranks(checked_ms).await;
         Ok(game)
     }
 
-    /// Answers a request, and says whether the game can be used further. If not, the answer may be due to that.
+    /// Answers a request. `false`: the game must be reopened, and the response may be due to that.
     pub(super) async fn answer(&mut self, method: &Method, uri: &Uri, now_ms: i64) -> (Response, bool) {
-        if !(0..CHECK_PAUSE_MS).contains(&(now_ms - self.looked_ms)) {
-            self.looked_ms = now_ms;
+        if !(0..CHECK_PAUSE_MS).contains(&(now_ms - self.checked_ms)) {
+            self.checked_ms = now_ms;
             if let Err(refused) = self.is_current().await {
                 return (refused.into_response(), false);
             }
@@ -118,14 +110,14 @@ impl Game {
         };
         let sound = match response.extensions().get::<ProblemKind>() {
             Some(ProblemKind::Unavailable) => false,
-            // With another number of partitions, players are elsewhere.
+            // After a repartition, the player may be in another partition.
             Some(ProblemKind::UnknownPlayer) => self.is_current().await.is_ok(),
             _ => true,
         };
         (response, sound)
     }
 
-    /// Whether the game is still the one that was opened; if not, or if that cannot be known, what to answer.
+    /// Checks that the store still has the identity that was opened; the error is the response.
     async fn is_current(&self) -> Result<(), Refused> {
         match self.reader.identity().await.map_err(|error| store_failed(&error))? {
             Some(identity) if identity == self.identity => Ok(()),
@@ -138,9 +130,9 @@ impl Game {
         let watching = ranks.watch(&self.reader, now_ms);
         match timeout(Duration::from_millis(WATCH_MS_MAX), watching).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(error = chain(&error), "ranks may be missing"),
+            Ok(Err(error)) => debug!(error = chain(&error), "comparing ranks failed; ranks may be null"),
             Err(_) => {
-                debug!("ranks may be missing: comparing them takes longer than {WATCH_MS_MAX} ms")
+                debug!("comparing ranks took longer than {WATCH_MS_MAX} ms; ranks may be null")
             }
         }
     }
