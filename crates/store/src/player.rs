@@ -1,7 +1,5 @@
-//! A row of `players`: its columns, listed once, and the player that they hold.
-//!
-//! [`columns`] makes of the one list whatever the two backends need of it, so that a column cannot be left out of a
-//! statement or stand at another place there.
+//! A row of `players`. Its columns are listed once, in [`columns`], from which both backends make their statements: a
+//! column cannot be missing in one of them, or be at another place.
 
 use game::{
     DisplayName, Effect, LastPress, LastPurchase, Level, Platform, Player, PressOutcome, PurchaseId,
@@ -12,12 +10,12 @@ use serde::Deserialize;
 use crate::Error;
 use crate::columns::{Column, Columns, known, valid};
 
-/// The columns of `players` behind `partition`: the number of each one's parameter in PostgreSQL, its name, its type in
-/// PostgreSQL, its type in [`PlayerRow`]. `T` is a text. The first one is the rest of the key.
+/// The columns of `players` after `partition`: the parameter's number in PostgreSQL, the name, the type in PostgreSQL,
+/// and the type in [`PlayerRow`], where `T` is a text. The first column is the rest of the key.
 ///
 /// * `columns!(names)`: `username, name, …`
-/// * `columns!(selected)`: the same of a table `p`, for [`PlayerRow::read`] or, in JSON, for [`PlayerRow`]'s serde.
-/// * `columns!(unnested)`: rows out of an array for each column, for [`columns!(bind statement rows)`].
+/// * `columns!(selected)`: `p.username, p.name, …`, for [`PlayerRow::read`]; as a JSON array, for serde.
+/// * `columns!(unnested)`: `unnest($2::text[]) AS username, …`, for `columns!(bind …)`.
 /// * `columns!(assigned)`: `name = r.name, …`, without the key.
 /// * `columns!(bind statement rows)`: binds an array for each column of these rows.
 /// * `columns!(push values row)`: binds the values of one row.
