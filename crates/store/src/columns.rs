@@ -86,7 +86,7 @@ impl Columns<'_> {
 
     /// `id, opens_at_ms, window_ms, grace_ms`
     pub(crate) fn round(&mut self) -> Result<Round, Error> {
-        round((self.u64()?, self.int()?, self.int()?, self.int()?))
+        valid(Round::new(self.u64()?, self.int()?, self.int()?, self.int()?))
     }
 
     /// `id, opens_at_ms, window_ms, grace_ms, late`
@@ -136,18 +136,6 @@ impl Columns<'_> {
             ticks_sent: self.small()?,
         })
     }
-}
-
-/// A round from its columns.
-pub(crate) fn round((id, opens_at_ms, window_ms, grace_ms): (u64, i64, i64, i64)) -> Result<Round, Error> {
-    valid(Round::new(id, opens_at_ms, window_ms, grace_ms))
-}
-
-/// A round of a partition from its columns.
-pub(crate) fn known_round(
-    (id, opens_at_ms, window_ms, grace_ms, late): (u64, i64, i64, i64, bool),
-) -> Result<KnownRound, Error> {
-    Ok(KnownRound { round: round((id, opens_at_ms, window_ms, grace_ms))?, late })
 }
 
 /// Rounds from rows of their columns, in the order of their ids.
