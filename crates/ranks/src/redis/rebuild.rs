@@ -50,7 +50,7 @@ impl Redis {
         }
         let Some(token) = self.lock(process).await? else { return Ok(()) };
         let repaired = self.repair(source, &game, &token, now_ms).await;
-        let released = self.extend(&token, 0).await;
+        let released = self.release(&token).await;
         repaired?;
         Ok(released?)
     }
@@ -222,8 +222,17 @@ impl Redis {
         Ok(self.link.call::<bool>(&call).await?.then_some(token))
     }
 
-    /// Extends the lock to this time from now, if this process still holds it; 0 releases it.
-    async fn extend(&self, token: &str, ms: u64) -> Result<(), Error> {
+    /// Extends the lock, if this process still holds it.
+    async fn extend(&self, token: &str) -> Result<(), Error> {
+        self.set_lease(token, LOCK_MS).await
+    }
+
+    /// Releases the lock, if this process still holds it.
+    async fn release(&self, token: &str) -> Result<(), Error> {
+        self.set_lease(token, 0).await
+    }
+
+    async fn set_lease(&self, token: &str, ms: u64) -> Result<(), Error> {
         let mut call = self.link.scripts.extend.prepare_invoke();
         call.key(LOCK).arg(token).arg(ms);
         self.link.call(&call).await
@@ -235,7 +244,7 @@ impl Redis {
         loop {
             tokio::select! {
                 done = &mut work => return Ok(done),
-                () = sleep(Duration::from_millis(LOCK_MS / 3)) => self.extend(token, LOCK_MS).await?,
+                () = sleep(Duration::from_millis(LOCK_MS / 3)) => self.extend(token).await?,
             }
         }
     }
