@@ -7,8 +7,8 @@ use super::*;
 async fn it_knows_nothing_until_it_was_kept() {
     for kind in KINDS {
         let world = World::new(kind, 2);
-        world.tell(0, world.commit(0, &[("ada", 5)])).await;
-        world.tell(0, world.commit(1, &[("bob", 3)])).await;
+        world.project_now(0, world.commit(0, &[("ada", 5)])).await;
+        world.project_now(0, world.commit(1, &[("bob", 3)])).await;
         world.says_nothing(0).await;
         world.rebuild(0).await;
         world.says_all(0).await;
@@ -26,14 +26,14 @@ async fn projections_that_follow_one_another_keep_it_exact() {
         let first = world.commit(0, &[("ada", 1), ("bob", 1)]);
         let second = world.commit(0, &[("bob", 3)]);
         let third = world.commit(0, &[("cem", 3)]);
-        for told in [&first, &second, &third] {
-            world.tell(0, told.clone()).await;
+        for commit in [&first, &second, &third] {
+            world.project_now(0, commit.clone()).await;
         }
         world.pass(10_000); // it is not behind, whenever that was looked at
         world.says_all(0).await;
         // What comes again changes nothing.
-        for told in [third, first, second] {
-            world.tell(0, told).await;
+        for commit in [third, first, second] {
+            world.project_now(0, commit).await;
             world.says_all(0).await;
         }
     }
@@ -43,18 +43,18 @@ async fn projections_that_follow_one_another_keep_it_exact() {
 async fn after_a_gap_it_is_silent_until_it_was_rebuilt() {
     for kind in KINDS {
         let world = World::new(kind, 2);
-        world.tell(0, world.commit(0, &[("ada", 1)])).await;
+        world.project_now(0, world.commit(0, &[("ada", 1)])).await;
         world.rebuild(0).await;
         let _lost = world.commit(0, &[("bob", 2)]);
-        world.tell(0, world.commit(0, &[("cem", 3)])).await;
+        world.project_now(0, world.commit(0, &[("cem", 3)])).await;
         assert_eq!(world.rank(0, &standing("ada", 1, NOW_MS)).await, None, "{kind:?}");
         // Going on in order does not fill the gap, nor does what happens elsewhere.
-        world.tell(0, world.commit(0, &[("dan", 3)])).await;
-        world.tell(0, world.commit(1, &[("eve", 3)])).await;
+        world.project_now(0, world.commit(0, &[("dan", 3)])).await;
+        world.project_now(0, world.commit(1, &[("eve", 3)])).await;
         world.says_nothing(0).await;
         world.rebuild(0).await;
         world.says_all(0).await;
-        world.tell(0, world.commit(0, &[("ada", 9)])).await;
+        world.project_now(0, world.commit(0, &[("ada", 9)])).await;
         world.says_all(0).await;
     }
 }
@@ -66,8 +66,8 @@ async fn the_order_of_arrival_does_not_matter_after_a_turn() {
         world.rebuild(0).await;
         let early = world.commit(0, &[("ada", 1)]);
         let late = world.commit(0, &[("ada", 2), ("bob", 1)]);
-        world.tell(0, late).await;
-        world.tell(0, early).await;
+        world.project_now(0, late).await;
+        world.project_now(0, early).await;
         world.says_nothing(0).await;
         world.rebuild(0).await;
         world.rebuild(0).await;
@@ -85,7 +85,7 @@ async fn another_inbox_is_further_on_than_any_place_of_the_one_before() {
         world.rebuild(0).await;
         world.says_all(0).await;
         world.adopt("inbox-2");
-        world.tell(0, world.commit(0, &[("ada", 1_000)])).await;
+        world.project_now(0, world.commit(0, &[("ada", 1_000)])).await;
         world.says_nothing(0).await;
         world.rebuild(0).await;
         world.says_all(0).await;
@@ -101,8 +101,8 @@ async fn it_may_be_two_seconds_behind_and_not_longer() {
     for kind in KINDS {
         let world = World::new(kind, 2);
         let (ada, bob) = (world.commit(0, &[("ada", 1)]), world.commit(1, &[("bob", 0)]));
-        for told in [ada, bob] {
-            world.tell(0, told).await;
+        for commit in [ada, bob] {
+            world.project_now(0, commit).await;
         }
         world.rebuild(0).await;
         let late = world.commit(1, &[("bob", 2)]);
@@ -117,7 +117,7 @@ async fn it_may_be_two_seconds_behind_and_not_longer() {
         world.pass(1);
         assert_eq!(world.rank(0, &ada).await, None, "{kind:?}: also where nobody has looked since");
         // What arrives late, but in order, is all that it needs.
-        world.tell(0, late).await;
+        world.project_now(0, late).await;
         assert_eq!(world.says(0, &ada).await, 2, "{kind:?}");
         // What never arrives is read from the store.
         let _lost = world.commit(1, &[("bob", 0)]);
@@ -138,7 +138,7 @@ async fn who_is_always_a_little_behind_is_not_too_far_behind() {
         // Each look comes between a commit and its projection.
         for score in 1..40 {
             let next = world.commit(0, &[("ada", score)]);
-            world.tell(0, late).await;
+            world.project_now(0, late).await;
             late = next;
             world.rebuild(0).await;
             let ada = world.truth()[0].0.clone();
@@ -153,7 +153,7 @@ async fn nobody_is_ahead_of_himself() {
     for kind in KINDS {
         let world = World::new(kind, 1);
         let all = [("ada", 100), ("bob", 50), ("cem", 10)];
-        world.tell(0, world.commit(0, &all)).await;
+        world.project_now(0, world.commit(0, &all)).await;
         world.rebuild(0).await;
         // The store has seen purchases that the ranks have not.
         for (name, score, rank) in [("ada", 40, 2), ("cem", 200, 1), ("dan", 40, 3)] {
@@ -183,10 +183,10 @@ async fn thousands_with_the_same_score_have_ranks_of_their_own() {
     for kind in KINDS {
         let world = World::new(kind, 2);
         let mut all = crowd(6_000);
-        let told = all.split_off(5_000);
+        let projected = all.split_off(5_000);
         world.commit_standings(0, all);
         world.rebuild(0).await;
-        for chunk in told.chunks(7) {
+        for chunk in projected.chunks(7) {
             let projection = world.commit_standings(1, chunk.to_vec());
             world.project(0, projection);
         }
@@ -207,10 +207,10 @@ async fn scores_and_times_of_every_size_stand_in_order() {
             .enumerate()
             .map(|(index, (score, time))| standing(&format!("p{}", index % 5 + index), score, time));
         let all: Vec<_> = all.collect();
-        let (read, told) = all.split_at(all.len() / 2);
+        let (read, projected) = all.split_at(all.len() / 2);
         world.commit_standings(0, read.to_vec());
         world.rebuild(0).await;
-        world.tell(0, world.commit_standings(0, told.to_vec())).await;
+        world.project_now(0, world.commit_standings(0, projected.to_vec())).await;
         world.says_all(0).await;
     }
 }
@@ -221,9 +221,9 @@ async fn the_last_word_about_a_player_counts() {
         let world = World::new(kind, 1);
         world.rebuild(0).await;
         let twice = vec![standing("ada", 1, 5), standing("bob", 2, 5), standing("ada", 3, 6)];
-        world.tell(0, world.commit_standings(0, twice)).await;
+        world.project_now(0, world.commit_standings(0, twice)).await;
         world.says_all(0).await;
-        world.tell(0, world.commit_standings(0, vec![standing("ada", 0, 7)])).await;
+        world.project_now(0, world.commit_standings(0, vec![standing("ada", 0, 7)])).await;
         world.says_all(0).await;
     }
 }

@@ -25,7 +25,7 @@ async fn flushed_ranks_are_silent_and_then_rebuilt() {
     world.says_all(0).await;
     flush(&world.url).await;
     world.says_nothing(0).await;
-    world.tell(0, world.commit(0, &[("p7", 100)])).await;
+    world.project_now(0, world.commit(0, &[("p7", 100)])).await;
     world.says_nothing(0).await;
     world.rebuild(0).await;
     world.says_all(0).await;
@@ -35,12 +35,12 @@ async fn flushed_ranks_are_silent_and_then_rebuilt() {
 async fn a_restarted_redis_is_filled_again() {
     let server = redis::Server::start();
     let world = known(World::at(server.url(), 1), 50).await;
-    world.tell(0, world.commit(0, &[("p7", 100)])).await;
+    world.project_now(0, world.commit(0, &[("p7", 100)])).await;
     server.restart();
     world.says_nothing(0).await;
-    world.tell(0, world.commit(0, &[("p8", 100)])).await; // its scripts are unknown there now
+    world.project_now(0, world.commit(0, &[("p8", 100)])).await; // its scripts are unknown there now
     world.rebuild(0).await;
-    world.tell(0, world.commit(0, &[("p9", 100)])).await;
+    world.project_now(0, world.commit(0, &[("p9", 100)])).await;
     world.says_all(0).await;
 }
 
@@ -50,7 +50,7 @@ async fn a_key_that_was_evicted_is_noticed() {
         let world = known(World::new(Kind::Redis, 1), 50).await;
         ask::<()>(&world.url, cmd("DEL").arg(format!("{{buttonparty}}:{key}"))).await;
         world.says_nothing(0).await;
-        world.tell(0, world.commit(0, &[("p7", 100)])).await;
+        world.project_now(0, world.commit(0, &[("p7", 100)])).await;
         world.says_nothing(0).await;
         world.rebuild(0).await;
         world.says_all(0).await;
@@ -70,8 +70,8 @@ async fn a_player_that_vanished_from_one_of_the_keys_is_noticed() {
 async fn players_that_a_restored_store_never_had_go() {
     let mut world = known(World::new(Kind::Redis, 1), 50).await;
     let backup = world.copy();
-    world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
-    world.tell(0, world.commit(0, &[("p7", 1_000)])).await;
+    world.project_now(0, world.commit(0, &[("ghost", 1_000)])).await;
+    world.project_now(0, world.commit(0, &[("p7", 1_000)])).await;
     world.says_all(0).await;
     world.restore(backup.clone());
     world.processes = vec![world.process()];
@@ -80,12 +80,12 @@ async fn players_that_a_restored_store_never_had_go() {
     world.says_all(0).await;
 
     // The same when the handler is quicker than whoever rebuilds: it gets as far as the ranks were.
-    world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
-    world.tell(0, world.commit(0, &[("p7", 1_000)])).await;
+    world.project_now(0, world.commit(0, &[("ghost", 1_000)])).await;
+    world.project_now(0, world.commit(0, &[("p7", 1_000)])).await;
     world.restore(backup);
     world.processes = vec![world.process()];
     for score in 0..3 {
-        world.tell(0, world.commit(0, &[("p8", score)])).await;
+        world.project_now(0, world.commit(0, &[("p8", score)])).await;
     }
     world.rebuild(0).await;
     world.says_all(0).await;
@@ -95,9 +95,9 @@ async fn players_that_a_restored_store_never_had_go() {
 async fn they_go_also_where_the_ranks_were_stale_when_the_store_was_restored() {
     let mut world = known(World::new(Kind::Redis, 1), 50).await;
     let backup = world.copy();
-    world.tell(0, world.commit(0, &[("ghost", 1_000)])).await;
+    world.project_now(0, world.commit(0, &[("ghost", 1_000)])).await;
     let _lost = world.commit(0, &[("p7", 1_000)]);
-    world.tell(0, world.commit(0, &[("p8", 1_000)])).await;
+    world.project_now(0, world.commit(0, &[("p8", 1_000)])).await;
     world.says_nothing(0).await;
     world.restore(backup);
     world.processes = vec![world.process()];
@@ -116,7 +116,7 @@ async fn the_ranks_of_another_game_are_not_shown() {
     second.rebuild(0).await;
     second.says_all(0).await;
     first.says_nothing(0).await;
-    first.tell(0, first.commit(0, &[("p7", 9)])).await;
+    first.project_now(0, first.commit(0, &[("p7", 9)])).await;
     second.says_all(0).await;
 }
 
@@ -336,10 +336,10 @@ async fn two_rebuilders_and_a_game_that_goes_on_end_exact() {
     }
     for round in 0..400_u64 {
         let changed = |index: u64| (format!("p{}", (round * 977 + index * 13) % PLAYERS), round + index);
-        let told = world.commit(0, &(0..50).map(changed).collect::<Vec<_>>());
+        let commit = world.commit(0, &(0..50).map(changed).collect::<Vec<_>>());
         // Some are lost: each makes the partition stale, and others follow while it is kept.
         if round % 80 != 40 {
-            world.project(0, told);
+            world.project(0, commit);
             timeout(world.processes[1].changed()).await; // not faster than they are delivered
         }
         if round % 200 == 150 {

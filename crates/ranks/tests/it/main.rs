@@ -68,6 +68,6 @@ fn all_of_it_in_clusters_over_tls() {
         .envs([certificate.trust(), certificate.use_in_clusters()])
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&tests.stdout);
-    assert!(tests.status.success() && told.contains("all_of_it_in_clusters_over_tls ... ok"), "{told}");
+    let text = String::from_utf8_lossy(&tests.stdout);
+    assert!(tests.status.success() && text.contains("all_of_it_in_clusters_over_tls ... ok"), "{text}");
 }

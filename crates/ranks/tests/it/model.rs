@@ -9,7 +9,7 @@ use ranks::Source;
 use store::Identity;
 use tokio::runtime::Builder;
 
-use super::world::{Copy, KINDS, Told};
+use super::world::{Commit, Copy, KINDS};
 use super::*;
 
 /// Whether, and when, a process is told of a commit.
@@ -97,7 +97,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 /// The world of a history, and what is still to be told.
 struct Run {
     world: World,
-    late: Mutex<Vec<(usize, Told)>>,
+    late: Mutex<Vec<(usize, Commit)>>,
     backup: Option<Copy>,
 }
 
@@ -118,11 +118,11 @@ impl Run {
     async fn commit(&self, change: &Change) {
         let partition = change.partition;
         let named = change.scores.iter().map(|(player, score)| (format!("p{partition}-{player}"), *score));
-        let told = self.world.commit(partition, &named.collect::<Vec<_>>());
+        let commit = self.world.commit(partition, &named.collect::<Vec<_>>());
         let process = self.process(change.process);
         match change.telling {
-            Telling::AtOnce => self.world.tell(process, told).await,
-            Telling::Late => self.late.lock().unwrap().push((process, told)),
+            Telling::AtOnce => self.world.project_now(process, commit).await,
+            Telling::Late => self.late.lock().unwrap().push((process, commit)),
             Telling::Never => {}
         }
     }
@@ -132,8 +132,8 @@ impl Run {
         if turned {
             late.reverse();
         }
-        for (process, told) in late {
-            self.world.tell(process, told).await;
+        for (process, commit) in late {
+            self.world.project_now(process, commit).await;
         }
     }
 

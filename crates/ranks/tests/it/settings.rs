@@ -37,7 +37,7 @@ async fn nothing_is_opened_before_it_is_used_and_no_password_is_shown() {
     let error = ranks.rebuild_stale(&world, super::NOW_MS).await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
     let causes = successors(Some(&error as &dyn std::error::Error), |error| error.source());
-    let told = format!("{error:?} {:?}", causes.map(ToString::to_string).collect::<Vec<_>>());
-    assert!(!told.contains("secret"), "{told}");
+    let text = format!("{error:?} {:?}", causes.map(ToString::to_string).collect::<Vec<_>>());
+    assert!(!text.contains("secret"), "{text}");
     assert_eq!(error.to_string(), "the ranks cannot be read or written");
 }

@@ -202,7 +202,7 @@ async fn the_order_does_not_depend_on_the_servers_language() {
     world.rebuild(0).await;
     world.says_all(0).await;
     for score in 2..40 {
-        world.tell(0, world.commit_standings(0, all(score))).await;
+        world.project_now(0, world.commit_standings(0, all(score))).await;
         world.says_all(0).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A store that is only positions and standings, and ranks that are told of its commits.
+//! A store of positions and standings only, and ranks to which its commits are projected.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -25,9 +25,9 @@ pub(super) enum Kind {
 /// Both of them.
 pub(super) const KINDS: [Kind; 2] = [Kind::Local, Kind::Redis];
 
-/// What one commit tells a process.
+/// A commit, as it is projected.
 #[derive(Debug, Clone)]
-pub(super) struct Told {
+pub(super) struct Commit {
     pub(super) partition: u16,
     from: Position,
     to: Position,
@@ -108,7 +108,7 @@ impl World {
     }
 
     /// One commit, some messages on: these players have these scores now.
-    pub(super) fn commit<N: AsRef<str>>(&self, partition: u16, changes: &[(N, u64)]) -> Told {
+    pub(super) fn commit<N: AsRef<str>>(&self, partition: u16, changes: &[(N, u64)]) -> Commit {
         self.pass(1);
         let now_ms = self.now_ms();
         let mut store = self.store.lock().unwrap();
@@ -122,28 +122,28 @@ impl World {
             state.players.insert(name.as_ref().to_owned(), standing.clone());
             changed.push(standing);
         }
-        Told { partition, from, to, changed }
+        Commit { partition, from, to, changed }
     }
 
     /// A commit of standings as they are.
-    pub(super) fn commit_standings(&self, partition: u16, changed: Vec<Standing>) -> Told {
-        let mut told = self.commit::<&str>(partition, &[]);
+    pub(super) fn commit_standings(&self, partition: u16, changed: Vec<Standing>) -> Commit {
+        let mut commit = self.commit::<&str>(partition, &[]);
         let mut store = self.store.lock().unwrap();
         let players = &mut store.partitions[usize::from(partition)].players;
         players
             .extend(changed.iter().map(|standing| (standing.username.as_str().to_owned(), standing.clone())));
-        told.changed = changed;
-        told
+        commit.changed = changed;
+        commit
     }
 
-    /// Tells a process of a commit.
-    pub(super) fn project(&self, process: usize, Told { partition, from, to, changed }: Told) {
+    /// Projects a commit in a process.
+    pub(super) fn project(&self, process: usize, Commit { partition, from, to, changed }: Commit) {
         self.processes[process].project(partition, from, to, changed);
     }
 
-    /// Tells a process of a commit, and waits until that has arrived.
-    pub(super) async fn tell(&self, process: usize, told: Told) {
-        self.project(process, told);
+    /// Projects a commit in a process, and delivers it.
+    pub(super) async fn project_now(&self, process: usize, commit: Commit) {
+        self.project(process, commit);
         self.deliver(process).await;
     }
 

@@ -108,8 +108,8 @@ async fn devices_are_read_off_the_index() {
     let rows = sqlx::query(plan).fetch_all(&mut fresh.database().connect().await).await.unwrap();
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let condition = "Index Cond: ((partition = 1) AND (substr(token, 1, 512) >=";
-    let told = plan.join("\n");
-    assert!(told.contains("Incremental Sort") && told.contains(condition), "{told}");
+    let text = plan.join("\n");
+    assert!(text.contains("Incremental Sort") && text.contains(condition), "{text}");
 
     // As the program reads them.
     let outbox = fresh.store.outbox().await.unwrap();

@@ -27,12 +27,12 @@ fn a_url_that_cannot_be_used_is_refused_without_its_password() {
     for (url, reason) in wrong {
         let error = Store::postgres(url, Options::default()).unwrap_err();
         assert!(matches!(&error, Error::Url { .. }) && !error.is_transient(), "{url}: {error:?}");
-        let told = format!("{} {error:?}", chain(&error));
-        assert!(told.contains(reason) && !told.contains(SECRET), "{url}: {told}");
+        let text = format!("{} {error:?}", chain(&error));
+        assert!(text.contains(reason) && !text.contains(SECRET), "{url}: {text}");
     }
     let store = Store::postgres("postgres://ada:verysecret@host:99/game", Options::default()).unwrap();
-    let told = format!("{store:?}");
-    assert!(told.contains("host") && told.contains("ada") && !told.contains(SECRET), "{told}");
+    let text = format!("{store:?}");
+    assert!(text.contains("host") && text.contains("ada") && !text.contains(SECRET), "{text}");
 }
 
 #[tokio::test]
@@ -59,8 +59,8 @@ async fn who_is_not_let_in_is_told_why() {
         let error = Writer::open(&store).await.unwrap_err();
         assert!(matches!(error, Error::Denied { .. }) && !error.is_transient(), "{error:?}");
         assert_eq!(error.is_login_refused(), reason.starts_with("password"), "{error:?}");
-        let told = format!("{} {error:?}", chain(&error));
-        assert!(told.contains(reason) && !told.contains(SECRET), "{told}");
+        let text = format!("{} {error:?}", chain(&error));
+        assert!(text.contains(reason) && !text.contains(SECRET), "{text}");
     }
     database.execute(&format!("DROP ROLE {stranger}")).await;
 }

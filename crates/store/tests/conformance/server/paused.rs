@@ -23,7 +23,7 @@ async fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
 }
 
 /// A commit that nobody goes on with, in the middle of its transaction, with the position's row locked: the server
-/// ends it, another writer goes on, and the first is told.
+/// ends it, another handler goes on, and the first gets an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_stands_still_is_ended() {
     // Long enough for a busy machine to come to the middle of it before the server ends it.
@@ -56,8 +56,8 @@ async fn a_commit_that_stands_still_is_ended() {
 
     let outcome = run(&other, 0, &[(NOW_MS, add("bea"))]).await;
     assert_eq!(outcome.len(), 1);
-    let told = stands.await.unwrap_err();
-    assert!(told.is_transient(), "{told:?}");
+    let error = stands.await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
     assert_eq!(fresh.state().await.players.len(), 1, "what stood still has left nothing");
     // And it goes on like anybody else.
     run(&paused, 0, &commands).await;

@@ -267,8 +267,8 @@ async fn every_role_does_its_work() {
     ];
     for (n, error) in denied.into_iter().enumerate() {
         let error = error.unwrap();
-        let told = format!("{error:?}");
-        assert!(told.contains(DENIED) && matches!(error, Error::Denied { .. }), "{n}: {told}");
+        let text = format!("{error:?}");
+        assert!(text.contains(DENIED) && matches!(error, Error::Denied { .. }), "{n}: {text}");
     }
 }
 
