@@ -1,69 +1,44 @@
-//! `buttonparty cost`: the command, and what it takes from a game that runs.
+//! The command `cost` on the counters of a running game, and the sizes that its model assumes.
 
+use std::process::{Output, Stdio};
+
+use cost::inputs::Inputs;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use server::cost::inputs::Inputs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 
 use crate::place::Place;
 use crate::place::Stack::Embedded;
-use crate::support::{Game, beside_others, run, with_auth};
+use crate::support::{Game, beside_others, binary, eventually, with_auth};
 
-async fn costs(place: &Place, args: &[&str]) -> Value {
-    let args: Vec<_> = ["cost", "--json"].into_iter().chain(args.iter().copied()).collect();
-    let output = run(place, &args, &[]).await;
+async fn run(args: &[&str]) -> Output {
+    let program = binary().with_file_name("cost");
+    assert!(program.exists(), "{} is missing: run `cargo build --workspace` first", program.display());
+    Command::new(program).args(args).stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap()
+}
+
+async fn costs(args: &[&str]) -> Value {
+    let args: Vec<_> = ["--json"].into_iter().chain(args.iter().copied()).collect();
+    let output = run(&args).await;
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[tokio::test]
-async fn the_cost_is_shown_as_a_table_and_as_json() {
-    let place = Place::new(Embedded).await;
-    let output = run(&place, &["cost"], &[]).await;
-    assert!(output.status.success(), "{output:?}");
-    let table = String::from_utf8(output.stdout).unwrap();
-    for part in
-        ["us-east-1", "HTTP front", "interface endpoints", "packed is cheaper from", "check before you"]
-    {
-        assert!(table.contains(part), "{part} is missing: {table}");
-    }
-    let told = costs(&place, &[]).await;
-    let lines = told["per_million_presses"].as_array().unwrap();
-    let sum: f64 = lines.iter().map(|line| line["packed_usd"].as_f64().unwrap()).sum();
-    let total = told["per_million_presses_total"]["packed_usd"].as_f64().unwrap();
-    assert!((sum - total).abs() < 1e-9, "{told}");
-    assert_eq!(told["measured"], json!(false));
-    assert_eq!(std::fs::read_dir(place.folder()).unwrap().count(), 0, "it leaves nothing behind");
-
-    let other = costs(&place, &["--players", "1e7", "--partitions", "4", "--tls"]).await;
-    let inputs = ["players", "partitions", "tls"].map(|name| other["inputs"][name].clone());
-    assert_eq!(inputs, [json!(1e7), json!(4.0), json!(1.0)], "{other}");
-}
-
-#[tokio::test]
-async fn other_prices_may_be_given() {
-    let place = Place::new(Embedded).await;
-    let file = place.folder().join("prices.json");
-    let mut prices: Value =
-        serde_json::from_str(include_str!("../../crates/server/src/cost/prices.json")).unwrap();
-    prices["region"] = "mars-north-1".into();
-    prices["http_api_request_million"]["usd"] = 7.into();
-    std::fs::write(&file, prices.to_string()).unwrap();
-    let told = costs(&place, &["--prices", file.to_str().unwrap()]).await;
-    assert_eq!(told["region"], "mars-north-1");
-    assert_eq!(told["per_million_presses"][0]["each_usd"], json!(7.0), "{told}");
-}
-
-#[tokio::test]
-async fn a_running_game_says_how_its_presses_are_packed() {
+async fn the_packing_of_a_running_game_is_measured() {
     let _beside = beside_others().await;
     let place = Place::new(Embedded).await;
     let game = Game::start(&place, "all", &with_auth(&[])).await;
     let metrics = format!("{}/metrics", game.url);
-    let output = run(&place, &["cost", "--metrics", &metrics], &[]).await;
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && told.contains("not taken a press yet"), "{told}");
+    let output = run(&["--metrics", &metrics]).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("not accepted a press yet"), "{error}");
+    let missing = format!("{}/nothing", game.url);
+    let output = run(&["--metrics", &missing]).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("--metrics") && error.contains("404"), "{error}");
 
     const PRESSES: usize = 64;
     join_all((0..PRESSES).map(|player| {
@@ -71,73 +46,30 @@ async fn a_running_game_says_how_its_presses_are_packed() {
         async move { game.press(&format!("player-{player:07}")).await }
     }))
     .await;
-    // The page of metrics is made anew a moment later; what it counts is also what the test reads from it.
-    let sends = crate::support::eventually("the presses are counted", || async {
+    // `/metrics` is rendered with a delay.
+    let sends = eventually("the presses are counted", || async {
         let counted = game.metric("buttonparty_envelope_commands_size_sum").await;
         let sends = game.metric("buttonparty_send_envelopes_size_count").await;
         (counted == PRESSES as f64).then_some(sends)
     })
     .await;
-    let told = costs(&place, &["--metrics", &metrics]).await;
+    let report = costs(&["--metrics", &metrics]).await;
     let near = |name: &str, found: &Value, expected: f64| {
         let found = found.as_f64().unwrap();
-        assert!((found - expected).abs() <= 1e-6 * expected, "{name}: {found}, not {expected}: {told}");
+        assert!((found - expected).abs() <= 1e-6 * expected, "{name}: {found}, not {expected}: {report}");
     };
-    assert_eq!(told["measured"], json!(true));
-    near("a send", &told["packing"]["presses_per_send"], PRESSES as f64 / sends);
+    assert_eq!(report["measured"], json!(true));
+    near("a send", &report["packing"]["presses_per_send"], PRESSES as f64 / sends);
     let bytes = game.metric("buttonparty_envelope_bytes_total").await;
     let envelopes = game.metric("buttonparty_envelope_commands_size_count").await;
     assert!(bytes > PRESSES as f64 * 60.0 && envelopes >= 1.0, "{bytes} bytes in {envelopes} envelopes");
 
-    // A file is as good as an address, and two processes are counted together.
+    // A file works like a URL, and two processes are added.
     let file = place.folder().join("metrics.txt");
     std::fs::write(&file, game.metrics().await).unwrap();
-    let both = costs(&place, &["--metrics", &metrics, file.to_str().unwrap()]).await;
-    assert_eq!(both["packing"], told["packing"], "twice the same is packed the same");
+    let both = costs(&["--metrics", &metrics, file.to_str().unwrap()]).await;
+    assert_eq!(both["packing"], report["packing"], "the same counters twice give the same packing");
     assert!(game.stop().await.success());
-}
-
-/// What is said about arguments that are wrong.
-async fn wrong(place: &Place, args: &[&str]) -> String {
-    let args: Vec<_> = ["cost"].into_iter().chain(args.iter().copied()).collect();
-    let output = run(place, &args, &[]).await;
-    assert!(!output.status.success() && output.stdout.is_empty(), "{args:?}: {output:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
-
-#[tokio::test]
-async fn what_is_wrong_is_told_by_the_name_of_its_flag() {
-    let _beside = beside_others().await;
-    let place = Place::new(Embedded).await;
-    let game = Game::start(&place, "all", &with_auth(&[])).await;
-    let path = |name: &str, text: &str| {
-        let path = place.folder().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let (no_prices, no_metrics) = (path("prices", "{\"region\":1}"), path("metrics", "up 1\n"));
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (nobody, elsewhere) = (format!("http://{free}/metrics"), format!("{}/nothing", game.url));
-    let gone = place.folder().join("gone").to_str().unwrap().to_owned();
-    for (args, expected) in [
-        (["--players", "many"], ["'many' for '--players", "a number from 1"]),
-        (["--players", "-5"], ["'-5' for '--players", "a number from 1"]),
-        (["--share-that-presses", "1.5"], ["--share-that-presses", "from 0 to 1 (part of 1)"]),
-        (["--linger-ms", "NaN"], ["--linger-ms", "milliseconds"]),
-        (["--partitions", "0"], ["--partitions 0", "1 to 1024"]),
-        (["--ingest-node", "2"], ["--ingest-node", "--ingest-nodes"]),
-        (["--prices", &gone], ["--prices", "No such file"]),
-        (["--prices", &no_prices], ["--prices", "expected a string"]),
-        (["--metrics", &gone], ["--metrics", "No such file"]),
-        (["--metrics", &no_metrics], ["--metrics", "buttonparty_envelope_commands_size"]),
-        (["--metrics", &nobody], ["--metrics", "Connection refused"]),
-        (["--metrics", &elsewhere], ["--metrics", "404"]),
-        (["--metrics", "https://127.0.0.1/metrics"], ["--metrics", "only http://"]),
-        (["--metrics", "http://"], ["--metrics", "not an address"]),
-    ] {
-        let told = wrong(&place, &args).await;
-        assert!(expected.iter().all(|part| told.contains(part)), "{args:?}: {told}");
-    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
     ("files", Direct, &[], &["tokio", "sqlx", "axum"]),
@@ -41,6 +41,7 @@ const ROWS: [Row; 11] = [
         &["files", "game", "wire", "queue", "ledger", "engine", "store", "ranks", "serve", "fetch"],
         &["sqlx", "aws-sdk-*"],
     ),
+    ("cost", Transitive, &["game"], &["axum", "sqlx", "metrics", "rustls"]),
 ];
 
 /// Names that say enough with the crate before them, and may recur.

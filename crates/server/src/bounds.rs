@@ -60,10 +60,6 @@ pub const LOGIN_TRIES: u32 = 5;
 pub const LOGIN_PAUSE_MS: u64 = 1_000;
 /// How long a graceful stop may take before it is cut short, in milliseconds.
 pub const SHUTDOWN_MS_MAX: u64 = 9_000;
-/// How long `cost` waits for the metrics of a process, in milliseconds.
-pub const METRICS_MS_MAX: u64 = 5_000;
-/// Bytes of these metrics, at most: 4 MiB.
-pub const METRICS_BYTES_MAX: usize = 4 << 20;
 /// Lines of the log that wait to be written, in bytes together, at most: 1 MiB. What comes then is dropped and counted.
 pub const LOG_BYTES_MAX: usize = 1 << 20;
 /// How long the end of a process waits for the last lines of its log to be written, in milliseconds.

@@ -23,7 +23,7 @@ use crate::repartition::{RepartitionError, repartition};
 use crate::roles::Announcer;
 use crate::scheduler::OpenError;
 use crate::telemetry::Output;
-use crate::{cost, telemetry, verify};
+use crate::{telemetry, verify};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +49,6 @@ pub enum CliError {
     /// A round could not be opened.
     #[error("cannot open a round")]
     Open(#[from] OpenError),
-    /// What it costs.
-    #[error("cannot tell what it costs")]
-    Cost(#[from] cost::CostError),
     /// Something about the process itself.
     #[error("{0}")]
     Process(String),
@@ -124,7 +121,6 @@ pub fn command() -> Command {
         Command::new("config").about("Show every setting with its value").arg(
             Arg::new("role").value_parser(["all", "dev"]).default_value("all").help("Whose defaults to show"),
         ),
-        cost::command(),
         Command::new("openapi").about("Print the description of the API"),
     ];
     let root = Command::new("buttonparty")
@@ -148,10 +144,6 @@ pub async fn run(matches: ArgMatches) -> Result<(), CliError> {
     };
     if let Some((_, role, _)) = ROLES.into_iter().find(|(role, _, _)| *role == name) {
         return serve(&configured(role, given)?).await;
-    }
-    if name == "cost" {
-        // It is about a deployment that need not exist: no settings are read.
-        return print(&cost::run(sub).await?);
     }
     if name == "config" {
         let dev = sub.get_one::<String>("role").is_some_and(|role| role == "dev");

@@ -9,7 +9,6 @@ pub mod bounds;
 pub mod button;
 pub mod cli;
 pub mod config;
-pub mod cost;
 pub mod ingest;
 pub mod live;
 pub mod node;

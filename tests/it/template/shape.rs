@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use cost::inputs::Inputs;
 use serde_json::{Value, json};
 use serve::bounds::{CONNECTIONS_MAX, FILES_RESERVED};
 use server::bounds::SHUTDOWN_MS_MAX;
-use server::cost::inputs::Inputs;
 
 use super::document::Template;
 
@@ -180,7 +180,7 @@ fn each_service_is_missed_when_it_is_gone() {
     assert_eq!(waits.count(), template.of_type("AWS::ECS::Service").len());
 }
 
-/// What `buttonparty cost` takes for granted is what the template makes.
+/// What the model of `crates/cost` takes for granted is what the template makes.
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "there are few")]
 fn the_cost_counts_what_there_is() {
@@ -197,8 +197,12 @@ fn the_cost_counts_what_there_is() {
     // RDS makes the owner's.
     let secrets = of("AWS::SecretsManager::Secret").len() + 1;
     let there = [of("AWS::CloudWatch::Alarm").len(), metrics.len(), interfaces, secrets];
-    let Inputs { alarms, metrics, endpoints, secrets, .. } = Inputs::default();
+    let Inputs { alarms, metrics, endpoints, secrets, ingest_gb, .. } = Inputs::default();
     assert_eq!(there.map(|count| count as f64), [alarms, metrics, endpoints, secrets]);
+    for (name, size) in template.document()["Mappings"]["Sizes"].as_object().unwrap() {
+        let memory_mb: f64 = size["IngestMemory"].as_str().unwrap().parse().unwrap();
+        assert_eq!(memory_mb, ingest_gb * 1024.0, "{name}");
+    }
 }
 
 /// All source files below a folder.

@@ -5,7 +5,6 @@ mod config;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
-mod cost;
 #[cfg(test)]
 mod late;
 #[cfg(test)]

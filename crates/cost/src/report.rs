@@ -1,82 +1,72 @@
-//! What `buttonparty cost` says: worked out once, shown as a table or as JSON.
+//! The report of the command, as a table or as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::inputs::{FLAGS, Inputs};
-use super::metrics::Counters;
-use super::packing::Packing;
-use super::presses::{self, Line, PRESSES_PER_VCPU_S};
-use super::prices::Prices;
-use super::standing::{self, StandingCost};
+use crate::counters::Counters;
+use crate::inputs::{FLAGS, Inputs};
+use crate::packing::Packing;
+use crate::presses::{self, Line, PRESSES_PER_VCPU_S};
+use crate::prices::Prices;
+use crate::standing::{self, StandingCost};
 
-/// Requests a second that API Gateway takes unless more are asked for
+/// Default limit of API Gateway, in requests per second
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>).
 const API_GATEWAY_S: f64 = 10_000.0;
 
-/// What a deployment costs. Everything in dollars.
+/// What a deployment costs, in dollars.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// When the prices were so.
+    /// Date of the prices.
     pub as_of: String,
-    /// Where.
     pub region: String,
-    /// What was assumed, by flag.
+    /// The inputs by flag.
     pub inputs: BTreeMap<&'static str, f64>,
-    /// Whether the packing was measured by a game that runs.
+    /// Whether a running game measured the packing.
     pub measured: bool,
-    /// How presses are packed.
     pub packing: PackingReport,
-    /// Presses a second while a round is lit.
+    /// While a round is lit.
     pub presses_per_second: f64,
-    /// Presses a month.
     pub presses_per_month: f64,
-    /// A million presses, by line.
     pub per_million_presses: Vec<Line>,
-    /// Together: packed, and one message for each press.
     pub per_million_presses_total: Both,
-    /// SQS, if every envelope were full.
+    /// SQS per million presses, if every envelope were full.
     pub sqs_when_full: f64,
-    /// A million reads of `/fetch/self`.
+    /// Reads of `/fetch/self`.
     pub per_million_reads: f64,
-    /// A month in which nobody presses, by line.
+    /// Fixed costs of a month.
     pub standing: Vec<StandingCost>,
-    /// Together.
     pub standing_total: Both,
-    /// A month as assumed.
+    /// A month with the presses and reads of the inputs.
     pub month: Both,
-    /// Presses a month from which on the packed way is cheaper; `None`: it never is.
+    /// Presses per month from which the packed design is cheaper; `None` if it never is.
     pub break_even_presses_per_month: Option<f64>,
-    /// What else should be known.
+    /// Limits and exclusions of the estimate.
     pub notes: Vec<String>,
 }
 
-/// Dollars on both ways.
+/// Dollars in both designs.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Both {
-    /// Presses packed.
     pub packed_usd: f64,
-    /// One message for each press.
+    /// With one message per press.
     pub each_usd: f64,
 }
 
 /// How presses are packed.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct PackingReport {
-    /// Presses of one send to the inbox.
     pub presses_per_send: f64,
-    /// Presses of one envelope.
     pub presses_per_envelope: f64,
-    /// Envelopes of one receive.
     pub envelopes_per_receive: f64,
-    /// Requests to SQS that are billed for a press.
+    /// Billed requests to SQS.
     pub requests_per_press: f64,
 }
 
 impl Report {
-    /// Works it out. With counters of a game that runs, presses are packed as it has packed them.
+    /// Computes the report. With counters of a running game, the packing is the measured one.
     pub fn new(inputs: &Inputs, prices: &Prices, counters: Option<&Counters>) -> Self {
         let packing = counters.map_or_else(|| Packing::expected(inputs), |of| Packing::measured(of, inputs));
         let lines = presses::lines(inputs, prices, &packing);
@@ -181,7 +171,7 @@ fn inputs_by_flag(inputs: &Inputs) -> BTreeMap<&'static str, f64> {
     flags.chain([("partitions", inputs.partitions), ("tls", f64::from(u8::from(inputs.tls)))]).collect()
 }
 
-/// What a reader of the table must know to believe it.
+/// Limits that the deployment would exceed, and costs that are left out.
 fn notes(inputs: &Inputs, prices: &Prices) -> Vec<String> {
     let mut notes = Vec::new();
     let rate = inputs.presses_per_s();
@@ -213,7 +203,7 @@ fn notes(inputs: &Inputs, prices: &Prices) -> Vec<String> {
     notes
 }
 
-/// Dollars: cents, and two digits that matter where there are fewer than ten cents.
+/// Formats dollars: with cents, and below ten cents with two significant digits.
 pub fn usd(dollars: f64) -> String {
     let size = dollars.abs();
     match size {
@@ -227,7 +217,7 @@ pub fn usd(dollars: f64) -> String {
     }
 }
 
-/// A count with three digits that matter, in groups of three.
+/// Formats a count with three significant digits, in groups of three.
 pub fn count(number: f64) -> String {
     let size = number.abs();
     if size < 1000.0 {

@@ -1,44 +1,42 @@
-//! What a million presses cost, line by line, on both ways: packed (load balancer → ingest → envelopes → handler), and
-//! with one message for each press (API Gateway → SQS → Lambda). Only what more presses cost more; what stands there
-//! while nothing happens is in `standing`.
+//! Marginal costs: a million presses, item by item, for both designs: packed (load balancer → ingest → envelopes →
+//! handler), and one message per press (API Gateway → SQS → Lambda). Fixed costs are in [`standing`](crate::standing).
 
 use serde::Serialize;
 
-use super::inputs::Inputs;
-use super::packing::Packing;
-use super::prices::Prices;
+use crate::inputs::Inputs;
+use crate::packing::Packing;
+use crate::prices::Prices;
 
 /// Bytes of a GB, as AWS bills them.
 pub const GB: f64 = 1_073_741_824.0;
 const MILLION: f64 = 1e6;
 const SECONDS_PER_HOUR: f64 = 3600.0;
-/// Memory that Fargate gives with a vCPU at the least: 2 GB (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>).
+/// Minimum memory of Fargate per vCPU (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>).
 pub const GB_PER_VCPU: f64 = 2.0;
-/// Presses a second that one vCPU takes, or applies. Measured on both cores of a small machine with the load generator
-/// beside: 75 000 taken and 68 000 applied; less than half of that is left for signing requests to SQS and talking to
-/// PostgreSQL.
+/// Presses per second that one vCPU accepts, or applies. Measured on two cores, which the load generator shared: 75 000
+/// accepted and 68 000 applied. The model takes less than half of that, for signing requests to SQS and for PostgreSQL.
 pub const PRESSES_PER_VCPU_S: f64 = 30_000.0;
-/// Capacity units that have the power of a vCPU: an ACU is 2 GiB with processors to match, and AWS's memory-optimised
-/// machines have 8 GiB for a vCPU.
+/// Capacity units per vCPU: an ACU is 2 GiB of memory with matching CPU, and memory-optimised instances have 8 GiB per
+/// vCPU.
 const ACU_PER_VCPU: f64 = 4.0;
-/// Rows that PostgreSQL writes in batches on one vCPU in a second: measured, 1 000 a batch.
+/// Rows per second that PostgreSQL writes on one vCPU, in batches of 1 000, measured.
 const ROWS_PER_VCPU_S: f64 = 83_000.0;
-/// Single statements that PostgreSQL does on one vCPU in a second: measured, prepared UPDATEs.
+/// Single statements per second that PostgreSQL runs on one vCPU: prepared UPDATEs, measured.
 const STATEMENTS_PER_VCPU_S: f64 = 4_600.0;
-/// Statements of one commit of the handler: players are read, and everything is written.
+/// Statements per commit of the handler: one reads the players, one writes everything.
 const STATEMENTS_PER_COMMIT: f64 = 2.0;
-/// Bytes of the database's log that a commit writes, and that each press in it adds: measured on PostgreSQL 15 without
-/// full pages, which Aurora does not write; 20 000 presses in 5 900 and in 714 commits.
+/// Bytes of write-ahead log per commit, and per press in it. Measured on PostgreSQL 15 without full-page writes, which
+/// Aurora does not do: 20 000 presses in 5 900 and in 714 commits.
 const LOG_BYTES: (f64, f64) = (900.0, 220.0);
-/// Aurora bills a write for each 4 KiB of the log, and each commit is at least one
+/// Bytes of log that Aurora bills as one write; a commit is at least one write
 /// (<https://aws.amazon.com/rds/aurora/faqs/>).
 const WRITE_BYTES: f64 = 4096.0;
-/// Bytes between handler and database for one press: the row read and the row written.
+/// Bytes between handler and database per press: the row read and the row written.
 const ROW_BYTES: f64 = 300.0;
-/// ECPU of one press: a member of the sorted set removed and another added, in a script.
+/// ECPU per press: a script removes a member of the sorted set and adds another.
 const ECPU: f64 = 3.0;
 
-/// New connections a second, open connections and bytes an hour that one capacity unit of a load balancer is
+/// One capacity unit of a load balancer: new connections per second, open connections, GB per hour
 /// (<https://aws.amazon.com/elasticloadbalancing/pricing/>).
 struct CapacityUnit {
     new_s: f64,
@@ -49,16 +47,16 @@ struct CapacityUnit {
 const NLB_TCP: CapacityUnit = CapacityUnit { new_s: 800.0, open: 100_000.0, gb: 1.0 };
 const NLB_TLS: CapacityUnit = CapacityUnit { new_s: 50.0, open: 3_000.0, gb: 1.0 };
 const ALB: CapacityUnit = CapacityUnit { new_s: 25.0, open: 3_000.0, gb: 1.0 };
-/// How long a phone's connection stays open: the server closes it after 10 to 20 s of silence.
+/// How long a phone's connection stays open, in seconds: the server closes it after 10 to 20 s of silence.
 const CONNECTION_S: f64 = 15.0;
-/// What a Network Load Balancer counts beside the payload: eight packets with 40 bytes of headers each; three to open,
-/// the request, its answer, three to close.
+/// Bytes that a Network Load Balancer counts besides the payload: eight packets with 40 bytes of headers each. Three open
+/// the connection, two carry request and answer, three close it.
 const PACKET_BYTES: f64 = 320.0;
-/// A full TLS handshake, from the server and to it: mostly the certificates.
+/// Bytes of a full TLS handshake from the server, mostly certificates, and to it.
 const HANDSHAKE_BYTES: (f64, f64) = (4_500.0, 500.0);
 
 impl CapacityUnit {
-    /// Unit-hours of one connection that carries this: the largest of the three counts.
+    /// Unit-hours of one connection that carries `bytes`: the largest of the three dimensions.
     fn hours(&self, bytes: f64) -> f64 {
         let new = 1.0 / self.new_s / SECONDS_PER_HOUR;
         let open = CONNECTION_S / self.open / SECONDS_PER_HOUR;
@@ -66,18 +64,17 @@ impl CapacityUnit {
     }
 }
 
-/// One line of what a million presses cost.
+/// One item of the cost of a million presses.
 #[derive(Debug, Clone, Serialize)]
 pub struct Line {
-    /// What is paid for.
     pub name: &'static str,
-    /// Dollars when presses are packed.
+    /// Dollars in the packed design.
     pub packed_usd: f64,
-    /// Dollars with one message for each press; `None`: not counted there.
+    /// Dollars with one message per press; `None` if that design does not have it.
     pub each_usd: Option<f64>,
 }
 
-/// The lines of a million presses.
+/// The cost of a million presses.
 pub fn lines(inputs: &Inputs, prices: &Prices, packing: &Packing) -> Vec<Line> {
     let line = |name, packed: f64, each: f64| Line {
         name,
@@ -88,7 +85,7 @@ pub fn lines(inputs: &Inputs, prices: &Prices, packing: &Packing) -> Vec<Line> {
     vec![
         line("HTTP front", front(inputs, prices), prices.http_api_request_million.usd / MILLION),
         line("SQS", sqs(prices, packing), each::sqs(prices)),
-        line("compute", compute(prices), each::compute(prices)),
+        line("compute", compute(inputs, prices), each::compute(prices)),
         line("database", database(prices, packing), each::database(prices)),
         line("egress", egress(inputs, prices), each::egress(prices)),
         alone("board of ranks", ECPU * prices.valkey_ecpu_million.usd / MILLION),
@@ -96,51 +93,52 @@ pub fn lines(inputs: &Inputs, prices: &Prices, packing: &Packing) -> Vec<Line> {
     ]
 }
 
-/// Dollars of these lines together: packed, and one message for each press.
+/// The sums in dollars: packed, and one message per press.
 pub fn totals(lines: &[Line]) -> (f64, f64) {
     let packed = lines.iter().map(|line| line.packed_usd).sum();
     (packed, lines.iter().filter_map(|line| line.each_usd).sum())
 }
 
-/// Bytes of a press on its connection.
+/// Bytes of a connection that carries one press.
 fn connection_bytes(inputs: &Inputs) -> f64 {
     let handshake = if inputs.tls { HANDSHAKE_BYTES.0 + HANDSHAKE_BYTES.1 } else { 0.0 };
     inputs.request_bytes + inputs.answer_bytes + PACKET_BYTES + handshake
 }
 
-/// The load balancer, a new connection for each press.
+/// The load balancer, with a new connection per press.
 fn front(inputs: &Inputs, prices: &Prices) -> f64 {
     let unit = if inputs.tls { NLB_TLS } else { NLB_TCP };
     unit.hours(connection_bytes(inputs)) * prices.nlb_capacity_unit_hour.usd
 }
 
-/// Dollars a million presses that an Application Load Balancer would cost for its capacity units.
+/// Dollars per million presses for the capacity units of an Application Load Balancer.
 pub fn application_load_balancer(inputs: &Inputs, prices: &Prices) -> f64 {
     ALB.hours(connection_bytes(inputs)) * prices.alb_capacity_unit_hour.usd * MILLION
 }
 
-/// Send, receive and delete of envelopes, on a FIFO queue.
+/// Sends, receives and deletes of envelopes, on a FIFO queue.
 fn sqs(prices: &Prices, packing: &Packing) -> f64 {
     packing.requests_per_command().total() * prices.sqs_fifo_request_million.usd / MILLION
 }
 
-/// One vCPU-hour with its memory.
-pub fn vcpu_hour(prices: &Prices) -> f64 {
-    prices.fargate_vcpu_hour.usd + GB_PER_VCPU * prices.fargate_gb_hour.usd
+/// An hour of a process with this CPU and memory.
+pub fn node_hour(prices: &Prices, vcpu: f64, gb: f64) -> f64 {
+    vcpu * prices.fargate_vcpu_hour.usd + gb * prices.fargate_gb_hour.usd
 }
 
-/// The time that taking and applying need, as if it were billed by the second: it is what nodes must be added for when
-/// presses grow.
-fn compute(prices: &Prices) -> f64 {
-    2.0 / PRESSES_PER_VCPU_S / SECONDS_PER_HOUR * vcpu_hour(prices)
+/// CPU time for accepting and applying, as if it were billed by the second: more presses need more nodes.
+fn compute(inputs: &Inputs, prices: &Prices) -> f64 {
+    let ingest = node_hour(prices, 1.0, inputs.ingest_gb / inputs.node_vcpu);
+    let handler = node_hour(prices, 1.0, GB_PER_VCPU);
+    (ingest + handler) / PRESSES_PER_VCPU_S / SECONDS_PER_HOUR
 }
 
-/// So many seconds of a vCPU of the database.
+/// Dollars for `vcpu_s` seconds of a vCPU of the database.
 fn database_s(prices: &Prices, vcpu_s: f64) -> f64 {
     vcpu_s * ACU_PER_VCPU / SECONDS_PER_HOUR * prices.aurora_capacity_unit_hour.usd
 }
 
-/// Rows and log are written batch by batch.
+/// Rows and log are written in batches.
 fn database(prices: &Prices, packing: &Packing) -> f64 {
     let presses = packing.commands_per_commit();
     let vcpu_s = 1.0 / ROWS_PER_VCPU_S + STATEMENTS_PER_COMMIT / STATEMENTS_PER_VCPU_S / presses;
@@ -148,35 +146,35 @@ fn database(prices: &Prices, packing: &Packing) -> f64 {
     database_s(prices, vcpu_s) + writes * prices.aurora_io_million.usd / MILLION
 }
 
-/// The answers; packets' headers are counted on neither way.
+/// The answers. Packet headers are counted in neither design.
 fn egress(inputs: &Inputs, prices: &Prices) -> f64 {
     let handshake = if inputs.tls { HANDSHAKE_BYTES.0 } else { 0.0 };
     (inputs.answer_bytes + handshake) / GB * prices.egress_gb.usd
 }
 
-/// Envelopes go through SQS's endpoint twice. Rows cross zones where handler and database are not in the same: both
-/// directions are billed on both sides.
+/// Envelopes pass the endpoint of SQS twice. Rows cross zones if handler and database are in different ones; AWS bills
+/// both sides.
 fn inside(inputs: &Inputs, prices: &Prices) -> f64 {
     let elsewhere = 1.0 - 1.0 / inputs.zones;
     let endpoint = 2.0 * inputs.press_bytes / GB * prices.endpoint_gb.usd;
     endpoint + elsewhere * 2.0 * ROW_BYTES / GB * prices.zone_transfer_gb.usd
 }
 
-/// The way with one message for each press. Its SQS queue is a standard one, which keeps no order.
+/// The design with one message per press. Its SQS queue is a standard one, which keeps no order.
 mod each {
     use super::{GB, MILLION, Prices, STATEMENTS_PER_VCPU_S, database_s};
 
-    /// Messages that Lambda is given at a time, by default
+    /// Messages per invocation of Lambda, by default
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
     const BATCH: f64 = 10.0;
-    /// GB of memory and seconds of one invocation: ten presses, one after the other, of 9 ms each.
+    /// GB of memory and seconds of one invocation: ten presses in sequence, 9 ms each.
     const INVOCATION: (f64, f64) = (0.25, 0.09);
-    /// Statements of one press: the player is read, and written.
+    /// Statements per press: one reads the player, one writes it.
     const STATEMENTS: f64 = 2.0;
-    /// Bytes of API Gateway's answer with its head.
+    /// Bytes of an answer of API Gateway, with its head.
     const ANSWER_BYTES: f64 = 350.0;
 
-    /// Each press is sent alone; receives and deletes are of ten.
+    /// Each press is sent alone; a receive or delete has ten.
     pub(super) fn sqs(prices: &Prices) -> f64 {
         (1.0 + 2.0 / BATCH) * prices.sqs_standard_request_million.usd / MILLION
     }
@@ -186,7 +184,7 @@ mod each {
         (prices.lambda_request_million.usd / MILLION + gb_s * prices.lambda_gb_second.usd) / BATCH
     }
 
-    /// Each press is a commit of its own, and so at least one write.
+    /// Each press is a commit, and so at least one write.
     pub(super) fn database(prices: &Prices) -> f64 {
         database_s(prices, STATEMENTS / STATEMENTS_PER_VCPU_S) + prices.aurora_io_million.usd / MILLION
     }
@@ -196,8 +194,7 @@ mod each {
     }
 }
 
-/// Dollars of a million reads of `/fetch/self` through API Gateway and the fetch Lambda: 256 MB for 5 ms, an answer of
-/// 550 bytes.
+/// Dollars per million reads of `/fetch/self` through API Gateway and Lambda: 256 MB for 5 ms, an answer of 550 bytes.
 pub fn reads(prices: &Prices) -> f64 {
     let lambda = prices.lambda_request_million.usd + 0.25 * 0.005 * prices.lambda_gb_second.usd * MILLION;
     prices.http_api_request_million.usd + lambda + 550.0 / GB * prices.egress_gb.usd * MILLION
