@@ -16,6 +16,7 @@ use wire::{
 };
 
 use crate::problem::store_failed;
+use crate::rules;
 
 /// A cache in front may keep the top for a second: it is the same for everybody, and changes all the time while a round
 /// is lit.
@@ -44,7 +45,7 @@ impl FromRef<FetchState> for Auth {
 
 /// The read routes, with their documentation.
 pub fn routes() -> Routes<FetchState> {
-    Routes::new().route(routes!(fetch_self)).route(routes!(fetch_lb))
+    Routes::new().route(routes!(fetch_self)).route(routes!(fetch_lb)).route(routes!(rules::rules))
 }
 
 /// The errors of a read.

@@ -19,7 +19,7 @@ mod world;
 
 pub use command::{Action, Add, Stamps};
 pub use ids::{DisplayName, Fnv1a, Invalid, Platform, PurchaseId, Reason, Token, Username, partition_of};
-pub use player::{LastPress, LastPurchase, Player, PressOutcome, PurchaseOutcome, curve};
+pub use player::{LastPress, LastPurchase, Player, PressOutcome, PurchaseOutcome, SQUARED_FROM, curve};
 pub use powerup::{Effect, Level, Powerup, PowerupKind};
 pub use rank::{Standing, Top, merge_tops};
 pub use round::{Announced, ExtenderHalves, KnownRound, Round, Rounds};

@@ -128,9 +128,12 @@ pub struct Player {
     pub last_purchase: Option<LastPurchase>,
 }
 
-/// Points for a press that makes the streak this long: s below 10, s² from 10 on.
+/// From this streak on, a press brings the square of the streak.
+pub const SQUARED_FROM: u64 = 10;
+
+/// Points for a press that makes the streak this long: s below [`SQUARED_FROM`], s² from there on.
 pub fn curve(streak: u64) -> u64 {
-    if streak < 10 { streak } else { streak.saturating_mul(streak) }
+    if streak < SQUARED_FROM { streak } else { streak.saturating_mul(streak) }
 }
 
 impl Player {

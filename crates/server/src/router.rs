@@ -26,7 +26,7 @@ pub fn ingest() -> Routes<Arc<Ingest>> {
 
 /// Reads; the Lambda serves the same.
 pub fn fetch() -> Routes<FetchState> {
-    ::fetch::routes() // GET /fetch/self, GET /fetch/lb
+    ::fetch::routes() // GET /fetch/self, GET /fetch/lb, GET /rules
 }
 
 /// Live events.
@@ -85,6 +85,7 @@ mod tests {
             "/powerups",
             "/fetch/self",
             "/fetch/lb",
+            "/rules",
             "/live",
             "/healthz",
             "/readyz",

@@ -21,6 +21,6 @@ pub use problem::{FieldError, Problem, ProblemKind};
 pub use query::{limit, username};
 pub use request::{BODY_BYTES_MAX, lead_ms, parse_add, parse_powerup, parse_press};
 pub use response::{
-    Accepted, BoardRow, LastPressView, LastPurchaseView, LiveRound, LiveState, PowerupView, PowerupsView,
-    Readiness, RoundView, SelfView,
+    Accepted, BoardRow, LastPressView, LastPurchaseView, LevelRules, LiveRound, LiveState, PowerupRules,
+    PowerupView, PowerupsView, Readiness, RoundView, Rules, SelfView,
 };

@@ -123,6 +123,38 @@ pub struct BoardRow {
     pub score: u64,
 }
 
+/// The rules that a client shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rules {
+    /// A counted press brings as many points as the streak is long, and from this length on its square.
+    #[schema(example = 10)]
+    pub streak_squared_from: u64,
+    pub powerups: PowerupRules,
+}
+
+/// The levels of each kind of powerup, cheapest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct PowerupRules {
+    pub freeze: Vec<LevelRules>,
+    pub multiplier: Vec<LevelRules>,
+    pub extender: Vec<LevelRules>,
+}
+
+/// A level of a powerup that can be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LevelRules {
+    /// The `quantity` that `POST /powerups` takes: hours of a freeze, factor of a multiplier or an extender.
+    #[schema(example = 2.0)]
+    pub quantity: f64,
+    /// Points.
+    #[schema(example = 60)]
+    pub price: u64,
+    /// How long it is active.
+    #[schema(example = 21_600_000)]
+    pub duration_ms: i64,
+}
+
 /// Whether a round opened or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 /// Everything that may be asked, and how.
-const TARGETS: [&str; 36] = [
+const TARGETS: [&str; 38] = [
     "/fetch/self?username=ada",
     "/fetch/self?username=bob",
     "/fetch/self?username=%61da",
@@ -40,6 +40,8 @@ const TARGETS: [&str; 36] = [
     "/fetch/lb?limit=5&limit=5",
     "/fetch/lb?limit=",
     "/fetch/lb/",
+    "/rules",
+    "/rules?limit=2",
     "/fetch",
     "//fetch/lb",
     "/fetch/self%3Fusername=ada",

@@ -1,7 +1,8 @@
-//! `/fetch/self` and `/fetch/lb` over a real store.
+//! The read routes over a real store.
 
 mod players;
 mod refusals;
+mod rules;
 mod top;
 
 use std::sync::Arc;
