@@ -1,6 +1,7 @@
 //! The page in a real browser, against the real binary: one story of one round.
 
 mod driver;
+mod screenshots;
 
 use fantoccini::Locator;
 use fantoccini::key::Key;
@@ -50,6 +51,7 @@ async fn joins_by_keyboard(browser: &Browser) -> Step {
     let tab = String::from(char::from(Key::Tab));
     let enter = String::from(char::from(Key::Enter));
     browser.shows("link", "live").await?;
+    browser.shows("how", "1, 2, 3 … and from the 10th on 100, 121, 144").await?;
     browser.keys(&tab).await?;
     assert_eq!(browser.focus().await?.as_deref(), Some("button"));
     browser.keys(&enter).await?;
@@ -61,6 +63,9 @@ async fn joins_by_keyboard(browser: &Browser) -> Step {
     browser.keys(&enter).await?;
     browser.shows("me", "Ada L.").await?;
     browser.shows("board", "Ada L.").await?;
+    // Prices, levels and durations come from /rules.
+    browser.shows("shop", "for 6 hours").await?;
+    assert_eq!(browser.text("#shop [data-kind=EXTENDER][data-quantity='1.5']").await?, "×1.5\n60 pts");
     assert_eq!(browser.focus().await?.as_deref(), Some("button"));
     Ok(())
 }
@@ -113,7 +118,7 @@ async fn is_remembered(browser: &Browser) -> Step {
 
 async fn comes_too_late_under_an_evil_name(browser: &Browser) -> Step {
     browser.shows("round-state", "The light is out").await?;
-    browser.until_true(&format!("serverNow() > live.closes_at + {GRACE_MS}")).await?;
+    browser.until_true(&format!("serverNow() > state.live.closes_at + {GRACE_MS}")).await?;
     browser.click("#leave").await?;
     let username = browser.page.find(Locator::Id("username")).await?;
     username.clear().await?;
@@ -132,19 +137,19 @@ async fn comes_too_late_under_an_evil_name(browser: &Browser) -> Step {
     Ok(())
 }
 
-/// An answer that took 50 ms says that it is a minute earlier than the one before; then one says what was so before.
+/// An answer after 50 ms has a time of a minute before the previous answer; the next one has the correct time again.
 async fn follows_a_clock_that_is_set_back(browser: &Browser) -> Step {
-    let script = "const before = serverNow(), round = { ...live, opens_at: before - 1_000, closes_at: before + 60_000 };
+    let script = "const before = serverNow();
         const light = () => { render(); return document.body.dataset.light; };
-        lit = round;
+        state.lit = { ...state.live, opens_at: before - 1_000, closes_at: before + 60_000 };
         const seen = [light()];
         for (const now of [before - 60_000, before]) {
             hearTime(now, performance.now() - 50);
             seen.push(Math.round((serverNow() - before) / 1_000), light());
         }
-        lit = live;
+        state.lit = state.live;
         return seen;";
-    let seen = browser.script(script).await?;
+    let seen = browser.in_modules(script).await?;
     assert_eq!(seen, serde_json::json!(["lit", -60, "dark", 0, "lit"]));
     Ok(())
 }

@@ -22,6 +22,7 @@ mod late;
 mod live;
 mod load;
 mod operation;
+mod page;
 mod place;
 mod process;
 mod proxies;

@@ -49,7 +49,9 @@ pub fn health() -> Routes<Arc<Health>> {
 
 /// The page.
 pub fn page() -> Routes<Arc<Page>> {
-    Routes::new().undocumented("/", get(page::show)) // GET /
+    Routes::new()
+        .undocumented("/", get(page::show)) // GET /
+        .undocumented("/web/{name}", get(page::file)) // GET /web/{name}
 }
 
 /// The description of all that are part of the API.
@@ -91,6 +93,7 @@ mod tests {
             "/readyz",
             "/metrics",
             "/",
+            "/web/{name}",
         ];
         assert_eq!(patterns(shown), expected);
     }

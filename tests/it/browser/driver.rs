@@ -23,10 +23,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// How long the driver may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
+/// Imports for scripts of the tests. An import gives the module that the page runs, with its state.
+const MODULES: &str = "const { hearTime, serverNow } = await import('/web/clock.js');
+    const { render } = await import('/web/stage.js');
+    const { state } = await import('/web/state.js');";
+
 const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 
-/// A browser with one page, as wide as a narrow phone.
+/// The screen of a browser.
+#[derive(Clone, Copy)]
+pub(crate) struct Screen {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// Device pixels per CSS pixel.
+    pub(crate) pixel_ratio: f64,
+    /// The user prefers a dark color scheme.
+    pub(crate) is_dark: bool,
+}
+
+/// A narrow phone.
+const NARROW: Screen = Screen { width: 360, height: 740, pixel_ratio: 1.0, is_dark: false };
+
+/// A browser with one page.
 pub(crate) struct Browser {
     /// The page.
     pub(crate) page: Client,
@@ -36,8 +55,13 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser with an empty profile.
+    /// Starts a browser on a narrow phone, with an empty profile.
     pub(crate) async fn start() -> Step<Self> {
+        Self::start_on(NARROW).await
+    }
+
+    /// Starts a browser with this screen.
+    pub(crate) async fn start_on(screen: Screen) -> Step<Self> {
         for program in [CHROMIUM, CHROMEDRIVER] {
             if !std::path::Path::new(program).exists() {
                 return Err(
@@ -51,7 +75,7 @@ impl Browser {
         let started = line_with(driver.stdout.take(), "started successfully on port ").await?;
         let url = format!("http://127.0.0.1:{}", started.trim_end_matches('.'));
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        let page = builder.capabilities(capabilities(&profile)).connect(&url).await?;
+        let page = builder.capabilities(capabilities(&profile, screen)).connect(&url).await?;
         let chromium = page.capabilities().and_then(|told| told.get("goog:processID")?.as_u64());
         Ok(Self { page, chromium, _driver: driver, _profile: profile })
     }
@@ -80,13 +104,17 @@ impl Browser {
         }
     }
 
-    /// Waits until this expression is true in the page.
+    /// Waits until this expression is true in the page's modules.
     pub(crate) async fn until_true(&self, expression: &str) -> Step {
-        let script = format!(
-            "const done = arguments[0]; (function look() {{ {expression} ? done() : setTimeout(look, 20); }})()"
-        );
-        timeout(SHOW_MAX, self.page.execute_async(&script, Vec::new())).await??;
+        let script = format!("while (!({expression})) await new Promise((done) => setTimeout(done, 20));");
+        timeout(SHOW_MAX, self.in_modules(&script)).await??;
         Ok(())
+    }
+
+    /// Runs a script that uses exports of the page's modules, and gives what it returns.
+    pub(crate) async fn in_modules(&self, script: &str) -> Step<Value> {
+        // The driver waits for the promise.
+        self.script(&format!("return (async () => {{ {MODULES} {script} }})()")).await
     }
 
     /// Runs a script in the page and gives what it returns.
@@ -139,11 +167,22 @@ async fn line_with(output: Option<ChildStdout>, mark: &str) -> Step<String> {
     found.await?
 }
 
-fn capabilities(profile: &TempDir) -> Capabilities {
+fn capabilities(profile: &TempDir, screen: Screen) -> Capabilities {
+    let Screen { width, height, pixel_ratio, is_dark } = screen;
     let user_data = format!("--user-data-dir={}", profile.path().display());
-    let args =
-        ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", &user_data];
-    let narrow = json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 1, "touch": false } });
-    let options = json!({ "binary": CHROMIUM, "args": args, "mobileEmulation": narrow });
+    // Chromium has no flag for the color scheme but this one: 0 is dark, 1 is light.
+    let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!is_dark));
+    let args = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--hide-scrollbars",
+        &scheme,
+        &user_data,
+    ];
+    let metrics = json!({ "width": width, "height": height, "pixelRatio": pixel_ratio, "touch": false });
+    let options =
+        json!({ "binary": CHROMIUM, "args": args, "mobileEmulation": { "deviceMetrics": metrics } });
     Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])
 }
