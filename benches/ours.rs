@@ -168,7 +168,7 @@ impl Ours {
         actions: impl IntoIterator<Item = Outcome<Action>>,
     ) -> Outcome<()> {
         for (id, body) in self.packer.pack(at_ms, actions)? {
-            let outgoing = Outgoing { partition, id, body };
+            let outgoing = Outgoing { partition, id, body, quiet: false };
             self.queue.send(&[outgoing]).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
         Ok(())
@@ -259,7 +259,7 @@ impl Packer {
         let (mut id, mut envelope) = self.envelope();
         for action in actions {
             payload.clear();
-            wire::encode_action(&action?, false, &mut payload)?;
+            wire::encode_action(&action?, &mut payload)?;
             if envelope.push(None, at_ms, &payload).is_none() {
                 full.push((id, envelope.finish()));
                 (id, envelope) = self.envelope();

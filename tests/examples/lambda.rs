@@ -96,7 +96,7 @@ async fn play(store: &Store, board_url: &str) {
     let mut batch = Memory::default().load(&mut read, names, &[]).await.unwrap();
     read.end().await.unwrap();
     let add = Action::Add(Add { username, name: None, platform: None, token: None });
-    batch.world.apply(now_ms, &add).unwrap();
+    batch.world.apply(game::Stamps::of_arrival(now_ms), &add).unwrap();
     let span = Span { partition, from, to: Position { sequence: from.sequence + 1, ..from } };
     let mut write = connection.write(span, batch.world.applied_through_ms).await.unwrap().unwrap();
     store::save(&mut write, &mut batch, &[]).await.unwrap();

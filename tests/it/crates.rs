@@ -24,7 +24,7 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 13] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
     ("files", Direct, &[], &["tokio", "sqlx", "axum"]),
@@ -42,6 +42,7 @@ const ROWS: [Row; 12] = [
         &["sqlx", "aws-sdk-*"],
     ),
     ("cost", Transitive, &["game"], &["axum", "sqlx", "metrics", "rustls"]),
+    ("testbed", Direct, &["engine", "queue"], &["axum"]),
 ];
 
 /// Names that say enough with the crate before them, and may recur.

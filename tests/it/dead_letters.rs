@@ -37,7 +37,7 @@ fn envelope(inbox: &str, partitions: u16, id: &str, entries: &[String]) -> Strin
 }
 
 async fn send(queue: &Queue, partition: u16, id: &str, body: String) {
-    let sent = queue.send(&[Outgoing { partition, id: id.to_owned(), body }]).await;
+    let sent = queue.send(&[Outgoing { partition, id: id.to_owned(), body, quiet: false }]).await;
     sent.into_iter().for_each(|sent| sent.unwrap());
 }
 
@@ -279,7 +279,7 @@ async fn a_message_of_another_game_stops_the_handler_and_stays(#[values(Embedded
             envelope(id, partitions, "foreign", &[add("foreign")]),
             envelope(queue.inbox_id(), 1, "after", &[add("after")]),
         ];
-        let all = bodies.map(|body| Outgoing { partition: 0, id: body.clone(), body });
+        let all = bodies.map(|body| Outgoing { partition: 0, id: body.clone(), body, quiet: false });
         assert!(queue.send(&all).await.iter().all(Result::is_ok));
         let log = handler.log.clone();
         assert_eq!(handler.wait().await.code(), Some(1));

@@ -25,7 +25,7 @@ const ROOM_BYTES: u64 = 1 << 20;
 /// Commands that are sent at most until there is no more room.
 const COMMANDS_MAX: usize = 20_000;
 /// What the log says when the inbox takes nothing.
-const NOT_TAKEN: &str = "the inbox does not take commands";
+const NOT_TAKEN: &str = "its commands are not durable";
 
 /// What makes the rest of a command line run as the unprivileged user; nothing for who is that already.
 fn unprivileged() -> &'static [&'static str] {
@@ -237,7 +237,7 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room(#[values("beside i
     assert_goes_on(game, &home.place, phone, &settings).await;
     let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("stopping"), "{log}");
-    assert_eq!(log.contains("lines of this log could not be written"), log_on_it, "{log}");
+    assert_eq!(log.contains("log lines were dropped"), log_on_it, "{log}");
 }
 
 #[tokio::test]
@@ -284,7 +284,7 @@ async fn a_full_disk_of_the_store_holds_up_what_was_taken_and_loses_none_of_it()
     assert_eq!(fs::write(&ballast, vec![1; 16 << 20]).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     let mut number = 0;
     let held_up = async {
-        while !log_says(&game, "the writer tries again", "full") {
+        while !log_says(&game, "handler step failed, retrying", "full") {
             number += 1;
             let told = phone.once("add", &named(&format!("waiting-{number}")), None).await;
             assert!(matches!(told, Told::Taken { .. }), "the inbox has room: {told:?}");

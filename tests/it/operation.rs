@@ -180,12 +180,15 @@ async fn logs_name_no_player_and_no_device(#[values(Embedded, Services)] stack: 
         queue.inbox_id(),
         poison.join(",")
     );
-    assert!(queue.send(&[Outgoing { partition: 0, id: "poison".to_owned(), body }]).await[0].is_ok());
+    assert!(
+        queue.send(&[Outgoing { partition: 0, id: "poison".to_owned(), body, quiet: false }]).await[0]
+            .is_ok()
+    );
     eventually("it is buried", || async { (queue.backlog().await.unwrap().dead == 4).then_some(()) }).await;
     let letter = queue.dead_letters(None, 10).await.unwrap().remove(0);
     let log = eventually("the log says so", || async {
         let log = std::fs::read_to_string(&game.log).unwrap();
-        (log.contains("burying") && log.contains(&letter.id)).then_some(log)
+        (log.contains("command moved to dead letters") && log.contains(&letter.id)).then_some(log)
     })
     .await;
     assert!(!log.contains("zanzibar"), "{log}");

@@ -150,7 +150,9 @@ async fn add_devices(place: &Place) {
         r#"{{"v":1,"inbox":"{}","partitions":1,"id":"many","entries":[{entries}]}}"#,
         queue.inbox_id()
     );
-    assert!(queue.send(&[Outgoing { partition: 0, id: "many".to_owned(), body }]).await[0].is_ok());
+    assert!(
+        queue.send(&[Outgoing { partition: 0, id: "many".to_owned(), body, quiet: false }]).await[0].is_ok()
+    );
     queue.close().await;
     place.drained().await;
 }

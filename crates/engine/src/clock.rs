@@ -1,5 +1,5 @@
-//! The one place that reads the clock and asks the system for randomness. Everything else takes time and random
-//! generators as values, so that a test or a simulation can step it.
+//! The one module that reads the clock and asks the system for randomness. Everything else takes time and random
+//! generators as values, so that a test can control them.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,18 +10,17 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng};
 use tokio::sync::Notify;
 
-/// What time it is, in Unix milliseconds, and how long something takes. The time may be set, by an operator or by NTP,
-/// in either direction and by any amount; how long something takes is measured by a clock that nobody sets.
+/// The time in Unix milliseconds, and a monotonic time for durations. The former may be set by an operator or by NTP,
+/// in either direction and by any amount; the latter never.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
-    /// The system's.
     #[default]
     System,
-    /// One that a test moves by hand.
+    /// Moved by a test.
     Manual(Arc<Hands>),
 }
 
-/// The hands of a clock that a test moves.
+/// State of a manual clock.
 #[derive(Debug, Default)]
 pub struct Hands {
     now_ms: AtomicI64,
@@ -30,12 +29,12 @@ pub struct Hands {
 }
 
 impl Clock {
-    /// A clock that stands at this time until it is moved.
+    /// A manual clock that starts at this time.
     pub fn manual(now_ms: i64) -> Self {
         Self::Manual(Arc::new(Hands { now_ms: AtomicI64::new(now_ms), ..Hands::default() }))
     }
 
-    /// Lets time pass on a manual clock; the system's goes by itself.
+    /// Advances a manual clock; does nothing to the system's.
     pub fn advance(&self, ms: i64) {
         if let Self::Manual(hands) = self {
             hands.elapsed_ms.fetch_add(ms, Ordering::SeqCst);
@@ -44,14 +43,14 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock by so much, as an operator or NTP sets the system's: no time passes.
+    /// Sets a manual clock, as an operator or NTP sets the system's: no time passes.
     pub fn set_by(&self, ms: i64) {
         if let Self::Manual(hands) = self {
             hands.now_ms.fetch_add(ms, Ordering::SeqCst);
         }
     }
 
-    /// Now, in Unix milliseconds.
+    /// The time in Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         match self {
             Self::System => {
@@ -63,8 +62,7 @@ impl Clock {
         }
     }
 
-    /// How much time has passed since some moment in this process, in milliseconds. For pauses and bounds of time: it
-    /// never goes back and never jumps.
+    /// Monotonic time since some moment in this process, in milliseconds: for pauses and timeouts.
     pub fn elapsed_ms(&self) -> i64 {
         static BEGIN: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
         match self {
@@ -73,20 +71,20 @@ impl Clock {
         }
     }
 
-    /// The same clock as a function, for crates that know nothing of this one.
+    /// The clock as a function, for crates that do not depend on this one.
     pub fn as_fn(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
         let clock = self.clone();
         Arc::new(move || clock.now_ms())
     }
 
-    /// Waits until this time, or for so long if that is less: the clock may be set meanwhile, so the caller looks again
-    /// at what time it is. An earlier time returns at once.
+    /// Sleeps until this time, but no longer than `at_most`: the clock may be set meanwhile, so the caller must look
+    /// at it again. Returns at once if the time has passed.
     pub async fn sleep_until(&self, at_ms: i64, at_most: Duration) {
         let wait_ms = u64::try_from(at_ms.saturating_sub(self.now_ms())).unwrap_or(0);
         tokio::time::sleep(Duration::from_millis(wait_ms).min(at_most)).await;
     }
 
-    /// Pauses for so long; by a manual clock, until it was advanced so far.
+    /// Sleeps for this long; on a manual clock, until it has been advanced by as much.
     pub async fn pause(&self, pause: Duration) {
         let Self::Manual(hands) = self else { return tokio::time::sleep(pause).await };
         let pause_ms = i64::try_from(pause.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX);
@@ -101,7 +99,7 @@ impl Clock {
         }
     }
 
-    /// Where a random generator begins, for what need not be secret; by a manual clock always the same.
+    /// Seed of a random generator that need not be secret; constant on a manual clock.
     pub(crate) fn seed(&self) -> u64 {
         match self {
             Self::System => system_rng().random(),
@@ -110,18 +108,16 @@ impl Clock {
     }
 }
 
-/// Measures how long something takes; for metrics only, never for a rule.
+/// Measures a duration, for metrics only and never for a rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts now.
     pub fn start() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
         Self(Instant::now())
     }
 
-    /// Seconds since the start.
     pub fn seconds(self) -> f64 {
         self.0.elapsed().as_secs_f64()
     }

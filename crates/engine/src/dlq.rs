@@ -1,24 +1,22 @@
-//! Dead letters: listing them, and sending them again.
+//! Dead letters: listing and redriving them.
 
 use futures_util::{Stream, TryStreamExt as _, stream};
 use queue::{DeadLetter, Outgoing, Queue};
 
 use crate::bounds::{DEAD_PAGE, ENVELOPE_BYTES_MAX};
 use crate::envelope::{Envelope, EnvelopeBuilder, entry_id, with_id};
-use crate::handler::{Crowd, is_whole, partition_of_entry};
+use crate::handler::{Crowd, LetterKind, decode_entry, partition_of};
 
-/// Why dead letters cannot be sent again.
+/// Why a redrive failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DlqError {
-    /// The inbox.
     #[error("the inbox failed")]
     Queue(#[from] queue::Error),
-    /// No dead letter has this id.
     #[error("there is no dead letter {0}")]
     Unknown(String),
 }
 
-/// Every dead letter, in the order of the inbox. No more than a page of them is held at a time.
+/// All dead letters, in the order of the inbox. At most one page of them is in memory.
 pub fn list(queue: &Queue) -> impl Stream<Item = Result<DeadLetter, queue::Error>> {
     let pages = stream::try_unfold(None, move |after: Option<String>| async move {
         let page = queue.dead_letters(after.as_deref(), DEAD_PAGE).await?;
@@ -28,12 +26,12 @@ pub fn list(queue: &Queue) -> impl Stream<Item = Result<DeadLetter, queue::Error
     pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten()
 }
 
-/// Sends dead letters again, those with these ids or all of them, and takes them off the list. A command keeps its id
-/// and its time of arrival; it gets a new place in the inbox, in the partition where it belongs now, and is judged by
-/// the rules as it comes. Returns how many.
+/// Redrives dead letters, those with these ids or all of them: sends them to the inbox and removes them from the dead
+/// letters. A command keeps its id and its time of arrival. It goes to the partition where it belongs now, and the
+/// rules judge it at its new place. Returns the number of letters.
 ///
 /// # Errors
-/// [`DlqError`]; what was sent again by then stays so.
+/// [`DlqError`]; letters that were sent before stay sent.
 pub async fn redrive<C: Crowd>(
     queue: &Queue,
     crowd: &C,
@@ -41,7 +39,7 @@ pub async fn redrive<C: Crowd>(
     ids: &[String],
 ) -> Result<usize, DlqError> {
     let letters: Vec<DeadLetter> = if ids.is_empty() {
-        // What is buried again meanwhile has a new id; only what was there at the start is sent again.
+        // A letter that is buried again meanwhile has a new id; only those of the start are redriven.
         list(queue).try_collect().await?
     } else {
         let mut named = Vec::with_capacity(ids.len());
@@ -50,76 +48,85 @@ pub async fn redrive<C: Crowd>(
         }
         named
     };
+    let redrive = Redrive { crowd, inbox_id: queue.inbox_id(), partitions };
     for page in letters.chunks(DEAD_PAGE) {
         let mut sent = Vec::with_capacity(page.len());
         let mut result = Ok(());
         for letter in page {
-            result = resend(queue, crowd, partitions, letter).await;
+            result = send_all(queue, &redrive.messages(letter)).await;
             if result.is_err() {
                 break;
             }
             sent.push(letter.id.clone());
         }
-        // A page at a time: SQS looks through all of them to find any.
+        // One call per page, because SQS receives all letters to find any.
         queue.forget_dead(&sent).await?;
         result?;
     }
     Ok(letters.len())
 }
 
-async fn resend<C: Crowd>(
-    queue: &Queue,
-    crowd: &C,
+/// The target of a redrive.
+struct Redrive<'a, C> {
+    crowd: &'a C,
+    inbox_id: &'a str,
     partitions: u16,
-    letter: &DeadLetter,
-) -> Result<(), DlqError> {
-    // The same id each time: a redrive that is repeated after a crash is one message while the inbox remembers it.
-    let id = format!("redrive-{}", letter.id.replace('/', "-"));
-    let messages = if is_whole(&letter.id) {
-        whole(crowd, (queue.inbox_id(), partitions), letter, id)
-    } else {
-        vec![single(crowd, (queue.inbox_id(), partitions), letter.partition, id, &letter.body)]
-    };
-    Ok(queue.send(&messages).await.into_iter().collect::<Result<(), _>>()?)
 }
 
-/// A message as it was; or, when the crowd had another inbox or number of partitions then, each command of it on its
-/// own.
-fn whole<C: Crowd>(
-    crowd: &C,
-    (inbox_id, partitions): (&str, u16),
-    letter: &DeadLetter,
-    id: String,
-) -> Vec<Outgoing> {
-    match Envelope::decode(&letter.body) {
-        Ok(envelope) if envelope.inbox != inbox_id || envelope.partitions != partitions => {
-            let single = |(index, entry)| {
-                let entry = with_id(entry, &entry_id(&envelope.id, index));
-                single(crowd, (inbox_id, partitions), letter.partition, format!("{id}-{index}"), &entry)
-            };
-            envelope.raw_entries().enumerate().map(single).collect()
+impl<C: Crowd> Redrive<'_, C> {
+    /// The messages that a letter is sent as.
+    fn messages(&self, letter: &DeadLetter) -> Vec<Outgoing> {
+        // The id is the same each time, so a redrive that is repeated after a crash is deduplicated.
+        let id = format!("redrive-{}", letter.id.replace('/', "-"));
+        match LetterKind::of_letter(&letter.id) {
+            LetterKind::Whole => self.whole(letter, id),
+            LetterKind::Entry(_) => vec![self.single(letter.partition, id, &letter.body)],
         }
-        _ => {
-            vec![Outgoing { partition: wrapped(letter.partition, partitions), id, body: letter.body.clone() }]
+    }
+
+    /// The message as it was. If it was written for another inbox or number of partitions, each command becomes a
+    /// message of its own.
+    fn whole(&self, letter: &DeadLetter, id: String) -> Vec<Outgoing> {
+        let envelope = Envelope::decode(&letter.body).ok();
+        match &envelope {
+            Some(envelope) if envelope.inbox != self.inbox_id || envelope.partitions != self.partitions => {
+                let single = |(index, entry)| {
+                    let entry = with_id(entry, &entry_id(&envelope.id, index));
+                    self.single(letter.partition, format!("{id}-{index}"), &entry)
+                };
+                envelope.raw_entries().enumerate().map(single).collect()
+            }
+            _ => {
+                let entries = envelope.iter().flat_map(|envelope| envelope.raw_entries());
+                let commands: Option<Vec<_>> = entries.map(|entry| decode_entry(self.crowd, entry)).collect();
+                let is_secret = |command: &C::Command| self.crowd.is_secret(command);
+                let quiet = commands.is_some_and(|all| !all.is_empty() && all.iter().all(is_secret));
+                let partition = self.wrap(letter.partition);
+                vec![Outgoing { partition, id, body: letter.body.clone(), quiet }]
+            }
         }
+    }
+
+    /// A message with one entry, for the partition where it belongs now, or else where it was.
+    fn single(&self, partition: u16, id: String, entry: &str) -> Outgoing {
+        let command = decode_entry(self.crowd, entry);
+        let route = command.as_ref().and_then(|command| self.crowd.route(command));
+        let partition = route.map_or(self.wrap(partition), |route| partition_of(route, self.partitions));
+        // A secret command was quiet when it was first sent, and stays so.
+        let quiet = command.as_ref().is_some_and(|command| self.crowd.is_secret(command));
+        let message = Outgoing { partition, id, body: String::new(), quiet };
+        let mut builder =
+            EnvelopeBuilder::new(self.inbox_id, self.partitions, &message.stored_id(), ENVELOPE_BYTES_MAX);
+        builder.push_text(entry);
+        Outgoing { body: builder.finish(), ..message }
+    }
+
+    /// This partition, or another one if the crowd has fewer partitions now.
+    fn wrap(&self, partition: u16) -> u16 {
+        partition.checked_rem(self.partitions).unwrap_or_default()
     }
 }
 
-/// A message with one entry: in the partition where it belongs now, or else where it was.
-fn single<C: Crowd>(
-    crowd: &C,
-    (inbox_id, partitions): (&str, u16),
-    partition: u16,
-    id: String,
-    entry: &str,
-) -> Outgoing {
-    let partition = partition_of_entry(crowd, partitions, entry).unwrap_or(wrapped(partition, partitions));
-    let mut builder = EnvelopeBuilder::new(inbox_id, partitions, &id, ENVELOPE_BYTES_MAX);
-    builder.push_text(entry);
-    Outgoing { partition, id, body: builder.finish() }
-}
-
-/// The partition with this number, or another one when the crowd has no such partition any more.
-fn wrapped(partition: u16, partitions: u16) -> u16 {
-    partition.checked_rem(partitions).unwrap_or_default()
+async fn send_all(queue: &Queue, messages: &[Outgoing]) -> Result<(), queue::Error> {
+    queue.send(messages).await.into_iter().collect()
 }

@@ -1,9 +1,10 @@
-//! The envelope: one message of the inbox, carrying many entries of one partition.
+//! The envelope: a message of the inbox with many entries of one partition.
 //!
-//! It is JSON text, so that a person can read a dead letter:
+//! It is JSON, so that a person can read a dead letter:
 //! `{"v":1,"inbox":"…","partitions":16,"id":"…","entries":[{"at":…,"c":{…}},…]}`.
-//! It knows no crowd: what stands under `c` is the business of whoever applies it. An entry that cannot be
-//! read spoils only itself; only an envelope that cannot be read at all is refused whole.
+//!
+//! It knows no crowd: the payload under `c` is for the handler. An entry that cannot be decoded spoils only itself; an
+//! envelope that cannot be decoded is refused as a whole.
 
 use std::borrow::Cow;
 
@@ -12,31 +13,23 @@ use serde_json::value::RawValue;
 
 use crate::bounds::{DECODE_BYTES_MAX, TIME_MS_MAX};
 
-/// The version that is written, and the only one that is read.
+/// The version that is written, and the only one that is accepted.
 pub const VERSION: u32 = 1;
 
-/// Why a message or an entry cannot be read. Its text is the reason that a dead letter carries.
+/// Why a message or an entry cannot be read. The text becomes the reason of a dead letter.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
-    /// The text is no envelope.
     #[error("not an envelope: {0}")]
     Envelope(serde_json::Error),
-    /// The envelope is of a version that this program does not know.
+    /// The envelope has an unknown version.
     #[error("envelope version {found} is unknown, this program reads version {VERSION}")]
-    Version {
-        /// The version that it says.
-        found: u32,
-    },
-    /// The text is longer than any envelope.
+    Version { found: u32 },
     #[error("the message has {found} bytes, at most {DECODE_BYTES_MAX} are read")]
-    TooLong {
-        /// The bytes that it has.
-        found: usize,
-    },
+    TooLong { found: usize },
     /// An entry is not `{"at":…,"c":…}`.
     #[error("not an entry: {0}")]
     Entry(serde_json::Error),
-    /// An entry says that it arrived before 1970, or in a future that no clock shows.
+    /// The time of arrival is out of range.
     #[error("invalid command: at: must be from 0 to {TIME_MS_MAX}")]
     Time,
 }
@@ -64,19 +57,18 @@ struct EntryJson<'a> {
     c: &'a RawValue,
 }
 
-/// An envelope that was read; its entries are still text.
+/// A decoded envelope; its entries are still text.
 #[derive(Debug)]
 pub struct Envelope<'a> {
-    /// The inbox that it was written for.
     pub inbox: Cow<'a, str>,
-    /// The number of partitions that its writer counted with.
+    /// The number of partitions that the sender assumed.
     pub partitions: u16,
-    /// Its id, unique for ever.
+    /// Unique for ever.
     pub id: Cow<'a, str>,
     entries: Vec<&'a RawValue>,
 }
 
-/// One entry that was read; what it carries is still text.
+/// A decoded entry; its payload is still text.
 #[derive(Debug)]
 pub struct Entry<'a> {
     /// When the request arrived, Unix milliseconds.
@@ -88,12 +80,12 @@ pub struct Entry<'a> {
     index: usize,
 }
 
-/// The id of an entry that carries none of its own: the envelope's id and its place in it.
+/// The id of an entry without one of its own: the envelope's id and the index.
 pub fn entry_id(envelope_id: &str, index: usize) -> String {
     format!("{envelope_id}.{index}")
 }
 
-/// serde alone would take an array for a struct, field by field.
+/// serde alone would accept an array of the fields too.
 fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
     if text.trim_start().starts_with('{') {
         serde_json::from_str(text)
@@ -103,16 +95,16 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error>
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads an envelope.
+    /// Decodes an envelope.
     ///
     /// # Errors
-    /// [`EnvelopeError`] with the reason, for anything that is not exactly an envelope of the known version. Never panics.
+    /// [`EnvelopeError`] for anything that is not exactly an envelope of the known version. Never panics.
     pub fn decode(text: &'a str) -> Result<Self, EnvelopeError> {
         if text.len() > DECODE_BYTES_MAX {
             return Err(EnvelopeError::TooLong { found: text.len() });
         }
         let json: EnvelopeJson<'a> = object(text).map_err(|error| {
-            // A newer version may well have other fields: then its number is the better reason.
+            // A newer version may have other fields: then its number is the better reason.
             #[derive(Deserialize)]
             struct Head {
                 v: u32,
@@ -128,19 +120,19 @@ impl<'a> Envelope<'a> {
         Ok(Self { inbox: json.inbox, partitions: json.partitions, id: json.id, entries: json.entries })
     }
 
-    /// The entries as text, each of them to be read on its own.
+    /// The entries as text.
     pub fn raw_entries(&self) -> impl ExactSizeIterator<Item = &'a str> + '_ {
         self.entries.iter().map(|raw| raw.get())
     }
 
-    /// The entries, each of them read on its own.
+    /// The entries, each decoded on its own.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Result<Entry<'_>, EnvelopeError>> + '_ {
         self.raw_entries().enumerate().map(|(index, text)| Entry::read(&self.id, index, text))
     }
 }
 
 impl<'a> Entry<'a> {
-    /// Reads the text of the entry at this place of an envelope.
+    /// Decodes the entry at this index of an envelope.
     ///
     /// # Errors
     /// [`EnvelopeError`] with the reason.
@@ -152,7 +144,7 @@ impl<'a> Entry<'a> {
         Ok(Self { arrived_at_ms: json.at, payload: json.c.get(), own_id: json.id, envelope_id, index })
     }
 
-    /// The id of the command: its own when it was sent again, else made of the envelope's id and its place in it.
+    /// The id of the command: its own if it was redriven, else made of the envelope's id and the index.
     pub fn id(&self) -> String {
         match &self.own_id {
             Some(id) => id.clone().into_owned(),
@@ -161,7 +153,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Writes an envelope, entry by entry.
+/// Builds an envelope, entry by entry.
 #[derive(Debug)]
 pub struct EnvelopeBuilder {
     text: Vec<u8>,
@@ -169,7 +161,7 @@ pub struct EnvelopeBuilder {
     bytes_max: usize,
 }
 
-/// What closes the list of entries and the envelope.
+/// Closes the list of entries and the envelope.
 const TAIL: &[u8] = b"]}";
 
 impl EnvelopeBuilder {
@@ -183,9 +175,9 @@ impl EnvelopeBuilder {
         Self { text, entries: 0, bytes_max }
     }
 
-    /// Appends an entry and returns its index; `None` when it does not fit any more. The first entry always fits.
+    /// Appends an entry and returns its index; `None` if it does not fit. The first entry always fits.
     ///
-    /// `payload` is the JSON of the command; `id` is only given for a command that is sent again.
+    /// `payload` is the JSON of the command; only a redriven command has an `id`.
     pub fn push(&mut self, id: Option<&str>, arrived_at_ms: i64, payload: &[u8]) -> Option<usize> {
         self.append(|text| {
             text.push(b'{');
@@ -202,7 +194,7 @@ impl EnvelopeBuilder {
         })
     }
 
-    /// Appends an entry as it was written before, also one that this program cannot read: a newer one may.
+    /// Appends the text of an entry unchanged, even if this program cannot decode it: a newer one may.
     pub fn push_text(&mut self, entry: &str) -> Option<usize> {
         self.append(|text| text.extend_from_slice(entry.as_bytes()))
     }
@@ -222,12 +214,12 @@ impl EnvelopeBuilder {
         Some(self.entries - 1)
     }
 
-    /// How many bytes the envelope has, closed now.
+    /// Length of the envelope in bytes, if it were finished now.
     pub fn bytes(&self) -> usize {
         self.text.len() + TAIL.len()
     }
 
-    /// How many entries it has.
+    /// Number of entries.
     pub fn entries(&self) -> usize {
         self.entries
     }
@@ -241,8 +233,8 @@ impl EnvelopeBuilder {
     }
 }
 
-/// The text of an entry with its id in it, so that it keeps the id when it is sent again. What is no entry, or has an
-/// id, stays as it is.
+/// Adds an id to the text of an entry, so that a redriven command keeps its id. Text that is no entry, or has an id,
+/// is unchanged.
 pub fn with_id(entry: &str, id: &str) -> String {
     match Entry::read("", 0, entry) {
         Ok(Entry { own_id: None, arrived_at_ms, payload, .. }) => {
@@ -252,8 +244,8 @@ pub fn with_id(entry: &str, id: &str) -> String {
     }
 }
 
-/// Writes U+FFFE and U+FFFF as JSON's escapes. They are no characters, and XML has no room for them; SQS takes only
-/// what XML can hold, so that one name with them would keep a whole envelope out.
+/// Escapes U+FFFE and U+FFFF in JSON. They are not allowed in XML, and SQS accepts only what XML allows, so that one
+/// name with them would keep a whole envelope out.
 fn escape_noncharacters(out: &mut Vec<u8>, begins_at: usize) {
     let json = out.get(begins_at..).unwrap_or_default();
     if !json.windows(3).any(|bytes| matches!(bytes, [0xEF, 0xBF, 0xBE | 0xBF])) {

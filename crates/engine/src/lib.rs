@@ -1,19 +1,19 @@
-//! What every crowd has in common: how its commands get durably into the inbox, in order, and how each of them is applied
-//! exactly once.
+//! What all crowds share: commands enter the inbox durably and in order, and each of them is applied exactly once.
 //!
 //! * [`Envelope`]: the message in which commands travel.
-//! * [`batcher`]: many commands in few messages.
-//! * [`handler`]: the loop that applies them; what a command is, and what applying it means, is behind [`Crowd`].
-//! * [`dlq`]: what could not be applied, listed and sent again.
-//! * [`live`]: what happened, for everybody who listens.
-//! * [`run`]: what is done again and again, and tried again when it fails.
-//! * [`clock`]: the one place that reads the clock and asks the system for randomness.
-//! * [`bounds`]: every bound, with its unit.
+//! * [`batcher`]: sends many commands in few messages.
+//! * [`handler`]: the loop that applies them; [`Crowd`] defines what a command is and how it is applied.
+//! * [`dlq`]: lists and redrives the commands that could not be applied.
+//! * [`live`]: sends events to all subscribers.
+//! * [`run`]: loops with retries.
+//! * [`clock`]: the one module that reads the clock and asks the system for randomness.
+//! * [`metrics`]: every metric, with its kind, unit and help text.
+//! * [`bounds`]: all bounds, each with its unit.
 //!
-//! What it is not: it names no kind of crowd, no statement of a database and no HTTP.
+//! It contains no kind of crowd, no SQL and no HTTP.
 //!
-//! A crowd that counts, from command to count. It has no rows of its own: the count is the mark, which stands beside the
-//! position, and what led to it is in the journal.
+//! Example: a crowd that counts. It has no rows of its own: the count is the mark beside the position, and the commands
+//! are in the journal.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -101,6 +101,7 @@ pub mod dlq;
 pub mod envelope;
 pub mod handler;
 pub mod live;
+pub mod metrics;
 pub mod run;
 
 pub use bounds::ENVELOPE_BYTES_MAX;

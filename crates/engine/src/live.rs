@@ -1,5 +1,5 @@
-//! The hub of live events: it keeps the latest event of each topic and passes new ones on. It knows no crowd, and no
-//! protocol by which events leave.
+//! The hub of live events: keeps the latest event of each topic and sends new ones to all subscribers. It knows no
+//! crowd and no transport.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,19 +14,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bounds::LIVE_BEHIND_MAX;
 use crate::clock::Clock;
+use crate::metrics::LIVE_CONNECTIONS;
 
-/// Something that happened.
+/// A live event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What it is about; the latest event of each topic is kept for those who come later.
+    /// The latest event of each topic is kept for later subscribers.
     pub topic: &'static str,
-    /// JSON text. With `stamped` it must be an object.
+    /// JSON; an object if `stamped`.
     pub data: Arc<str>,
-    /// Whether the time at which it leaves is put into the data as `now`.
+    /// Whether the time of sending is added to the data as `now`.
     pub stamped: bool,
 }
 
-/// Passes events to everybody who is connected to this process.
+/// Sends events to all connections of this process.
 pub struct Hub {
     clock: Clock,
     latest: Mutex<BTreeMap<&'static str, Event>>,
@@ -37,50 +38,49 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub without events. It serves so many connections at the most; they end when `stop` does.
+    /// A hub for at most this many connections, which end with `stop`.
     pub fn new(clock: Clock, connections_max: usize, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             clock,
             latest: Mutex::default(),
             sender: broadcast::Sender::new(LIVE_BEHIND_MAX),
             permits: Arc::new(Semaphore::new(connections_max)),
-            connections: gauge!("buttonparty_live_connections"),
+            connections: gauge!(LIVE_CONNECTIONS),
             stop,
         })
     }
 
-    /// Sends an event to everybody, unless it says the same as the latest one of its topic.
+    /// Sends an event to all subscribers, unless it equals the latest of its topic.
     pub fn publish(&self, event: Event) {
         let mut latest = self.latest.lock();
         if latest.get(event.topic) != Some(&event) {
             latest.insert(event.topic, event.clone());
-            // Nobody may be connected; then whoever comes gets it as the latest.
+            // Fails if nobody is connected; later subscribers get the latest.
             let _ = self.sender.send(event);
         }
     }
 
-    /// Sends an event to everybody in place of the latest one of its topic, which was wrong. Nobody who comes later gets
-    /// either.
+    /// Sends an event to all subscribers that corrects the latest one of its topic. Later subscribers get neither.
     pub fn withdraw(&self, event: Event) {
         let mut latest = self.latest.lock();
         latest.remove(event.topic);
         let _ = self.sender.send(event); // as above
     }
 
-    /// Room for one more connection, for as long as it lives; `None` when there is none.
+    /// A place for one connection, until it is dropped; `None` if there is none.
     pub fn connect(&self) -> Option<Connected> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         self.connections.increment(1.0);
         Some(Connected { connections: self.connections.clone(), _permit: permit })
     }
 
-    /// Cancelled when every connection must end.
+    /// Cancelled when all connections must end.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }
 
-    /// The latest event of each topic, then what happens from now on; a listener that is too slow is brought up to
-    /// date with the latest of each topic instead of what it missed.
+    /// The latest event of each topic, and then all new ones. A subscriber that lags too far behind gets the latest
+    /// of each topic instead of what it missed.
     pub fn subscribe(self: &Arc<Self>) -> impl Stream<Item = Event> + use<> {
         let hub = Arc::clone(self);
         stream::unfold(self.up_to_date(), move |(mut latest, mut events)| {
@@ -92,7 +92,7 @@ impl Hub {
                     }
                     match events.recv().await {
                         Ok(event) => return Some((event, (latest, events))),
-                        // What is still held for it is older than the latest: it begins anew behind that.
+                        // The events still buffered for it are older than the latest.
                         Err(RecvError::Lagged(_)) => (latest, events) = hub.up_to_date(),
                         Err(RecvError::Closed) => return None,
                     }
@@ -101,14 +101,14 @@ impl Hub {
         })
     }
 
-    /// The latest event of each topic, and all that come after them.
+    /// The latest event of each topic, and a receiver of all later ones.
     fn up_to_date(&self) -> (VecDeque<Event>, broadcast::Receiver<Event>) {
-        // Under the lock nothing is published, so nothing is missed or seen twice between the two.
+        // Nothing is published under the lock, so nothing is missed or seen twice.
         let latest = self.latest.lock();
         (latest.values().cloned().collect(), self.sender.subscribe())
     }
 
-    /// The data of an event that leaves now.
+    /// The data of an event that is sent now.
     pub fn data<'e>(&self, event: &'e Event) -> Cow<'e, str> {
         let stamp = || Some(format!("{{\"now\":{},{}", self.clock.now_ms(), event.data.strip_prefix('{')?));
         let stamped = event.stamped.then(stamp).flatten();
@@ -116,7 +116,7 @@ impl Hub {
     }
 }
 
-/// Counts a connection as long as it lives.
+/// Counts a connection while it exists.
 pub struct Connected {
     connections: Gauge,
     _permit: OwnedSemaphorePermit,

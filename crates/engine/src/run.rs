@@ -1,4 +1,4 @@
-//! What is done again and again until a stop: what fails is tried again after a pause that grows, and the log says so.
+//! Loops that repeat a step until a stop: failures are retried with exponential backoff and logged.
 
 use std::future::pending;
 use std::time::Duration;
@@ -7,87 +7,82 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::bounds::BACKOFF_MS;
+use crate::bounds::BACKOFF;
 use crate::chain;
 use crate::clock::Clock;
 
-/// How long a loop rests behind a step that went well.
+/// The rest after a step that succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// The next step follows at once.
     Not,
-    /// For so long.
     For(Duration),
-    /// Until this time, or for so long if that is less: the clock may be set meanwhile.
+    /// Until this time, but no longer than `at_most`: the clock may be set meanwhile.
     Until {
         /// Unix milliseconds.
         at_ms: i64,
-        /// The longest rest.
         at_most: Duration,
     },
 }
 
-/// What the log says of a loop whose steps fail.
+/// The log messages of a loop.
 #[derive(Debug, Clone, Copy)]
-pub struct Told {
-    fails: &'static str,
-    works: &'static str,
+pub struct LoopLog {
+    failing: &'static str,
+    recovered: &'static str,
     every_time: bool,
 }
 
-impl Told {
-    /// A warning at the first of several failures in a row, and word when it works again.
-    pub const fn once(fails: &'static str, works: &'static str) -> Self {
-        Self { fails, works, every_time: false }
+impl LoopLog {
+    /// Warns at the first of several failures in a row, and informs of the recovery.
+    pub const fn once(failing: &'static str, recovered: &'static str) -> Self {
+        Self { failing, recovered, every_time: false }
     }
 
-    /// The same with a warning at every failure: for a loop whose warnings are counted by an alarm.
-    pub const fn every_time(fails: &'static str, works: &'static str) -> Self {
-        Self { fails, works, every_time: true }
+    /// Warns at every failure, for a loop whose warnings an alarm counts.
+    pub const fn every_time(failing: &'static str, recovered: &'static str) -> Self {
+        Self { failing, recovered, every_time: true }
     }
 }
 
-/// What a loop does again and again; [`repeat`] is the loop.
+/// The step of a loop; [`repeat`] runs the loop.
 pub trait Repeat: Send {
-    /// Why a step fails.
     type Error: std::error::Error + Send;
 
-    /// What the log says of it.
-    const TOLD: Told;
+    const LOG: LoopLog;
 
-    /// The bounds of the first and of the longest pause behind a failure, in milliseconds; up to half of each is left out.
-    const PAUSES_MS: (u64, u64) = BACKOFF_MS;
+    /// Bounds of the first and of the longest retry pause; jitter takes off up to half.
+    const PAUSES: (Duration, Duration) = BACKOFF;
 
-    /// One step, which a stop does not cut off. Says how long to rest behind it.
+    /// One step, which a stop does not cut off. Returns the rest after it.
     fn once(&mut self) -> impl Future<Output = Result<Rest, Self::Error>> + Send;
 
-    /// What goes on while the loop rests or pauses; once it is done, the next step follows at once.
+    /// Runs while the loop rests or pauses; the next step follows as soon as it returns.
     fn meanwhile(&mut self) -> impl Future<Output = ()> + Send {
         pending()
     }
 
-    /// Whether trying again cannot help: the loop ends.
+    /// Whether a retry cannot help, so that the loop ends.
     fn is_fatal(&self, _: &Self::Error) -> bool {
         false
     }
 }
 
-/// Repeats until `stop`.
+/// Repeats the step until `stop`.
 ///
 /// # Errors
-/// The first that is fatal.
+/// The first fatal error.
 pub async fn repeat<R: Repeat>(
     work: &mut R,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> Result<(), R::Error> {
-    let mut backoff = Backoff::new(R::PAUSES_MS, clock);
+    let mut backoff = Backoff::new(R::PAUSES, clock);
     let mut failures = 0_u32;
     while !stop.is_cancelled() {
         let wait = match work.once().await {
             Ok(rest) => {
                 if failures > 0 {
-                    info!(failures, "{}", R::TOLD.works);
+                    info!(failures, "{}", R::LOG.recovered);
                     failures = 0;
                     backoff.reset();
                 }
@@ -99,10 +94,10 @@ pub async fn repeat<R: Repeat>(
             Err(error) if work.is_fatal(&error) => return Err(error),
             Err(error) => {
                 let error = chain(&error);
-                if failures == 0 || R::TOLD.every_time {
-                    warn!(error, failures, "{}", R::TOLD.fails);
+                if failures == 0 || R::LOG.every_time {
+                    warn!(error, failures, "{}", R::LOG.failing);
                 } else {
-                    debug!(error, failures, "{}", R::TOLD.fails);
+                    debug!(error, failures, "{}", R::LOG.failing);
                 }
                 failures = failures.saturating_add(1);
                 Wait::Pause(backoff.next_pause())
@@ -117,7 +112,7 @@ pub async fn repeat<R: Repeat>(
     Ok(())
 }
 
-/// What lies between two steps.
+/// The wait between two steps.
 enum Wait {
     Rest(Rest),
     Pause(Duration),
@@ -134,36 +129,35 @@ impl Wait {
     }
 }
 
-/// The pauses of tries that fail one after the other. The bound of a pause doubles from try to try; a random part of
-/// up to half of it is left out, so that those who failed together do not come back together.
+/// The pauses between retries. The bound doubles with each; jitter takes off up to half of it, so that those who
+/// failed together do not retry together.
 #[derive(Debug)]
 pub struct Backoff {
     builder: ExponentialBuilder,
-    /// Another one for each row of failures.
+    /// Changes with each reset.
     seed: u64,
     pauses: ExponentialBackoff,
 }
 
 impl Backoff {
-    /// From the shortest to the longest bound, in milliseconds. By a manual clock its pauses are always the same.
-    pub fn new((min_ms, max_ms): (u64, u64), clock: &Clock) -> Self {
-        // What the builder calls jitter comes on top of a delay, up to as much again.
-        let half = |ms: u64| Duration::from_millis(ms) / 2;
+    /// From the first to the longest bound. On a manual clock the pauses are always the same.
+    pub fn new((min, max): (Duration, Duration), clock: &Clock) -> Self {
+        // The builder adds jitter of up to the whole delay on top of it.
         let builder = ExponentialBuilder::new()
-            .with_min_delay(half(min_ms))
-            .with_max_delay(half(max_ms))
+            .with_min_delay(min / 2)
+            .with_max_delay(max / 2)
             .without_max_times()
             .with_jitter();
         let seed = clock.seed();
         Self { builder, seed, pauses: builder.with_jitter_seed(seed).build() }
     }
 
-    /// The pause before the next try.
+    /// The pause before the next retry.
     pub fn next_pause(&mut self) -> Duration {
         self.pauses.next().unwrap_or_default() // it never ends
     }
 
-    /// It works again: the next pause is a first one.
+    /// Starts again from the first bound, after a success.
     pub fn reset(&mut self) {
         self.seed = self.seed.wrapping_add(1);
         self.pauses = self.builder.with_jitter_seed(self.seed).build();

@@ -1,4 +1,4 @@
-//! The right to be the only process with a role.
+//! A lock that makes this the only process with a role.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -6,24 +6,23 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// The right to be the only process with a role on a database. It ends with this value, and with the process however
-/// that ends: the system lets go of it.
+/// Makes this the only process with a role on a database. Dropping it, or the end of the process, releases it.
 #[derive(Debug)]
 pub struct Hold {
-    /// Beside the database: closing the database's own file a second time would release SQLite's locks on it.
+    /// A file of its own: closing the database's file a second time would release SQLite's locks.
     _lock: File,
 }
 
 impl Hold {
-    /// Takes the role on the database in this file, which exists; `None` while another process has it.
+    /// Takes the role on this database, which must exist; `None` if another process has it.
     ///
     /// # Errors
-    /// When the lock's file cannot be opened.
+    /// If the lock file cannot be opened.
     pub fn take(database: &Path, role: &str) -> io::Result<Option<Self>> {
-        // Whoever comes along another path meets the same lock.
+        // Every path to the database leads to the same lock.
         let mut path = OsString::from(database.canonicalize()?);
         path.push(format!("-{role}.lock"));
-        // A lock needs no right to write, so another user's file that is left here is in nobody's way.
+        // A lock needs no write permission, so a file that another user left is no obstacle.
         let lock = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(&path)?

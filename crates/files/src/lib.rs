@@ -1,9 +1,9 @@
-//! The files of an embedded database: whether they are still the ones that were opened ([`Files`]), and the right to be
-//! the only process with a role on them ([`Hold`]).
+//! The files of an embedded database: [`Files`] checks that they are still the ones that were opened, [`Hold`] makes
+//! one process the only one with a role on them.
 //!
-//! A process goes on writing to files that were deleted or replaced, without an error: the system keeps them for as long
-//! as they are open, and they are gone afterwards. So whoever acknowledges a write asks first whether the paths still
-//! lead to what it wrote to.
+//! A process can write to deleted or replaced files without an error: the system keeps them while they are open, and
+//! they are gone afterwards. So whoever acknowledges a write first checks that the paths still lead to the files that
+//! it wrote to.
 
 mod hold;
 
@@ -14,16 +14,14 @@ use std::path::{Path, PathBuf};
 
 pub use hold::Hold;
 
-/// What the database is stored in: the file itself, and what SQLite keeps beside it while it is open.
+/// The suffixes of the database's files: the main file, and those that SQLite keeps beside it while it is open.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
-/// A file that is no longer where it was opened.
+/// A file that is no longer the one that was opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is no longer the file that was opened: {reason}", path.display())]
 pub struct Moved {
-    /// Where it was.
     pub path: PathBuf,
-    /// What is there instead.
     pub reason: String,
 }
 
@@ -33,22 +31,22 @@ impl Moved {
     }
 }
 
-/// The files of one SQLite database in WAL mode that this process has open.
+/// The open files of one SQLite database in WAL mode.
 #[derive(Debug, Clone)]
 pub struct Files([(PathBuf, Id); SUFFIXES.len()]);
 
-/// Which file it is, whatever its name: its device and its inode.
+/// Identity of a file: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Id(u64, u64);
 
 impl Files {
-    /// Notes which files these are. A connection that has read or written must be open, and stay open for as long as
-    /// this is used: SQLite removes the log when the last connection closes.
+    /// Records which files these are. A connection that has read or written must stay open as long as this is used:
+    /// SQLite removes the log when the last connection closes.
     ///
     /// # Errors
-    /// [`Moved`] when one of them is not there.
+    /// [`Moved`] if one of them is missing.
     pub fn of(database: &Path) -> Result<Self, Moved> {
-        // SQLite follows a link, and keeps the others beside the file itself.
+        // SQLite follows a link, and keeps the other files beside its target.
         let own = database.canonicalize().map_err(|error| Moved::of(database, &error))?;
         let [main, log, index] = SUFFIXES.map(|suffix| {
             let mut path = OsString::from(if suffix.is_empty() { database } else { &own });
@@ -59,10 +57,10 @@ impl Files {
         Ok(Self([main?, log?, index?]))
     }
 
-    /// Whether the paths still lead to the same files. It costs three calls of `stat`.
+    /// Checks that the paths still lead to the same files, with three calls of `stat`.
     ///
     /// # Errors
-    /// [`Moved`] with the first that does not.
+    /// [`Moved`] with the first one that does not.
     pub fn check(&self) -> Result<(), Moved> {
         for (path, known) in &self.0 {
             if id(path)? != *known {

@@ -11,9 +11,9 @@ pub struct Stamps {
     pub stored_at_ms: Option<i64>,
 }
 
-impl From<i64> for Stamps {
-    /// The stamps of a command of which only the arrival is known.
-    fn from(arrived_at_ms: i64) -> Self {
+impl Stamps {
+    /// Those of a command whose storing was not kept, as in an older journal.
+    pub fn of_arrival(arrived_at_ms: i64) -> Self {
         Self { arrived_at_ms, stored_at_ms: None }
     }
 }

@@ -98,9 +98,9 @@ impl World {
     /// The state afterwards depends only on the state before and on the arguments.
     ///
     /// # Errors
-    /// [`Fault`] when the command is impossible; nothing has changed then.
-    pub fn apply(&mut self, stamps: impl Into<Stamps>, action: &Action) -> Result<Outcome, Fault> {
-        let Stamps { arrived_at_ms: at_ms, stored_at_ms } = stamps.into();
+    /// [`Fault`] when the command cannot be; nothing has changed then.
+    pub fn apply(&mut self, stamps: Stamps, action: &Action) -> Result<Outcome, Fault> {
+        let Stamps { arrived_at_ms: at_ms, stored_at_ms } = stamps;
         Ok(match action {
             Action::Add(add) => self.add(at_ms, add),
             Action::Press { username } => match self.player(username, at_ms) {

@@ -1,4 +1,4 @@
-//! Every bound of this crate, with its unit.
+//! All bounds of this crate, each with its unit.
 
 use std::time::Duration;
 
@@ -6,90 +6,91 @@ use std::time::Duration;
 /// The embedded inbox has the same number in its trigger.
 pub const DEDUP_MS: i64 = 300_000;
 
-/// How many times its full length a lease, or the memory of an id, may have left. What has more was written by a clock
-/// that was ahead, and is over. Not just once: the clocks of those who share an inbox may differ a little.
+/// A lease, or the memory of an id, may have at most this many times its full length left. One with more was written
+/// by a clock that was ahead, and counts as over. Not one: the clocks of those who share an inbox may differ a
+/// little.
 pub(crate) const BELIEVED_LENGTHS_MAX: i64 = 2;
 
-/// How long a statement waits for another process that is writing to the same file.
+/// How long a statement waits for another process that writes to the same file.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a waiting receiver looks at the file: for what other processes sent and for leases that ran out.
+/// Interval at which a waiting receiver polls the file, for messages of other processes and for leases that ran out.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The least time between two looks of one waiting receiver, however much is being sent.
+/// Minimum time between two polls of a waiting receiver, however much is sent.
 pub(crate) const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
-/// Messages stored by one statement, which is one transaction. A power of two.
+/// Maximum number of messages stored by one statement, which is one transaction. A power of two.
 pub(crate) const ROWS_PER_STATEMENT_MAX: usize = 1024;
 
-/// Read-only connections: reading bodies, figures and dead letters does not wait for writers.
+/// Number of read-only connections: reads of bodies, counts and dead letters do not wait for writers.
 pub(crate) const READERS_MAX: u32 = 4;
 
-/// Size of a page of the file, in bytes. Measured with bodies of 30 KiB, sixteen in a send: a third faster
-/// than 4096.
+/// Page size of the file, in bytes. Measured with bodies of 30 KiB, sixteen in a send: a third faster than 4096.
 pub(crate) const PAGE_BYTES: u32 = 8192;
 
-/// Pages beyond `file_bytes_max` that sends may not use, so that a full inbox can still be emptied and buried
-/// from.
+/// Pages beyond `file_bytes_max` that sends may not use, so that messages of a full inbox can still be acked and
+/// buried.
 pub(crate) const HEADROOM_PAGES: u64 = 2048;
 
-/// Pages in the write-ahead log after which a commit copies them into the file.
+/// Pages in the write-ahead log that trigger a checkpoint.
 pub(crate) const PAGES_PER_CHECKPOINT: u32 = 2000;
 
-/// What is kept of the write-ahead log's file after a burst, in bytes.
+/// Maximum size of the write-ahead log after a checkpoint, in bytes.
 pub(crate) const LOG_KEPT_BYTES: u32 = 64 << 20;
 
-/// Messages that one request to SQS may send, receive, delete or extend.
+/// Maximum number of messages in one request to SQS.
 pub(crate) const ENTRIES_PER_REQUEST_MAX: usize = 10;
 
-/// Bodies and attributes that share one request to SQS, in bytes; a longer message goes alone. SQS itself takes
-/// four times this, not every server that speaks its protocol does.
+/// Maximum bytes of bodies and attributes in one request to SQS; a longer message goes alone. SQS accepts four times
+/// as much, but not every server that speaks its protocol does.
 pub(crate) const REQUEST_BYTES_MAX: usize = 262_144;
 
-/// What attributes may add to a body in SQS, in bytes: its queues must take messages that much longer.
+/// Maximum bytes of the attributes of a message in SQS: its queues must accept messages that much longer than a body.
 pub(crate) const ATTRIBUTES_BYTES_MAX: usize = 4096;
 
-/// How often the redrive policy of a queue must let a message be received at least, unless the options ask for less.
-/// Every receive counts for all messages that it returns, whatever becomes of them.
+/// Minimum `maxReceiveCount` of a queue's redrive policy, unless the options ask for less. Every receive counts for
+/// all messages that it returns, whether they are processed or not.
 pub(crate) const RECEIVE_MAX_MIN: u32 = 100;
 
-/// The longest reason that is kept with a dead letter in SQS, in bytes.
+/// Maximum length of the reason of a dead letter in SQS, in bytes.
 pub(crate) const REASON_BYTES_MAX: usize = 2048;
 
-/// The longest id of a dead letter or message in SQS, in bytes.
+/// Maximum length of an id in SQS, in bytes.
 pub(crate) const ID_BYTES_MAX: usize = 1024;
 
-/// Requests to SQS that one call has under way at once.
+/// Maximum number of concurrent requests of one call to SQS.
 pub(crate) const REQUESTS_AT_ONCE_MAX: usize = 8;
 
-/// How long SQS may hold a receive that finds nothing.
+/// Maximum long-poll time of a receive from SQS, in seconds.
 pub(crate) const RECEIVE_WAIT_S_MAX: u64 = 20;
 
-/// How long a request to SQS may take, a receive's waiting not counted.
+/// Timeout of a request to SQS, without the long-poll time of a receive.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long connecting to SQS may take.
+/// Timeout of a request to SQS with messages of several partitions. After it each of them is sent in a request of its
+/// own, so that one that hangs does not hold up the others.
+pub(crate) const SHARED_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Timeout of connecting to SQS.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a request that SQS could not take just now is sent again, before the caller hears of it.
+/// Number of retries of a request to SQS within one call.
 pub(crate) const RETRIES_MAX: usize = 3;
 
-/// The pause before the first retry; it doubles each time, and a random part of half of it is left out. All pauses of a
-/// request stay below half a second.
+/// Bound of the pause before the first retry; it doubles each time, and jitter takes off up to half of it. All pauses
+/// of a call together are below half a second.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(60);
 
-/// How long dead letters are hidden from others while they are listed, in seconds, should the listing be cut off.
+/// Visibility timeout of dead letters while they are listed, in seconds, in case the listing is cut off.
 pub(crate) const LETTERS_HIDDEN_S: i32 = 60;
 
-/// How long a listing waits for a dead letter before it takes the list as complete, in seconds. Not zero: a
-/// receive without waiting asks only some of SQS's servers.
+/// Long-poll time after which a listing of dead letters is complete, in seconds. Not zero, because a receive without
+/// long polling asks only some servers of SQS.
 pub(crate) const LETTERS_WAIT_S: u64 = 1;
 
-/// How long SQS is asked for a message before a queue is taken for empty, in seconds. Not zero, for the same reason.
+/// Long-poll time after which a queue is taken as empty, in seconds. Not zero, for the same reason.
 pub(crate) const LAST_LOOK_S: u64 = 1;
 
-/// Dead letters that one listing looks at.
+/// Maximum number of dead letters in one listing.
 pub(crate) const LETTERS_SEEN_MAX: usize = 10_000;
-
-/// Begins the ids of quiet messages.
-pub(crate) const QUIET: char = '~';

@@ -1,8 +1,8 @@
-//! What can go wrong, and what the caller may conclude from it.
+//! Errors, and what a caller may conclude from them.
 
 use std::sync::Arc;
 
-/// Primary result codes of SQLite, in the low byte of what it reports.
+/// Primary result codes of SQLite, in the low byte of its codes.
 mod code {
     pub(super) const PERM: i32 = 3;
     pub(super) const BUSY: i32 = 5;
@@ -14,52 +14,45 @@ mod code {
     pub(super) const NOTADB: i32 = 26;
 }
 
-/// What a backend said.
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why the inbox did not do what was asked. Cheap to clone: one failure can answer many envelopes.
+/// Why a call failed. Cheap to clone: one failure can be the result of many messages.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The disk, or the room that the options give, is used up. Nothing was stored; acks make room again.
+    /// The disk or the size limit of the options is used up. Nothing was stored; acks make room again.
     #[error("the inbox is full")]
     Full {
         /// What the database said.
         source: Arc<sqlx::Error>,
     },
-    /// Another writer held the file for too long. Nothing was stored; trying again helps.
+    /// Another writer held the file for too long. Nothing was stored; a retry helps.
     #[error("the inbox is locked by another writer")]
     Busy {
         /// What the database said.
         source: Arc<sqlx::Error>,
     },
-    /// The file cannot be opened or written: missing folder, permissions, read-only disk. Or the service does
-    /// not allow what was asked: no such queue, no permission. Nothing was stored.
+    /// The file cannot be opened or written (missing folder, permissions, read-only disk), or the service denies the
+    /// request (no such queue, no permission). Nothing was stored.
     #[error("the inbox cannot be opened or written")]
     Refused {
         /// What the database or the service said.
         source: Source,
     },
-    /// The service takes no more just now. Nothing was stored; trying again helps.
+    /// The service throttles. Nothing was stored; a retry helps.
     #[error("the inbox is throttled")]
-    Throttled {
-        /// What the service said.
-        source: Source,
-    },
-    /// The service did not answer, or answered that it failed; whether something was stored is not known. Sending
-    /// again under the same id helps.
+    Throttled { source: Source },
+    /// The service did not answer, or answered with a failure. Whether something was stored is unknown; a retry under
+    /// the same id helps.
     #[error("the inbox does not answer")]
-    Unanswered {
-        /// What became of the request.
-        source: Source,
-    },
-    /// Anything else that failed below; whether something was stored is not known.
+    Unanswered { source: Source },
+    /// Any other failure of the database; whether something was stored is unknown.
     #[error("the inbox is unavailable")]
     Unavailable {
         /// What the database said.
         source: Arc<sqlx::Error>,
     },
-    /// The body of this envelope is longer than the options allow.
+    /// The body is longer than the options allow.
     #[error("the body has {found_bytes} bytes, at most {max_bytes} are allowed")]
     TooLarge {
         /// Length of the body.
@@ -67,11 +60,11 @@ pub enum Error {
         /// The most that is allowed.
         max_bytes: usize,
     },
-    /// The backend cannot keep this body or id: it is empty, has a character that SQS does not take, or is an id of
-    /// more than 1024 bytes.
+    /// The backend cannot store this body or id: it is empty, has a character that SQS does not accept, or is an id
+    /// of more than 1024 bytes.
     #[error("the inbox cannot keep such a body or id")]
     Unsendable,
-    /// An SQS queue that is not set up as an inbox must be.
+    /// The SQS queue has not the attributes that an inbox needs.
     #[error("the queue's {attribute} is {found:?}, it must be {needed}")]
     Unfit {
         /// The attribute, as SQS calls it.
@@ -81,7 +74,7 @@ pub enum Error {
         /// What it must be.
         needed: String,
     },
-    /// The SQS queue was deleted and made anew under its name: it is another inbox.
+    /// The SQS queue was deleted and created anew under its name: it is another inbox.
     #[error("the queue is no longer {known}, it is {found}")]
     Replaced {
         /// The id of the inbox that was opened.
@@ -89,11 +82,11 @@ pub enum Error {
         /// The id of what is there now.
         found: String,
     },
-    /// The inbox's files were deleted, moved or replaced while they were open. Nothing is sent to them or taken from
-    /// them until the same files are back; whether this was stored is not known.
+    /// The inbox's files were deleted, moved or replaced while they were open. Calls fail until the same files are
+    /// back; whether this one stored something is unknown.
     #[error(transparent)]
     Moved(#[from] files::Moved),
-    /// The lease ran out, was taken over, or has ended because all of it was acked or released.
+    /// The lease ran out, was taken over, or ended because everything was acked or released.
     #[error("the lease on the partition is lost")]
     LeaseLost,
     /// The file was written by a newer version of this program.
@@ -104,7 +97,7 @@ pub enum Error {
         /// The newest version known here.
         known: i64,
     },
-    /// The file is damaged, or is not an inbox.
+    /// The file is corrupt, or is not an inbox.
     #[error("the inbox is damaged or is no inbox")]
     Corrupt {
         /// What was found.
@@ -116,7 +109,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may well succeed a moment later with nobody doing anything about it.
+    /// Whether a retry a moment later may succeed without anybody's help.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::Throttled { .. } | Self::Unanswered { .. } => true,
@@ -127,7 +120,7 @@ impl Error {
         }
     }
 
-    /// Whether it is certain that nothing of what this error answers was stored or removed.
+    /// Whether it is certain that nothing was stored or removed.
     pub fn is_definite(&self) -> bool {
         let unknown = matches!(
             self,
@@ -141,7 +134,7 @@ impl Error {
     }
 }
 
-/// Whether the connection that reported this is of no more use.
+/// Whether the connection that reported this is unusable.
 pub(crate) fn is_broken_connection(error: &sqlx::Error) -> bool {
     matches!(
         error,

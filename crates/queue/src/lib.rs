@@ -1,15 +1,14 @@
-//! The ordered inbox: moves messages at least once, in order per partition, and keeps the dead letters.
+//! The ordered inbox: delivers messages at least once, in order per partition, and keeps dead letters.
 //!
-//! What it is not: it knows nothing of what the bodies mean. Who calls it: whoever produces envelopes
-//! ([`Queue::send`]), and the one consumer per partition (`receive` → `ack`).
+//! It does not know what bodies mean. Senders call [`Queue::send`]; the one consumer of a partition calls `receive`
+//! and `ack`.
 //!
-//! The semantics are those of an SQS FIFO queue with one message group per partition: while messages of a
-//! partition are in flight nobody else receives from it; what is not acked before its visibility runs out is
-//! received again, in order; a resend with the id of a message that was sent in the last [`DEDUP_MS`]
-//! succeeds and stores nothing.
+//! The semantics are those of an SQS FIFO queue with one message group per partition. While messages of a partition
+//! are in flight, nobody else receives from it. What is not acked before its visibility runs out is received again,
+//! in order. A resend with the id of a message that was sent in the last [`DEDUP_MS`] succeeds and stores nothing.
 //!
-//! Any of the futures may be dropped half-way: what it had begun is either done or undone. A batch whose
-//! `receive` was dropped at the last moment is received again when its visibility has run out.
+//! All futures are cancel-safe: what they began is either done or undone. A batch whose `receive` was dropped at the
+//! last moment is received again when its visibility has run out.
 
 mod bounds;
 mod error;
@@ -17,13 +16,14 @@ mod sqlite;
 mod sqs;
 mod types;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
+use std::time::Duration;
 
 pub use bounds::DEDUP_MS;
 pub use error::Error;
 pub use sqlite::Sqlite;
 pub use sqs::{AccessKey, Service, Sqs};
-use types::Hold;
+use types::LeaseKey;
 pub use types::{Backlog, DeadLetter, Delivery, Lease, Limit, Message, NowMs, Options, Outgoing, Sequence};
 
 /// An inbox. Clones share it.
@@ -31,34 +31,34 @@ pub use types::{Backlog, DeadLetter, Delivery, Lease, Limit, Message, NowMs, Opt
 pub enum Queue {
     /// A file on this machine, shared by the processes that open it.
     Sqlite(Sqlite),
-    /// An SQS FIFO queue, shared by everybody who may use it.
+    /// An SQS FIFO queue, shared by everybody with access.
     Sqs(Sqs),
 }
 
 impl Queue {
-    /// Opens the inbox in the file `path`, and makes it if there is none; the folder must exist.
+    /// Opens the inbox in the file `path`, and creates it if there is none; the folder must exist.
     ///
     /// # Errors
-    /// [`Error::NewerSchema`] for a file of a newer version, [`Error::Corrupt`] for one that is no inbox,
-    /// [`Error::Refused`] where the file cannot be opened.
+    /// [`Error::NewerSchema`] for a file of a newer version, [`Error::Corrupt`] for one that is not an inbox,
+    /// [`Error::Refused`] if the file cannot be opened.
     pub async fn open_sqlite(path: &Path, options: Options, now_ms: NowMs) -> Result<Self, Error> {
         Ok(Self::Sqlite(Sqlite::open(path, options, now_ms).await?))
     }
 
-    /// Opens the inbox that is an SQS FIFO queue, and the dead-letter queue that its redrive policy names. It is
-    /// not made here. It must have `DeduplicationScope` = `messageGroup`, `FifoThroughputLimit` =
-    /// `perMessageGroupId`, a `RedrivePolicy`, and, as its dead-letter queue, a `MaximumMessageSize` with room for
-    /// attributes: 4096 bytes more than the longest body. Its ARN must be plain: letters, digits and `:-_.`. Of the options, the visibility (in whole seconds) and the
-    /// longest body count; how often a message may be received is the redrive policy's to say.
+    /// Opens an SQS FIFO queue as an inbox, with the dead-letter queue of its redrive policy. Both must exist. The
+    /// queue must have `DeduplicationScope` = `messageGroup`, `FifoThroughputLimit` = `perMessageGroupId`, a
+    /// `RedrivePolicy`, and, as its dead-letter queue, a `MaximumMessageSize` of 4096 bytes more than the longest
+    /// body. Its ARN must consist of letters, digits and `:-_.`. Of the options, the visibility (in whole seconds)
+    /// and the longest body apply; the redrive policy decides how often a message is received.
     ///
     /// # Errors
-    /// [`Error::Unfit`] with the attribute that is not as it must be; those of the backend.
+    /// [`Error::Unfit`] with the attribute that is wrong; those of the backend.
     pub async fn open_sqs(service: &Service, options: Options, now_ms: NowMs) -> Result<Self, Error> {
         Ok(Self::Sqs(Sqs::open(service, options, now_ms).await?))
     }
 
-    /// Names this inbox: made once, at random, when the file was made; or the queue's ARN, `@`, and the second in
-    /// which it was made. It has neither `/` nor `"`, so it can stand in the ids of dead letters and in JSON as it is.
+    /// The id of this inbox: random, chosen when the file was created; or the queue's ARN, `@`, and the second of its
+    /// creation. It contains neither `/` nor `"`, so it can stand unescaped in ids of dead letters and in JSON.
     pub fn inbox_id(&self) -> &str {
         match self {
             Self::Sqlite(sqlite) => sqlite.inbox_id(),
@@ -66,24 +66,31 @@ impl Queue {
         }
     }
 
-    /// Sends messages, in order, and answers for each one. What has an `Ok` is stored durably. A file
-    /// stores all that are allowed in one transaction (1024 at a time). SQS gets a message of a partition only when
-    /// it has the one before: when one fails, those behind it in its partition are not sent and have its error.
+    /// Sends messages in order, and returns the result of each one. `Ok` means stored durably. A file stores up to
+    /// 1024 messages in one transaction. SQS gets a message of a partition only when it has stored the one before: if
+    /// one fails, those behind it in its partition are not sent and get its error.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for a body that is too long and [`Error::Unsendable`] for what SQS does not take, alone;
-    /// [`Error::Full`] and the others for all that
-    /// share the transaction.
+    /// [`Error::TooLarge`] for a body that is too long and [`Error::Unsendable`] for what SQS does not accept, for
+    /// that message alone; [`Error::Full`] and the others for all messages of the transaction.
     pub async fn send(&self, envelopes: &[Outgoing]) -> Vec<Result<(), Error>> {
+        let mut results = vec![Err(Error::Closed); envelopes.len()];
+        self.send_each(envelopes, |index, result| results[index] = result).await;
+        results
+    }
+
+    /// Like [`send`](Self::send), but calls `answered` with the index of each message as soon as its result is known,
+    /// exactly once. On SQS, a partition that hangs delays the others by about a second at most.
+    pub async fn send_each(&self, envelopes: &[Outgoing], answered: impl FnMut(usize, Result<(), Error>)) {
         match self {
-            Self::Sqlite(sqlite) => sqlite.send(envelopes).await,
-            Self::Sqs(sqs) => sqs.send(envelopes).await,
+            Self::Sqlite(sqlite) => sqlite.send_each(envelopes, answered).await,
+            Self::Sqs(sqs) => sqs.send_each(envelopes, answered).await,
         }
     }
 
-    /// Receives from partitions that nobody holds, and waits up to `wait` for something to come. Nothing
-    /// came: an empty list. A file gives one batch at most: of the partition whose oldest message is the
-    /// oldest. SQS gives ten messages at most, of one partition or several, and waits in whole seconds.
+    /// Receives from partitions without a lease, and waits up to `wait` for a message. Returns an empty list if none
+    /// came. A file returns at most one batch, of the partition with the oldest message. SQS returns at most ten
+    /// messages, of one or several partitions, and waits in whole seconds.
     ///
     /// # Errors
     /// Those of the backend.
@@ -99,14 +106,14 @@ impl Queue {
     ///
     /// # Errors
     /// [`Error::LeaseLost`] when the lease is over; those of the backend.
-    pub async fn read_on(&self, lease: &Lease, limit: Limit) -> Result<Vec<Message>, Error> {
+    pub async fn read_ahead(&self, lease: &Lease, limit: Limit) -> Result<Vec<Message>, Error> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.read_on(lease, limit).await,
-            Self::Sqs(sqs) => sqs.read_on(lease),
+            Self::Sqlite(sqlite) => sqlite.read_ahead(lease, limit).await,
+            Self::Sqs(sqs) => sqs.read_ahead(lease),
         }
     }
 
-    /// Lets the visibility start anew.
+    /// Renews a lease: its visibility starts anew.
     ///
     /// # Errors
     /// [`Error::LeaseLost`] when the lease is over; those of the backend.
@@ -117,12 +124,12 @@ impl Queue {
         }
     }
 
-    /// Removes what this lease was given up to and including `through`. When nothing that it was given is
-    /// left, the lease ends and the partition is free.
+    /// Removes the messages of this lease up to and including `through`. When none is left, the lease ends and the
+    /// partition is free.
     ///
     /// # Errors
-    /// [`Error::LeaseLost`] when the lease is over, and then nothing is removed; those of the backend. SQS decides
-    /// message by message, and may take the ack of a lease that ran out for that of the present holder: ack only what
+    /// [`Error::LeaseLost`] if the lease is over, and then nothing is removed; those of the backend. SQS decides
+    /// message by message, and may accept the ack of a lease that ran out for the present holder's: ack only what
     /// nobody needs any more.
     pub async fn ack(&self, lease: &Lease, through: Sequence) -> Result<(), Error> {
         match self {
@@ -131,10 +138,10 @@ impl Queue {
         }
     }
 
-    /// Ends the lease: what is not acked can be received at once, in order.
+    /// Ends the lease: messages that are not acked can be received at once, in order.
     ///
     /// # Errors
-    /// [`Error::LeaseLost`] when the lease is over already; those of the backend.
+    /// [`Error::LeaseLost`] if the lease is over; those of the backend.
     pub async fn release(&self, lease: &Lease) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.release(lease).await,
@@ -142,9 +149,9 @@ impl Queue {
         }
     }
 
-    /// Keeps dead letters, durably. One whose id is there already changes nothing; with SQS neither does one that
-    /// was buried under its id in the last [`DEDUP_MS`] and forgotten since. So an id names one burial: what is buried
-    /// anew, at another place in the inbox, needs another.
+    /// Stores dead letters durably. A letter whose id exists changes nothing; on SQS neither does one that was buried
+    /// and removed under its id in the last [`DEDUP_MS`]. So an id names one burial: what is buried again, at another
+    /// place in the inbox, needs another id.
     ///
     /// # Errors
     /// Those of the backend.
@@ -155,8 +162,8 @@ impl Queue {
         }
     }
 
-    /// Up to `limit` dead letters in the order of their ids, those after `after_id` (which need not exist).
-    /// With SQS all letters are received and given back, at most 10 000: two listings at once share them.
+    /// Up to `limit` dead letters in the order of their ids, after `after_id` (which need not exist). On SQS all
+    /// letters, at most 10 000, are received and made visible again: two concurrent listings see a part each.
     ///
     /// # Errors
     /// Those of the backend.
@@ -178,7 +185,7 @@ impl Queue {
         }
     }
 
-    /// Removes dead letters and says how many there were.
+    /// Removes dead letters, and returns how many there were.
     ///
     /// # Errors
     /// Those of the backend.
@@ -189,7 +196,7 @@ impl Queue {
         }
     }
 
-    /// How much is waiting. It counts, so ask every few seconds rather than for every request.
+    /// The state of the inbox. It counts messages, so call it every few seconds and not for every request.
     ///
     /// # Errors
     /// Those of the backend.
@@ -200,8 +207,8 @@ impl Queue {
         }
     }
 
-    /// Whether nothing waits and nothing is in flight, quiet messages included. SQS counts roughly: it may take a
-    /// minute after the last send until that is so.
+    /// Whether there is no message, neither waiting nor in flight, quiet ones included. SQS counts roughly: it may
+    /// take a minute after the last send until this is true.
     ///
     /// # Errors
     /// Those of the backend.
@@ -212,9 +219,8 @@ impl Queue {
         }
     }
 
-    /// The highest sequence that a message was ever stored under, also when it is gone; 0 when nothing was ever
-    /// sent. Lower than what was applied: the inbox was restored from an older copy. `None`: the backend
-    /// cannot tell.
+    /// The highest sequence ever stored, even if the message is gone; 0 if nothing was ever sent. If it is lower than
+    /// what was applied, the inbox was restored from an older copy. `None`: the backend cannot tell.
     ///
     /// # Errors
     /// Those of the backend.
@@ -225,7 +231,7 @@ impl Queue {
         }
     }
 
-    /// Whether the inbox can be used: one small write that is not synced; with SQS, a question to the queue.
+    /// Checks that the inbox can be used: one small write that is not synced, or on SQS one request.
     ///
     /// # Errors
     /// Those of the backend.
@@ -236,8 +242,7 @@ impl Queue {
         }
     }
 
-    /// Whether the inbox is still where it was opened; a question to the system, not to the inbox. A queue of SQS is
-    /// where it is.
+    /// Checks that the inbox's file is still the one that was opened, without I/O on it. Always succeeds on SQS.
     ///
     /// # Errors
     /// [`Error::Moved`].
@@ -248,19 +253,20 @@ impl Queue {
         }
     }
 
-    /// Whether this is still the inbox that was opened, whoever has taken its place; with SQS, a question to the queue.
+    /// Checks that this is still the inbox that was opened, and not another one in its place. On SQS this is one
+    /// request.
     ///
     /// # Errors
     /// [`Error::Moved`], [`Error::Replaced`]; those of the backend.
-    pub async fn is_same(&self) -> Result<(), Error> {
+    pub async fn must_be_same(&self) -> Result<(), Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.in_place(),
             Self::Sqs(sqs) => sqs.check().await,
         }
     }
 
-    /// Closes the inbox, for all clones, and finishes what is under way in a file. A send to SQS still gets its answer;
-    /// everything else there is cut off. Later calls say [`Error::Closed`].
+    /// Closes the inbox for all clones, and finishes what is in progress in a file. A send to SQS still gets its
+    /// result; other requests are cut off. Later calls return [`Error::Closed`].
     pub async fn close(&self) {
         match self {
             Self::Sqlite(sqlite) => sqlite.close().await,

@@ -1,31 +1,26 @@
 //! The inbox as one SQLite file in WAL mode.
 //!
-//! All writing of a process goes through one lock, so that its connections queue up fairly instead of finding
-//! the file busy and sleeping; other processes are met with SQLite's busy timeout. Reading needs no lock.
+//! One lock serialises all writes of a process, so that its connections queue fairly instead of finding the file
+//! busy. SQLite's busy timeout handles other processes. Reads need no lock.
 
 mod connect;
 mod dead;
 mod receive;
 mod send;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use files::Files;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, SqlitePool, query, query_as, query_scalar};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, Notify};
 
-use crate::{
-    Backlog, NowMs, Options, Sequence,
-    bounds::BELIEVED_LENGTHS_MAX,
-    error::{Error, is_broken_connection},
-};
+use crate::bounds::BELIEVED_LENGTHS_MAX;
+use crate::error::{Error, is_broken_connection};
+use crate::types::QUIET_GLOB;
+use crate::{Backlog, NowMs, Options, Sequence};
 use connect::Writers;
 
 /// The embedded inbox; used through [`Queue`](crate::Queue).
@@ -37,17 +32,17 @@ struct Inner {
     options: Options,
     now_ms: NowMs,
     inbox_id: String,
-    /// The statements that store 1, 2, 4, … messages.
+    /// Statements that store 1, 2, 4, … messages.
     inserts: Vec<AssertSqlSafe<Arc<str>>>,
-    /// Something was sent or a partition became free, in this process.
+    /// Notified when something was sent or a partition became free, in this process.
     news: Notify,
-    /// Which files were opened: nothing counts as written to any other.
+    /// The files that were opened: nothing counts as written to any other.
     files: Arc<Files>,
     writers: Mutex<Option<Writers>>,
-    /// The writers reported that they are of no more use, and are opened again.
+    /// The writers are unusable, and must be opened again.
     broken: AtomicBool,
     readers: SqlitePool,
-    /// Held for as long as the inbox is open, so that the files stay the same; closed last.
+    /// Keeps the files the same while the inbox is open; closed last.
     first: Mutex<Option<SqliteConnection>>,
 }
 
@@ -90,14 +85,15 @@ impl Sqlite {
     pub(crate) async fn backlog(&self) -> Result<Backlog, Error> {
         let (now_ms, believed_ms) = self.lease_ends();
         let (messages, in_flight, dead, oldest_sent_at_ms) = query_as(
-            "SELECT (SELECT count(*) FROM messages WHERE id NOT GLOB '~*'),
+            "SELECT (SELECT count(*) FROM messages WHERE id NOT GLOB ?3),
                  (SELECT count(*) FROM leases l JOIN messages m ON m.partition = l.partition AND m.sequence <= l.through
-                  WHERE l.until_ms > ? AND l.until_ms <= ? AND m.id NOT GLOB '~*'),
+                  WHERE l.until_ms > ?1 AND l.until_ms <= ?2 AND m.id NOT GLOB ?3),
                  (SELECT count(*) FROM dead),
-                 (SELECT sent_at_ms FROM messages WHERE id NOT GLOB '~*' ORDER BY sequence LIMIT 1)",
+                 (SELECT sent_at_ms FROM messages WHERE id NOT GLOB ?3 ORDER BY sequence LIMIT 1)",
         )
         .bind(now_ms)
         .bind(believed_ms)
+        .bind(QUIET_GLOB)
         .fetch_one(&self.0.readers)
         .await?;
         Ok(Backlog { messages, in_flight, dead, oldest_sent_at_ms })
@@ -124,7 +120,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn close(&self) {
-        // Readers first: from here on nobody opens the writers again, and the log can be emptied.
+        // Readers first: afterwards nobody opens the writers again, and the log can be truncated.
         self.0.readers.close().await;
         if let Some(writers) = self.0.writers.lock().await.take() {
             writers.close().await;
@@ -141,19 +137,19 @@ impl Sqlite {
         (self.0.now_ms)()
     }
 
-    /// Returns (now, latest believable end): a lease is held only if it ends between the two. A process with less than half
-    /// of the holder's visibility takes the holder for dead; that costs time and nothing else.
+    /// Returns (now, latest plausible end): a lease is valid only if it ends between the two. A process with less
+    /// than half of the holder's visibility takes a valid lease as over; that costs time and nothing else.
     fn lease_ends(&self) -> (i64, i64) {
         let now_ms = self.now_ms();
         (now_ms, now_ms.saturating_add(self.0.options.visibility_ms.saturating_mul(BELIEVED_LENGTHS_MAX)))
     }
 
-    /// Whether the paths still lead to the files that were opened.
+    /// Checks that the paths still lead to the files that were opened.
     pub(crate) fn in_place(&self) -> Result<(), Error> {
         Ok(self.0.files.check()?)
     }
 
-    /// The turn to write, to the files that were opened.
+    /// The write lock, on the files that were opened.
     async fn writers(&self) -> Result<MappedMutexGuard<'_, Writers>, Error> {
         let mut guard = self.0.writers.lock().await;
         if self.0.readers.is_closed() {
@@ -166,11 +162,11 @@ impl Sqlite {
         if guard.is_none() {
             *guard = Some(Writers::open(&self.0.path, &self.0.options, &self.0.files).await?);
         }
-        // It was filled just above.
+        // It was filled above.
         MutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::Closed)
     }
 
-    /// Turns the error of a writer into the crate's, and sees to it that a broken connection is replaced.
+    /// Converts the error of a writer, and has an unusable connection replaced.
     fn failed(&self, error: sqlx::Error) -> Error {
         if is_broken_connection(&error) {
             self.0.broken.store(true, Ordering::Relaxed);
@@ -179,12 +175,12 @@ impl Sqlite {
     }
 }
 
-/// A sequence as SQLite has it.
+/// Converts a sequence of SQLite.
 fn sequence(number: i64) -> Result<Sequence, Error> {
     u128::try_from(number).map(Sequence).map_err(Error::corrupt)
 }
 
-/// A number as SQLite takes it; what is larger than it can count means "no limit".
+/// Converts a number for SQLite; one out of range means "no limit".
 fn number(value: impl TryInto<i64>) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }

@@ -14,39 +14,34 @@ mod receive;
 mod retry;
 mod send;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use aws_sdk_sqs::{Client, types::QueueAttributeName as Attribute};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backlog, NowMs, Options, Sequence, bounds::LAST_LOOK_S, error::Error};
+use crate::bounds::LAST_LOOK_S;
+use crate::error::Error;
+use crate::{Backlog, NowMs, Options, Sequence};
 
-/// Where an SQS queue is and how to get in. What is `None` is found as every program that uses AWS's SDK finds it:
-/// in the environment, a profile, or the role of the machine.
+/// The address of an SQS queue and the access to it. What is `None` is found as by every program with AWS's SDK: in
+/// the environment, a profile, or the role of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Service {
     /// The queue's URL.
     pub queue_url: String,
-    /// Another address to talk to than AWS's.
+    /// Another endpoint than AWS's.
     pub endpoint_url: Option<String>,
-    /// The region that requests are signed for.
     pub region: Option<String>,
-    /// The key that requests are signed with.
     pub access_key: Option<AccessKey>,
 }
 
-/// A key that requests are signed with.
+/// An access key of AWS.
 #[derive(Clone)]
 pub struct AccessKey {
-    /// Its name.
     pub id: String,
-    /// The key.
     pub secret: String,
 }
 
@@ -67,18 +62,18 @@ struct Inner {
     url: String,
     dead_url: String,
     inbox_id: String,
-    /// How often the redrive policy lets a message be received.
+    /// The `maxReceiveCount` of the redrive policy.
     receive_max: u32,
     options: Options,
     now_ms: NowMs,
-    /// When the oldest message of the last receive was sent; [`NOTHING`] when it returned none.
+    /// When the oldest message of the last receive was sent; [`NOTHING`] if it returned none.
     oldest_sent_at_ms: AtomicI64,
-    /// Grows with every call, so that no two pause alike.
+    /// Counts the calls; seeds the jitter of each.
     calls: AtomicU64,
     closed: CancellationToken,
 }
 
-/// No message has been sent then.
+/// Stands for "no message".
 const NOTHING: i64 = i64::MAX;
 
 impl fmt::Debug for Sqs {
@@ -131,12 +126,12 @@ impl Sqs {
         })
     }
 
-    /// The counts, which lag behind, and a look that hides nothing: one that waits asks every server of SQS.
+    /// The counts lag behind, so a receive follows that hides nothing; with long polling it asks all servers of SQS.
     pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
         Ok(self.backlog().await?.messages == 0 && self.take(&self.0.url, 1, LAST_LOOK_S, 0).await?.is_empty())
     }
 
-    /// SQS tells a sequence only with a message.
+    /// SQS returns a sequence only with a message.
     pub(crate) fn highest_sequence(&self) -> Option<Sequence> {
         None
     }

@@ -1,16 +1,18 @@
-//! What goes into an inbox and comes out of it.
+//! The types of what enters and leaves an inbox.
 
-use std::{fmt, sync::Arc};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::sqs;
 #[cfg(doc)]
 use crate::{DEDUP_MS, Error, Queue};
 
-/// The clock: Unix milliseconds. Leases and remembered ids are judged by it. It may be set while an inbox is open: what
-/// ends further in the future than it can if the clock was right when it was written, twice over, is over.
+/// The clock, in Unix milliseconds, that leases and remembered ids are judged by. It may be set while an inbox is
+/// open: whatever ends later than twice its full length from now is taken as over.
 pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// Position in one inbox. It grows within a partition, with gaps.
+/// Position of a message in an inbox. It grows within a partition, with gaps.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Sequence(pub u128);
 
@@ -20,60 +22,75 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// A message to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outgoing {
-    /// Messages of one partition stay in order.
     pub partition: u16,
-    /// Names this message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice. A message whose id
-    /// begins with `~` is quiet: the [`Backlog`] says as little of it as the backend can.
+    /// Deduplicates the message: sent again within [`DEDUP_MS`], it succeeds and is not stored twice. It must not
+    /// begin with `~`.
     pub id: String,
-    /// The content.
     pub body: String,
+    /// Whether the [`Backlog`] leaves it out, as far as the backend can.
+    pub quiet: bool,
 }
 
-/// A message received.
+/// Prefix of the stored ids of quiet messages.
+const QUIET_PREFIX: char = '~';
+
+/// The pattern of these ids for SQLite's `GLOB`.
+pub(crate) const QUIET_GLOB: &str = "~*";
+
+impl Outgoing {
+    /// The id that the inbox stores, and that [`Message::id`] returns: a quiet message has `~` before its id.
+    pub fn stored_id(&self) -> Cow<'_, str> {
+        if self.quiet { format!("{QUIET_PREFIX}{}", self.id).into() } else { self.id.as_str().into() }
+    }
+}
+
+impl Message {
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.id.starts_with(QUIET_PREFIX)
+    }
+}
+
+/// A received message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
-    /// Where it stands in its partition.
     pub sequence: Sequence,
-    /// The id that it was sent with.
+    /// The stored id: [`Outgoing::stored_id`].
     pub id: String,
-    /// The content.
     pub body: String,
-    /// When the inbox stored it, Unix milliseconds (SQS: by its clock; a file: by the sender's, before it waits for other
-    /// processes, but behind that wait where it is quiet). It stays over redeliveries and resends.
+    /// When the inbox stored it, Unix milliseconds. On SQS by its clock; in a file by the sender's, taken before the
+    /// wait for other processes, but after it for a quiet message. Redelivery and resends do not change it.
     pub stored_at_ms: i64,
-    /// How often it was received, this time included.
+    /// How often it was received, including this time.
     pub receive_count: u32,
 }
 
-/// The right to one partition until its visibility runs out. It is given with a [`Delivery`] and proves nothing
-/// by itself: every call made with it says [`Error::LeaseLost`] once it is over.
+/// The exclusive right to one partition until its visibility runs out. Every call with a lease that is over returns
+/// [`Error::LeaseLost`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lease {
     pub(crate) partition: u16,
-    pub(crate) hold: Hold,
+    pub(crate) key: LeaseKey,
 }
 
-/// What shows a backend which lease it is.
+/// Identifies a lease to its backend.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Hold {
+pub(crate) enum LeaseKey {
     Token(i64),
     Receipts(sqs::Receipts),
 }
 
 impl Lease {
-    /// The partition that is held.
     pub fn partition(&self) -> u16 {
         self.partition
     }
 
-    /// The token of a file's lease; they begin with 1.
+    /// The token of a lease in a file, which is 1 or more.
     pub(crate) fn token(&self) -> i64 {
-        match self.hold {
-            Hold::Token(token) => token,
-            Hold::Receipts(_) => 0,
+        match self.key {
+            LeaseKey::Token(token) => token,
+            LeaseKey::Receipts(_) => 0,
         }
     }
 }
@@ -81,65 +98,59 @@ impl Lease {
 /// Messages of one partition, and the lease on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
-    /// What to extend, ack or release.
     pub lease: Lease,
     /// In order, never empty.
     pub messages: Vec<Message>,
 }
 
-/// How much to receive. One message is always returned, however long. What SQS hands out beyond the bytes is given
-/// back at once, and counts as received once.
+/// Bounds of a receive. One message is always returned, however long. Messages that SQS returns beyond the bytes are
+/// made visible again at once, which counts as one receive.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Limit {
-    /// The most messages; 0 counts as 1.
+    /// Maximum number of messages; 0 counts as 1.
     pub messages_max: usize,
-    /// The most bytes of their bodies together.
+    /// Maximum bytes of their bodies together.
     pub bytes_max: usize,
 }
 
-/// A message, or a part of one, that could not be used.
+/// A message, or a part of one, that could not be processed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeadLetter {
-    /// Names it; the first letter of an id stays. One that the inbox itself buried, because it was received
-    /// too often, has the message's id followed by `#` and its sequence.
+    /// The first letter with an id is kept. A letter that the inbox itself buried, because it was received too often,
+    /// has the message's id, `#` and its sequence.
     pub id: String,
-    /// Where it came from.
     pub partition: u16,
-    /// The content.
     pub body: String,
-    /// Why it is here, for people.
+    /// For people.
     pub reason: String,
-    /// When it was buried, Unix milliseconds.
+    /// Unix milliseconds.
     pub buried_at_ms: i64,
 }
 
-/// Figures about the inbox at one moment.
+/// The state of the inbox at one moment. A file does not count quiet messages; SQS cannot tell them apart.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Backlog {
-    /// Messages that are not acked, those in flight included. A file does not count quiet ones, here and below; SQS
-    /// cannot tell them apart.
+    /// Messages that are not acked, including those in flight.
     pub messages: u64,
-    /// Messages given out under a lease that has not run out.
+    /// Messages under a lease that is not over.
     pub in_flight: u64,
-    /// Dead letters.
     pub dead: u64,
-    /// When the oldest of the messages that are not quiet was sent, Unix milliseconds. With SQS: the oldest of those
-    /// that this process received last; `None` where there was none.
+    /// When the oldest message that is not quiet was sent, Unix milliseconds. On SQS: the oldest of those that this
+    /// process received last.
     pub oldest_sent_at_ms: Option<i64>,
 }
 
-/// How an inbox behaves.
+/// Options of an inbox.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// How long a lease lasts without being extended. SQS counts whole seconds, up to 12 hours: a part of one counts
-    /// as one.
+    /// How long a lease lasts without renewal. SQS rounds up to whole seconds, and allows up to 12 hours.
     pub visibility_ms: i64,
-    /// The longest body.
+    /// Maximum length of a body.
     pub body_bytes_max: usize,
-    /// The largest file that sends may fill, the write-ahead log not counted. Nothing to SQS.
+    /// Maximum size of the file that sends may fill, without the write-ahead log. Not used by SQS.
     pub file_bytes_max: u64,
-    /// A message received this often and still not acked is buried instead of being received once more.
-    /// With SQS the queue's redrive policy says it instead.
+    /// A message that was received this often and not acked is buried instead of being received again. On SQS the
+    /// redrive policy of the queue decides.
     pub receive_max: u32,
 }
 

@@ -10,32 +10,27 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::app::App;
-use crate::bounds::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, FILES_RESERVED, SILENCE_MS_MAX, UNACKED_MS_MAX};
+use crate::bounds::{ACCEPT_PAUSE, CONNECTIONS_MAX, FILES_RESERVED, SILENCE_MAX, UNACKED_MAX};
 use crate::connection;
 
-/// What connections are held to.
+/// Limits of the connections of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many are open at a time, at most.
+    /// Maximum number of open connections.
     pub connections: usize,
-    /// How long one may ask for nothing before it is closed; at most half as long again.
+    /// How long a connection may be idle before it is closed; at most half as long again.
     pub silence: Duration,
-    /// How long what was sent may stay unacknowledged, or find no room on the other side.
+    /// How long sent data may stay unacknowledged, or find no room on the other side.
     pub unacked: Duration,
 }
 
 impl Limits {
-    /// Those of this process.
     pub fn of_process() -> Self {
-        Self {
-            connections: connections_max(),
-            silence: Duration::from_millis(SILENCE_MS_MAX),
-            unacked: Duration::from_millis(UNACKED_MS_MAX),
-        }
+        Self { connections: connections_max(), silence: SILENCE_MAX, unacked: UNACKED_MAX }
     }
 }
 
-/// Serves until `stop`, then lets the requests in progress end.
+/// Serves until `stop`, then waits for the requests in progress.
 pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections));
@@ -44,9 +39,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, stop: C
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Mostly out of file descriptors: some become free when connections end.
+                // Usually out of file descriptors; some become free when connections end.
                 warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
@@ -60,7 +55,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, stop: C
     graceful.shutdown().await;
 }
 
-/// How many connections this process can have: raises the limit of open files as far as it may, once.
+/// The number of connections that this process can have. The first call raises the limit of open files.
 pub fn connections_max() -> usize {
     static CONNECTIONS: OnceLock<usize> = OnceLock::new();
     *CONNECTIONS.get_or_init(raise_limit)
@@ -74,7 +69,7 @@ fn raise_limit() -> usize {
     });
     let connections = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(FILES_RESERVED);
     if connections < CONNECTIONS_MAX {
-        warn!(files, connections, "the limit of open files allows fewer connections than this program does");
+        warn!(files, connections, "the limit of open files reduces the number of connections");
     }
     connections.clamp(16, CONNECTIONS_MAX)
 }

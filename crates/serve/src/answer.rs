@@ -1,5 +1,4 @@
-//! How JSON and problems become responses, and how a cause gets into the log. No status code stands here: those are
-//! `wire`'s.
+//! JSON and problems as responses, and the cause of an error for the log. Status codes are `wire`'s.
 
 use std::fmt::Display;
 
@@ -13,33 +12,32 @@ use wire::{Problem, ProblemKind};
 
 use crate::bounds::RETRY_AFTER_MS;
 
-/// Headers that most answers have at the least: type, length, caching and request id.
+/// Number of headers of most answers: type, length, caching and request id.
 const HEADERS: usize = 4;
 
-/// What lies behind a 5xx: travels with the answer inside the process, is logged once where answers leave, and is
+/// The cause of a 5xx. It travels in the extensions of the response, is logged once where responses leave, and is
 /// never sent.
 #[derive(Debug, Clone)]
 pub struct Cause(pub String);
 
-/// What is answered instead of what was asked for: a problem, and for the log what lies behind it. Handlers return it
-/// with `?`.
+/// A problem as the response of a handler, and its cause for the log. Handlers return it with `?`.
 #[derive(Debug)]
 pub struct Refused(Box<Problem>, Option<Cause>);
 
 impl Refused {
-    /// 503: trying again may help.
+    /// 503: a retry may help.
     pub fn unavailable(cause: impl Display) -> Self {
         let told = Problem::new(ProblemKind::Unavailable).with_retry_after_ms(RETRY_AFTER_MS);
         Self(Box::new(told), Some(Cause(cause.to_string())))
     }
 
-    /// 500: a fault of ours.
+    /// 500: a fault of the server.
     pub fn internal(cause: impl Display) -> Self {
         Self(Box::new(Problem::new(ProblemKind::Internal)), Some(Cause(cause.to_string())))
     }
 }
 
-/// What is the client's own doing needs no cause.
+/// A fault of the client needs no cause.
 impl<P: Into<Problem>> From<P> for Refused {
     fn from(problem: P) -> Self {
         Self(Box::new(problem.into()), None)
@@ -56,7 +54,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// 200 with this as JSON.
+/// 200 with a JSON body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -66,7 +64,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// 202 with this as JSON: what was asked for is durable, and will be done.
+/// 202 with a JSON body: the command is durable and will be applied.
 #[derive(Debug)]
 pub struct Durable<T>(pub T);
 
@@ -83,13 +81,13 @@ fn written(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// Tells caches to keep nothing of an answer that does not say otherwise. For the one place of a process where all
-/// answers leave: what is true of commands, problems, players and the process itself is over when it is read.
+/// Sets `Cache-Control: no-store` on a response without `Cache-Control`. Called at the one place where all responses
+/// of a process leave, because commands, problems and players are stale as soon as they are read.
 pub fn not_stored(headers: &mut HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// The answer that carries a problem.
+/// A problem as a response.
 pub fn problem(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = to_vec(problem).unwrap_or_default(); // cannot fail: strings and numbers only
@@ -105,7 +103,7 @@ pub fn problem(problem: &Problem) -> Response {
     response
 }
 
-/// An error with everything that led to it, for logs and for people at a terminal.
+/// An error with its causes, for logs and terminals.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -117,13 +115,13 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// An answer with this JSON text.
+/// A response with this JSON text.
 pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
     typed(status, "application/json", body)
 }
 
-/// Made by hand, because most of the time of an answer goes into its headers: axum would first say that it is a stream of
-/// bytes, and the map would grow twice.
+/// Built by hand, because headers take most of the time of a response: axum would first set
+/// `application/octet-stream`, and the map would grow twice.
 fn typed(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -132,7 +130,7 @@ fn typed(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Respo
     response
 }
 
-/// These routes, and the problems that answer what none of them serves.
+/// Adds the problems for unknown routes and methods.
 pub fn with_fallbacks(router: Router) -> Router {
     let not_found = || async { problem(&Problem::new(ProblemKind::NotFound)) };
     let wrong_method = || async { problem(&Problem::new(ProblemKind::MethodNotAllowed)) };

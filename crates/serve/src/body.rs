@@ -1,4 +1,4 @@
-//! The body of a request, within bounds of size and time.
+//! Reads the body of a request, within bounds of size and time.
 
 use std::time::Duration;
 
@@ -7,29 +7,28 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use wire::{BODY_BYTES_MAX, FieldError, Problem, ProblemKind};
 
-use crate::bounds::{BODY_DISCARD_BYTES_MAX, BODY_MS_MAX, DISCARD_MS_MAX};
+use crate::bounds::{BODY_DISCARD_BYTES_MAX, BODY_TIME_MAX, DISCARD_TIME_MAX};
 
-/// Reads a body whole, within its bounds of size and time.
+/// Reads a whole body within its bounds.
 ///
 /// # Errors
-/// The problem to answer with: 413, 408, or 400 when the connection broke off.
+/// The problem to respond with: 413, 408, or 400 if the connection broke.
 pub async fn body(body: Body) -> Result<Bytes, Problem> {
-    read_within(BODY_MS_MAX, body).await
+    read_with_timeout(BODY_TIME_MAX, body).await
 }
 
-/// Reads a body that nobody needs, within bounds, and throws it away: a connection that is closed before its body was
-/// read takes the answer back.
+/// Reads and discards a body within bounds: closing a connection with an unread body would lose the response.
 pub async fn discard(body: Body) {
-    let _ = read_within(DISCARD_MS_MAX, body).await;
+    let _ = read_with_timeout(DISCARD_TIME_MAX, body).await;
 }
 
-async fn read_within(ms: u64, body: Body) -> Result<Bytes, Problem> {
+async fn read_with_timeout(time_max: Duration, body: Body) -> Result<Bytes, Problem> {
     let mut reading = std::pin::pin!(read(body));
-    // A small body has mostly come with the head: then no timer is needed.
+    // A small body has usually come with the head, and needs no timer.
     if let Some(whole) = reading.as_mut().now_or_never() {
         return whole;
     }
-    let whole = tokio::time::timeout(Duration::from_millis(ms), reading).await;
+    let whole = tokio::time::timeout(time_max, reading).await;
     whole.unwrap_or_else(|_| Err(Problem::new(ProblemKind::RequestTimeout)))
 }
 
@@ -62,7 +61,7 @@ async fn read(mut body: Body) -> Result<Bytes, Problem> {
     Err(Problem::new(ProblemKind::BodyTooLarge).with_detail(detail))
 }
 
-/// A field that is wrong.
+/// An invalid field.
 pub fn field(field: &str, reason: &str) -> FieldError {
     FieldError { field: field.to_owned(), reason: reason.to_owned() }
 }

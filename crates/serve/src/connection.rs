@@ -1,4 +1,4 @@
-//! One connection: HTTP over it, and the watch that ends it when nothing happens on it any more.
+//! One connection: HTTP/1.1, and the watch that closes it when it is idle.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -23,36 +23,36 @@ use crate::accept::Limits;
 use crate::app::App;
 use crate::bounds::HEAD_BYTES_MAX;
 
-/// Marks an answer that goes on for as long as something lives, however long nothing is asked for meanwhile.
+/// Marks a long-lived response: its connection is not idle while something is alive.
 #[derive(Clone)]
 pub struct LongLived(Weak<dyn Any + Send + Sync>);
 
 impl LongLived {
-    /// An answer whose body holds this.
+    /// A response whose body holds this.
     pub fn with<T: Any + Send + Sync>(held: &Arc<T>) -> Self {
         let held: Weak<T> = Arc::downgrade(held);
         Self(held)
     }
 }
 
-/// What has happened on a connection.
+/// The activity of a connection.
 #[derive(Default)]
 struct Activity {
     begun: AtomicU64,
     answered: AtomicU64,
-    /// Set at most once: a stream ends with its connection, or with the process.
+    /// Set at most once: a stream ends with its connection or the process.
     stream: OnceLock<LongLived>,
-    /// An answer has been in the making for so long that the client may have given up.
+    /// A response has taken so long that the client may have given up.
     overdue: AtomicBool,
 }
 
 impl Activity {
-    /// Whether a long-lived answer is being sent.
+    /// Whether a long-lived response is being sent.
     fn is_streaming(&self) -> bool {
         self.stream.get().is_some_and(|stream| stream.0.strong_count() > 0)
     }
 
-    /// Whether a client that has closed its side is taken for gone.
+    /// Whether a half-closed connection counts as closed.
     fn may_be_abandoned(&self) -> bool {
         self.is_streaming() || self.overdue.load(Ordering::Relaxed)
     }
@@ -66,7 +66,7 @@ pub(crate) fn serve(
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + use<> {
     if let Err(error) = prepare(&stream, limits.unacked) {
-        debug!(%error, "cannot set up a connection");
+        debug!(%error, "cannot set socket options");
     }
     let (activity, silence) = (Arc::new(Activity::default()), limits.silence);
     let watched = Arc::clone(&activity);
@@ -76,7 +76,7 @@ pub(crate) fn serve(
         async move {
             activity.begun.fetch_add(1, Ordering::Relaxed);
             let response = app.answer(request).await;
-            // The answer to HEAD is marked too, but has no body that goes on.
+            // A response to HEAD is marked too, but has no body.
             if let Some(stream) = response.extensions().get::<LongLived>()
                 && !response.body().is_end_stream()
             {
@@ -103,14 +103,14 @@ pub(crate) fn serve(
 
 fn prepare(stream: &TcpStream, unacked: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // Only Linux has it. Elsewhere the system's own bound holds, mostly some minutes.
+    // Linux only. Elsewhere the system's own timeout applies, usually some minutes.
     #[cfg(target_os = "linux")]
     SockRef::from(stream).set_tcp_user_timeout(Some(unacked))?;
     Ok(())
 }
 
-/// Ends when nothing was asked for during `silence`, at most half as long again later, unless an answer is still being
-/// made or a stream is being sent. One timer for each connection, not one for each request.
+/// Returns when no request came during `silence`, or half as long again, unless a response is being made or a stream
+/// is being sent. There is one timer per connection, not per request.
 async fn watch(activity: &Activity, silence: Duration) {
     let (mut seen, mut quiet) = (0, 0);
     while quiet < 2 {
@@ -126,17 +126,17 @@ async fn watch(activity: &Activity, silence: Duration) {
     }
 }
 
-/// The connection's socket. HTTP allows half-closed connections, so hyper notices that the other side is gone only when
-/// it has something to send. While a stream is being sent, or an answer is overdue, this one looks itself.
+/// The socket of a connection. HTTP allows half-closed connections, so hyper notices a vanished client only when it
+/// sends. While a stream is being sent or a response is overdue, this socket polls for that itself.
 struct Socket {
     stream: TcpStream,
-    /// What the client sent behind its request, found when looking whether it is gone. At most [`HEAD_BYTES_MAX`].
+    /// Data behind the request, read while polling for the end. At most [`HEAD_BYTES_MAX`].
     read_ahead: Vec<u8>,
     activity: Arc<Activity>,
 }
 
 impl Socket {
-    /// Fails if the other side has closed its own, and has the task woken when that may have changed.
+    /// Fails if the client has closed its side; else has the task woken when that may have changed.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let mut bytes = [0; 512];
         while self.read_ahead.len() < HEAD_BYTES_MAX {
@@ -149,7 +149,7 @@ impl Socket {
                 Poll::Ready(()) => self.read_ahead.extend_from_slice(buffer.filled()),
             }
         }
-        // Behind so much of it the end of a stream's client could not be seen.
+        // With more data the end of a stream's client could not be seen.
         if self.activity.is_streaming() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
     }
 }

@@ -1,5 +1,5 @@
-//! `/healthz`, `/readyz` and `/metrics`. What is asked is given as functions: this crate knows nothing that a process
-//! depends on.
+//! `/healthz`, `/readyz` and `/metrics`. The checks are functions, because this crate knows no dependency of a
+//! process.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use tokio::sync::Mutex;
 use wire::{Problem, Readiness};
 
 use crate::app::Elapsed;
-use crate::bounds::{HEALTH_CACHE_MS, READY_MS_MAX};
+use crate::bounds::{HEALTH_CACHE, READY_TIME_MAX};
 
-/// What `/readyz` asks about one thing; each says what is wrong, if something is.
+/// A check of `/readyz`.
 pub enum Check {
-    /// The process is not ready while this fails, or takes longer than [`READY_MS_MAX`].
+    /// The process is not ready while this fails, or takes longer than [`READY_TIME_MAX`].
     Needed(Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>),
-    /// Shown when there is something to say; it does not make the process unready.
+    /// Shown if it returns a text; the process stays ready.
     Shown(Box<dyn Fn() -> Option<String> + Send + Sync>),
 }
 
 impl Check {
-    /// Asks something that the process depends on.
+    /// A check of a dependency.
     pub fn needed<F, E>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -37,20 +37,20 @@ impl Check {
         }))
     }
 
-    /// Shows what is said, whenever something is.
+    /// A check that is only shown.
     pub fn shown(tell: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
         Self::Shown(Box::new(tell))
     }
 }
 
-/// What is asked, by its name in the answer.
+/// The checks, by their names in the response.
 pub type Checks = Vec<(&'static str, Check)>;
 
-/// Writes the metrics of the process as Prometheus reads them.
+/// Renders the metrics of the process for Prometheus.
 pub type Render = Box<dyn Fn() -> String + Send + Sync>;
 
-/// What health routes ask. Answers are kept for a moment, and made by one request at a time: they are open to everybody
-/// and cost more than a press.
+/// The state of the health routes. Responses are cached for a moment and made by one request at a time, because
+/// anybody may ask and they cost more than a press.
 pub struct Health {
     checks: Checks,
     render: Render,
@@ -59,11 +59,11 @@ pub struct Health {
     rendered: Kept<String>,
 }
 
-/// An answer, and since when it stands.
+/// A cached response, and since when it is.
 type Kept<T> = Mutex<Option<(Duration, T)>>;
 
 impl Health {
-    /// Asks these things, and shows these metrics.
+    /// With these checks and metrics.
     pub fn new(checks: Checks, render: Render, elapsed: Elapsed) -> Self {
         Self { checks, render, elapsed, ready: Kept::default(), rendered: Kept::default() }
     }
@@ -72,11 +72,7 @@ impl Health {
         let mut kept = kept.lock().await;
         let elapsed = (self.elapsed)();
         match &*kept {
-            Some((since, answer))
-                if elapsed.saturating_sub(*since) < Duration::from_millis(HEALTH_CACHE_MS) =>
-            {
-                answer.clone()
-            }
+            Some((since, answer)) if elapsed.saturating_sub(*since) < HEALTH_CACHE => answer.clone(),
             _ => {
                 let answer = make().await;
                 *kept = Some((elapsed, answer.clone()));
@@ -91,7 +87,7 @@ impl Health {
         for (name, check) in &self.checks {
             let said = match check {
                 Check::Needed(ask) => {
-                    let failed = within(ask()).await.err();
+                    let failed = with_timeout(ask()).await.err();
                     ready &= failed.is_none();
                     Some(failed.unwrap_or_else(|| "ok".to_owned()))
                 }
@@ -126,10 +122,10 @@ pub async fn readyz(State(health): State<Arc<Health>>) -> Response {
     crate::json(status, body.into_bytes())
 }
 
-async fn within(check: BoxFuture<'static, Result<(), String>>) -> Result<(), String> {
-    match tokio::time::timeout(Duration::from_millis(READY_MS_MAX), check).await {
+async fn with_timeout(check: BoxFuture<'static, Result<(), String>>) -> Result<(), String> {
+    match tokio::time::timeout(READY_TIME_MAX, check).await {
         Ok(result) => result,
-        Err(_) => Err(format!("no answer within {READY_MS_MAX} ms")),
+        Err(_) => Err(format!("no answer within {} ms", READY_TIME_MAX.as_millis())),
     }
 }
 

@@ -1,8 +1,8 @@
-//! HTTP, for the server and the fetch Lambda: the accept loop with its bounds, bodies with bounds, JSON and problems as
-//! answers, request ids, measuring, health, and how a cause gets into the log.
+//! HTTP for the server and the fetch Lambda: the accept loop, bounded bodies, JSON and problems as responses, request
+//! ids, metrics, health, and causes for the log.
 //!
-//! What it is not: no route of the game is here, no status code (those are `wire`'s), and nothing that a process
-//! depends on: health asks functions. It reads no clock: [`Elapsed`] is given.
+//! It contains no route of the game and no status code (those are `wire`'s), knows no dependency of a process (checks
+//! are functions), and reads no clock ([`Elapsed`] is given).
 
 mod accept;
 mod answer;
@@ -14,6 +14,7 @@ mod caller;
 mod connection;
 pub mod health;
 mod host;
+pub mod metrics;
 mod refusals;
 mod routes;
 mod starting;

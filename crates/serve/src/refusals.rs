@@ -1,9 +1,9 @@
-//! Answers that several routes have in common, for the description of the API.
+//! Responses that several routes share, for the API description.
 
 use utoipa::IntoResponses;
 use wire::Problem;
 
-/// What reading a body may come to.
+/// The responses if a body cannot be read.
 #[derive(IntoResponses)]
 pub enum BodyRefusals {
     /// Malformed or invalid

@@ -1,20 +1,20 @@
-//! Routes with what is said about them: their description, and what metrics and logs call them.
+//! Routes with their API description and their labels.
 
 use axum::Router;
 use axum::routing::MethodRouter;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-/// What metrics and logs call a route.
+/// The label of a route in metrics and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// The pattern of its paths, such as `/rooms/{id}`.
+    /// The pattern of the path, such as `/rooms/{id}`.
     pub pattern: String,
-    /// Whether neither metrics nor logs tell of it.
+    /// Whether metrics and logs leave it out.
     pub is_secret: bool,
 }
 
-/// Routes that share a state.
+/// Routes with a common state.
 pub struct Routes<S = ()> {
     router: OpenApiRouter<S>,
     labels: Vec<Label>,
@@ -27,24 +27,24 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// None.
+    /// No routes.
     pub fn new() -> Self {
         Self { router: OpenApiRouter::new(), labels: Vec::new() }
     }
 
-    /// With a route of the API.
+    /// Adds a route of the API.
     #[must_use]
     pub fn route(self, route: UtoipaMethodRouter<S>) -> Self {
         self.with(route, false)
     }
 
-    /// With a route of the API of which neither metrics nor logs tell.
+    /// Adds a route of the API that metrics and logs leave out.
     #[must_use]
     pub fn secret(self, route: UtoipaMethodRouter<S>) -> Self {
         self.with(route, true)
     }
 
-    /// With a route that is no part of the API, such as a page.
+    /// Adds a route that is not part of the API, such as a page.
     #[must_use]
     pub fn undocumented(mut self, pattern: &str, route: MethodRouter<S>) -> Self {
         self.labels.push(Label { pattern: pattern.to_owned(), is_secret: false });
@@ -57,25 +57,25 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Self { router: self.router.routes(route), ..self }
     }
 
-    /// These and those.
+    /// Both sets of routes.
     #[must_use]
     pub fn merge(mut self, others: Self) -> Self {
         self.labels.extend(others.labels);
         Self { router: self.router.merge(others.router), ..self }
     }
 
-    /// With their state: routes that need no other.
+    /// Sets the state.
     #[must_use]
     pub fn with_state(self, state: S) -> Routes {
         Routes { router: self.router.with_state(state), labels: self.labels }
     }
 
-    /// What each is called, in the order in which they were listed.
+    /// The labels, in the order of the routes.
     pub fn labels(&self) -> &[Label] {
         &self.labels
     }
 
-    /// Their description.
+    /// The API description.
     pub fn into_api(self) -> OpenApi {
         self.router.into_openapi()
     }

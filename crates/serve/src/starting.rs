@@ -1,4 +1,4 @@
-//! What a process answers before it has everything that its role needs.
+//! Responses while the process is starting.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -8,7 +8,7 @@ use wire::{Problem, ProblemKind};
 use crate::bounds::RETRY_AFTER_MS;
 use crate::{json, problem};
 
-/// The answer to a request for this path while the process waits for what `reason` says.
+/// The response for this path while the process waits for `reason`.
 pub(crate) fn answer(path: &str, reason: &str) -> Response {
     match path {
         "/healthz" => "ok\n".into_response(),

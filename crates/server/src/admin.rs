@@ -1,4 +1,4 @@
-//! Operators' routes. Without an operator token they do not exist.
+//! Operators' routes. They exist only if there is an operator token.
 
 use std::sync::Arc;
 
@@ -9,13 +9,12 @@ use wire::{OpenRoundBody, Problem, ProblemKind, RoundView};
 
 use crate::scheduler::{OpenError, Scheduler};
 
-/// What the operators' routes need.
+/// The state of the operators' routes.
 pub struct Admin {
-    /// Who opens rounds.
     pub scheduler: Arc<Scheduler>,
-    /// What operators must present.
+    /// The bearer token of operators.
     pub token: String,
-    /// The lead of a round when none is asked for.
+    /// The default lead of a round, in milliseconds.
     pub lead_ms: i64,
 }
 

@@ -1,18 +1,22 @@
 //! Every bound of the server, with its unit, in one place; those of what all crowds have in common are the engine's, those
 //! of HTTP are `serve::bounds`.
 
-/// How long requests in progress may take to end after a stop was asked for, in milliseconds.
-pub const HTTP_STOP_MS_MAX: u64 = 5_000;
-/// How often ranks are compared with the store, in milliseconds.
-pub const RANKS_COMPARE_MS: u64 = 250;
+use std::time::Duration;
+
+/// How long requests in progress may take to end after a stop was asked for.
+pub const HTTP_STOP_MAX: Duration = Duration::from_secs(5);
+/// How long what was taken may take to be flushed into the inbox after that.
+pub const FLUSH_STOP_MAX: Duration = Duration::from_secs(2);
+/// How often ranks are compared with the store.
+pub const RANKS_COMPARE: Duration = Duration::from_millis(250);
 /// How often live connections are fed from the store at the least, in milliseconds; the board changes at most so often.
 pub const LIVE_POLL_MS: i64 = 250;
-/// How long after a look the next commit may cause another one for rounds, in milliseconds.
-pub const LIVE_ROUNDS_MS: u64 = 20;
+/// How long after a look the next commit may cause another one for rounds.
+pub const LIVE_ROUNDS_PAUSE: Duration = Duration::from_millis(20);
 /// Rows of the board in a live event.
 pub const LIVE_BOARD_ROWS: usize = 10;
-/// Silence after which a live connection gets a comment that keeps it open, in milliseconds.
-pub const LIVE_KEEP_ALIVE_MS: u64 = 15_000;
+/// Silence after which a live connection gets a comment that keeps it open.
+pub const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long one receive waits for a message, in milliseconds.
 pub const RECEIVE_WAIT_MS: u64 = 1_000;
 /// How long one receive from SQS waits, in milliseconds: the longest that SQS allows, since every request costs.
@@ -25,8 +29,8 @@ pub const IDLE_MS_MAX: u64 = 5_000;
 pub const POSTGRES_READERS: u32 = 8;
 /// Loops of the handler that work side by side, at most; each holds one partition at a time.
 pub const HANDLER_LOOPS_MAX: u16 = 4;
-/// How often the scheduler looks at its table at the least, in milliseconds.
-pub const SCHEDULE_POLL_MS: u64 = 250;
+/// How often the scheduler looks at its table at the least.
+pub const SCHEDULE_POLL: Duration = Duration::from_millis(250);
 /// How much earlier than the lead the scheduler begins to announce, so that it is done by then, in milliseconds.
 pub const ANNOUNCE_MARGIN_MS: i64 = 300;
 /// Shortest lead with an embedded inbox, in milliseconds.
@@ -48,8 +52,8 @@ pub const OPEN_TRIES_MAX: usize = 8;
 pub const PUSH_PAGE: u32 = 500;
 /// How long a push worker has a row to itself, in milliseconds.
 pub const PUSH_LEASE_MS: i64 = 30_000;
-/// How often the push worker looks for rows at the least, in milliseconds.
-pub const PUSH_POLL_MS: u64 = 250;
+/// How often the push worker looks for rows at the least.
+pub const PUSH_POLL: Duration = Duration::from_millis(250);
 /// How often gauges are brought up to date, in milliseconds.
 pub const GAUGES_MS: u64 = 1_000;
 /// How often it is looked whether the embedded files are still the ones that were opened, in milliseconds.
@@ -62,5 +66,5 @@ pub const LOGIN_PAUSE_MS: u64 = 1_000;
 pub const SHUTDOWN_MS_MAX: u64 = 9_000;
 /// Lines of the log that wait to be written, in bytes together, at most: 1 MiB. What comes then is dropped and counted.
 pub const LOG_BYTES_MAX: usize = 1 << 20;
-/// How long the end of a process waits for the last lines of its log to be written, in milliseconds.
-pub const LOG_FLUSH_MS_MAX: u64 = 500;
+/// How long the end of a process waits for the last lines of its log to be written.
+pub const LOG_FLUSH_MAX: Duration = Duration::from_millis(500);

@@ -1,8 +1,9 @@
-//! The button's crowd: what the handler's loop does with this game's commands.
+//! The button's [`Crowd`].
 
 use std::sync::Arc;
 
 use engine::clock::Clock;
+use engine::metrics::LATE_ANNOUNCEMENTS;
 use engine::{Arrived, Crowd, Entry, Refusal};
 use game::{
     Action, Fault, KnownRound, Outcome, PressOutcome, PurchaseOutcome, Round, Stamps, Standing, Username,
@@ -17,19 +18,19 @@ use store::{Memory, OutboxRow};
 use tokio::sync::Notify;
 use tracing::warn;
 
-/// The game's side of the handler's loop.
+/// The rules and rows of the button.
 pub struct Button {
     memory: Memory,
     clock: Clock,
     ranks: Option<Arc<Ranks>>,
     live: Arc<Notify>,
     late_announcements: Counter,
-    /// Rounds that were announced late and do not open yet by this process's clock, each with its partition.
+    /// Late rounds, with their partitions, that have not opened yet by this process's clock.
     untold: Mutex<Vec<(u16, Round)>>,
     outcomes: Vec<(&'static str, Counter)>,
 }
 
-/// What the push of a round says, beside what every push says. All values are strings, as FCM wants them.
+/// The payload of a round's push. All values are strings, as FCM requires.
 #[derive(Debug, Serialize)]
 struct RoundPush {
     message: &'static str,
@@ -38,7 +39,7 @@ struct RoundPush {
     closes_at: String,
 }
 
-/// What a batch works on: the players, and what became of the commands.
+/// State of a batch: the players, and the outcomes of the commands.
 pub struct ButtonBatch {
     rows: store::Batch,
     outcomes: Vec<Outcome>,
@@ -59,27 +60,27 @@ const OUTCOMES: [&str; 11] = [
 ];
 
 impl Button {
-    /// The game. `ranks` and `live` are told after each commit.
+    /// A button. `ranks` and `live` are told of each commit.
     pub fn new(clock: Clock, ranks: Option<Arc<Ranks>>, live: Arc<Notify>) -> Self {
-        let outcome = |name| (name, counter!("buttonparty_outcomes_total", "outcome" => name));
+        let outcome = |name| (name, counter!(engine::metrics::OUTCOMES, "outcome" => name));
         Self {
             memory: Memory::default(),
             clock,
             ranks,
             live,
-            late_announcements: counter!("buttonparty_late_announcements_total"),
+            late_announcements: counter!(LATE_ANNOUNCEMENTS),
             untold: Mutex::default(),
             outcomes: OUTCOMES.into_iter().map(outcome).collect(),
         }
     }
 
-    /// The game for a tool, which only reads commands.
+    /// A button for a tool that only decodes commands.
     pub fn offline() -> Self {
         Self::new(Clock::System, None, Arc::default())
     }
 
-    /// Counts and logs rounds that were announced late. Nothing shows a round before it opens by this process's clock, so
-    /// one that does not, because this clock is slow, is told of by a later commit.
+    /// Counts and logs rounds that were announced late. Nothing may show a round before it opens by this process's
+    /// clock, so if this clock is slow, a later commit tells of it.
     fn tell_of_late_rounds(&self, partition: u16, changed: &[KnownRound]) {
         let late = changed.iter().filter(|known| known.late);
         let mut untold = self.untold.lock();
@@ -101,7 +102,7 @@ impl Button {
                 Outcome::Purchase(purchase) => PurchaseOutcome::code(*purchase),
                 Outcome::PurchaseKnown(_) => "purchase_known",
                 Outcome::UnknownPlayer => "unknown_player",
-                // Nothing is shown of a round before it opens, not even a count.
+                // No metric may show a round before it opens.
                 Outcome::Announced(_) | Outcome::Ticked => continue,
             };
             if let Some((_, counter)) = self.outcomes.iter().find(|(known, _)| *known == name) {
@@ -111,16 +112,16 @@ impl Button {
     }
 }
 
-/// Applies a command to a world: the same for the handler and for `verify`.
+/// Applies a command to a world, for the handler and for `verify`.
 ///
 /// # Errors
-/// [`Fault`] when the command cannot be; nothing has changed then.
+/// [`Fault`] if the command is impossible; nothing has changed then.
 pub(crate) fn apply(world: &mut World, arrived: &Arrived<Action>) -> Result<Outcome, Fault> {
     let Arrived { at_ms, stored_at_ms, ref command, .. } = *arrived;
     world.apply(Stamps { arrived_at_ms: at_ms, stored_at_ms }, command)
 }
 
-/// What is pushed because of these rounds.
+/// The outbox rows of these rounds.
 fn outbox(rounds: &[KnownRound]) -> Vec<OutboxRow> {
     let row = |KnownRound { round, .. }: &KnownRound| {
         let closes_at_ms = round.closes_at_ms(Round::BASE_HALVES);
@@ -179,7 +180,7 @@ impl Crowd for Button {
         Ok(())
     }
 
-    /// Up to when it has applied everything that arrived, Unix milliseconds.
+    /// The latest arrival that the partition has applied, Unix milliseconds.
     fn mark(&self, batch: &ButtonBatch) -> i64 {
         batch.rows.world.applied_through_ms
     }
@@ -189,7 +190,7 @@ impl Crowd for Button {
         store::save(write, &mut batch.rows, &outbox).await
     }
 
-    /// A round is secret until it opens; a tick would tell that one is over for players with an extender.
+    /// A round is secret until it opens, and a tick would reveal that it is over for players with an extender.
     fn is_secret(&self, command: &Action) -> bool {
         matches!(command, Action::Announce(_) | Action::Tick { .. })
     }

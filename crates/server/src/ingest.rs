@@ -1,5 +1,5 @@
-//! Ingest: takes players' commands over HTTP, and says 202 when they are durably in the inbox. It judges only their
-//! shape; the rules are the handler's business.
+//! Ingest: takes commands of players over HTTP, and answers 202 when they are durable in the inbox. It validates only
+//! their form; the handler applies the rules.
 
 use std::sync::Arc;
 
@@ -7,13 +7,14 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use engine::batcher::{Batcher, Overloaded, Ticket};
 use engine::clock::Clock;
-use game::{Action, PurchaseId, partition_of};
+use engine::metrics::REQUESTS_ACCEPTED;
+use game::{Action, PurchaseId, Username, partition_of};
 use metrics::{Counter, counter};
 use serve::{Auth, BodyRefusals, Caller, Durable, IDEMPOTENCY_KEY, Refused, body, discard, field};
 use utoipa::IntoResponses;
 use wire::{Accepted, AddBody, PowerupBody, PressBody, Problem};
 
-/// What the ingest routes need.
+/// The state of the ingest routes.
 pub struct Ingest {
     batcher: Arc<Batcher>,
     clock: Clock,
@@ -25,9 +26,8 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Ingest over this batcher.
     pub fn new(batcher: Arc<Batcher>, clock: Clock, auth: Auth, partitions: u16) -> Self {
-        let accepted = |kind: &'static str| counter!("buttonparty_requests_accepted_total", "kind" => kind);
+        let accepted = |kind: &'static str| counter!(REQUESTS_ACCEPTED, "kind" => kind);
         Self {
             batcher,
             clock,
@@ -39,15 +39,22 @@ impl Ingest {
         }
     }
 
-    /// Has the command put into the inbox, and answers when it is there. `id_given`: the phone named the purchase.
-    async fn take(&self, action: &Action, id_given: bool, accepted: &Counter) -> Answer {
-        // The whole request is here: from now on it has arrived. Earlier would let a phone claim a time by opening a
-        // request long before it sends the rest of it.
+    fn partition_of(&self, username: &Username) -> u16 {
+        partition_of(username.as_str(), self.partitions)
+    }
+
+    /// Puts a command into the inbox, and answers when it is durable there.
+    async fn take(
+        &self,
+        partition: u16,
+        accepted: &Counter,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), serde_json::Error>,
+    ) -> Answer {
+        // The command arrives when its whole request is here. Earlier, a client could claim a time by opening a
+        // request long before it sends the rest.
         let arrived_at = self.clock.now_ms();
-        let partition =
-            partition_of(action.username().map_or("", |username| username.as_str()), self.partitions);
         let mut payload = Vec::with_capacity(64);
-        wire::encode_action(action, id_given, &mut payload).map_err(Refused::internal)?;
+        encode(&mut payload).map_err(Refused::internal)?;
         let Ticket { id, durable } = self
             .batcher
             .submit(partition, arrived_at, &payload)
@@ -83,7 +90,9 @@ pub struct NotTaken(pub Problem);
 pub(crate) async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
     let Sent { caller, body: mut add, .. } = ingest.read(request, wire::parse_add).await?;
     add.username = caller.acts_as(add.username);
-    ingest.take(&Action::Add(add), false, &ingest.adds).await
+    let partition = ingest.partition_of(&add.username);
+    let add = Action::Add(add);
+    ingest.take(partition, &ingest.adds, |payload| wire::encode_action(&add, payload)).await
 }
 
 /// Press the button.
@@ -102,7 +111,9 @@ pub(crate) async fn add(State(ingest): State<Arc<Ingest>>, request: Request) -> 
 pub(crate) async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
     let Sent { caller, body: username, .. } = ingest.read(request, wire::parse_press).await?;
     let username = caller.acts_as(username);
-    ingest.take(&Action::Press { username }, false, &ingest.presses).await
+    let partition = ingest.partition_of(&username);
+    let press = Action::Press { username };
+    ingest.take(partition, &ingest.presses, |payload| wire::encode_action(&press, payload)).await
 }
 
 /// Buy a powerup with points.
@@ -121,15 +132,14 @@ pub(crate) async fn press(State(ingest): State<Arc<Ingest>>, request: Request) -
 pub(crate) async fn powerups(State(ingest): State<Arc<Ingest>>, request: Request) -> Answer {
     let Sent { caller, key, body: (username, powerup) } = ingest.read(request, wire::parse_powerup).await?;
     let username = caller.acts_as(username);
-    let id_given = key.is_some();
-    // Without a key the entry's id will name the purchase; what stands here is not written.
-    let id = key.map_or_else(|| PurchaseId::new("-"), Ok)?;
-    ingest.take(&Action::Buy { username, id, powerup }, id_given, &ingest.purchases).await
+    let partition = ingest.partition_of(&username);
+    let encode = |payload: &mut _| wire::encode_purchase(&username, key.as_ref(), powerup, payload);
+    ingest.take(partition, &ingest.purchases, encode).await
 }
 
 type FieldErrors = Vec<wire::FieldError>;
 
-/// A command as it was sent.
+/// A parsed request.
 struct Sent<T> {
     caller: Caller,
     key: Option<PurchaseId>,
@@ -137,7 +147,7 @@ struct Sent<T> {
 }
 
 impl Ingest {
-    /// Reads a command: its head, and its body within bounds.
+    /// Parses a request: its head, and its body within bounds.
     async fn read<T>(
         &self,
         request: Request,
@@ -158,10 +168,10 @@ impl Ingest {
     }
 }
 
-/// The one `Idempotency-Key` of a request, if there is one.
+/// The `Idempotency-Key` of a request, if there is one.
 ///
 /// # Errors
-/// The field that is wrong: not 1 to 128 visible ASCII characters, or there twice.
+/// The invalid field: not 1 to 128 visible ASCII characters, or given twice.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<PurchaseId>, wire::FieldError> {
     let mut all = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let (Some(key), None) = (all.next(), all.next()) else {

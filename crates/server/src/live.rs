@@ -1,10 +1,9 @@
-//! The route `/live`, which sends live events as Server-Sent Events. What is sent there, [`feed`] knows.
+//! The route `/live`: Server-Sent Events. [`feed`] makes the events.
 
 pub mod feed;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -15,10 +14,10 @@ use futures_util::{StreamExt, stream};
 use serve::{LongLived, Refused};
 use wire::Problem;
 
-use crate::bounds::LIVE_KEEP_ALIVE_MS;
+use crate::bounds::LIVE_KEEP_ALIVE;
 
-/// What lets a stream through proxies at once, event by event: nginx buffers answers unless they say this, and others
-/// compress or keep what does not forbid it.
+/// Headers that make proxies pass each event at once: nginx buffers responses without the first, and others compress
+/// or cache without the second.
 const UNBUFFERED: [(HeaderName, HeaderValue); 2] = [
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
@@ -43,10 +42,10 @@ pub(crate) async fn live(State(hub): State<Arc<Hub>>) -> Result<Response, Refuse
         let _alive = &connected; // lives as long as the stream
         Ok::<_, Infallible>(SseEvent::default().event(event.topic).data(renderer.data(&event)))
     });
-    // Sends a comment at once, so that proxies and pages see the stream open before the first event.
+    // The comment at once shows proxies and pages that the stream is open.
     let opened = stream::once(async { Ok(SseEvent::default().comment("open")) });
     let events = opened.chain(events).take_until(hub.stop().clone().cancelled_owned());
-    let keep_alive = KeepAlive::new().interval(Duration::from_millis(LIVE_KEEP_ALIVE_MS));
+    let keep_alive = KeepAlive::new().interval(LIVE_KEEP_ALIVE);
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     response.extensions_mut().insert(long_lived);
     for (name, value) in UNBUFFERED {

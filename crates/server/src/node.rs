@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ::files::Hold;
 pub(crate) use context::{Context, Inbox};
-use engine::bounds::BACKOFF_MS;
+use engine::bounds::BACKOFF;
 use engine::clock::{Clock, Stopwatch, system_rng};
 use engine::run::Backoff;
 pub use error::NodeError;
@@ -114,7 +114,7 @@ async fn open_patiently(
     stop: &CancellationToken,
     app: &App,
 ) -> Result<Vec<Part>, NodeError> {
-    let (mut tries, mut backoff) = (0, Backoff::new(BACKOFF_MS, clock));
+    let (mut tries, mut backoff) = (0, Backoff::new(BACKOFF, clock));
     loop {
         match open_parts(config, metrics.clone(), clock, stop).await {
             Err(error) if error.may_pass(config) => {

@@ -1,9 +1,9 @@
-//! The description of the API, made from the code.
+//! The OpenAPI description, generated from the code.
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Info, OpenApi, RefOr};
 
-/// The description of everything that can be served, whatever a process serves of it.
+/// The description of all routes, whatever roles a process has.
 pub fn api() -> OpenApi {
     let mut api = crate::router::api();
     let mut info = Info::new("ButtonParty", "1");
@@ -21,7 +21,7 @@ pub fn api() -> OpenApi {
     api.info = info;
     let rounds = api.paths.paths.get_mut("/admin/rounds").and_then(|path| path.post.as_mut());
     if let Some(RefOr::T(body)) = rounds.and_then(|post| post.request_body.as_mut()) {
-        // It may be left out, but not be `null`: utoipa knows only both in one.
+        // It may be absent, but not `null`: utoipa knows only both in one.
         body.required = None;
     }
     let operator = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
@@ -30,10 +30,10 @@ pub fn api() -> OpenApi {
     api
 }
 
-/// The same as text, as it stands in `mobile-api-spec/openapi.json`.
+/// The description as text, as in `mobile-api-spec/openapi.json`.
 ///
 /// # Errors
-/// None in practice: the description can always be written.
+/// None in practice: the description can always be serialised.
 pub fn text() -> Result<String, serde_json::Error> {
     Ok(api().to_pretty_json()? + "\n")
 }

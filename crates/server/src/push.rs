@@ -1,12 +1,11 @@
-//! The push role: takes the outbox's rows one by one, under a lease and with a cursor, and hands each device to a
-//! sink. A crash in the middle is resumed at the cursor; several workers share the rows. A row that has expired is done:
-//! whoever was not told by then is not told.
+//! The push role: takes rows of the outbox under a lease, and hands each device to a sink. A cursor makes a crash
+//! resumable, and several workers share the rows. A row that has expired is done: the remaining devices get no push.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use engine::clock::Clock;
-use engine::run::{Repeat, Rest, Told, repeat};
+use engine::metrics::{PUSHES, PUSHES_EXPIRED};
+use engine::run::{LoopLog, Repeat, Rest, repeat};
 use metrics::{Counter, counter};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,24 +14,22 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::bounds::{PUSH_LEASE_MS, PUSH_PAGE, PUSH_POLL_MS};
+use crate::bounds::{PUSH_LEASE_MS, PUSH_PAGE, PUSH_POLL};
 
-/// Where devices are handed to.
+/// The target of pushes.
 #[derive(Debug, Clone)]
 pub enum Sink {
-    /// Into the log: how many, never to whom.
+    /// The log: how many, never to whom.
     Log,
-    /// Appended to a file of JSON lines, for tests.
+    /// A file of JSON lines, for tests.
     Record(PathBuf),
 }
 
-/// Why a step failed; the row is taken up again when its lease has run out.
+/// Why a step failed; the row is retried when its lease has run out.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
-    /// The outbox.
     #[error("the outbox failed")]
     Store(#[from] store::Error),
-    /// The sink.
     #[error("the sink failed")]
     Sink(#[from] std::io::Error),
 }
@@ -46,7 +43,6 @@ struct Record<'a> {
     data: &'a RawValue,
 }
 
-/// One worker.
 pub struct Pusher {
     outbox: Outbox,
     sink: Sink,
@@ -57,17 +53,16 @@ pub struct Pusher {
 }
 
 impl Pusher {
-    /// A worker; `owner` is unique for each start.
+    /// A worker; `owner` is unique for each start of a process.
     pub fn new(outbox: Outbox, sink: Sink, clock: Clock, owner: String) -> Self {
-        let (pushed, expired) =
-            (counter!("buttonparty_pushes_total"), counter!("buttonparty_pushes_expired_total"));
+        let (pushed, expired) = (counter!(PUSHES), counter!(PUSHES_EXPIRED));
         Self { outbox, sink, clock, owner, pushed, expired }
     }
 
-    /// Works one row off, or as much of it as there is time for before it expires; `false` when none was due.
+    /// Processes one due row, as far as there is time before it expires; returns `false` if none is due.
     ///
     /// # Errors
-    /// [`PushError`]; what was handed over since the cursor moved may be handed over again.
+    /// [`PushError`]; devices behind the cursor may get the push again.
     pub async fn step(&self) -> Result<bool, PushError> {
         let Some(mut job) = self.outbox.take(&self.owner, self.clock.now_ms(), PUSH_LEASE_MS).await? else {
             return Ok(false);
@@ -92,12 +87,12 @@ impl Pusher {
         Ok(true)
     }
 
-    /// Gives a row up whose time is over.
+    /// Gives up a row that has expired.
     async fn expire(&self, job: &Job, devices: usize) -> Result<bool, PushError> {
         if self.outbox.done(job, self.clock.now_ms()).await? {
             self.expired.increment(1);
             let (topic, partition) = (&job.topic, job.partition);
-            warn!(topic, partition, devices, "a push has expired; the other devices are not told");
+            warn!(topic, partition, devices, "push expired; the remaining devices get none");
         }
         Ok(true)
     }
@@ -142,10 +137,10 @@ impl Pusher {
 impl Repeat for Pusher {
     type Error = PushError;
 
-    const TOLD: Told = Told::every_time("the push worker tries again", "the push worker works again");
+    const LOG: LoopLog = LoopLog::every_time("push step failed, retrying", "push worker recovered");
 
     async fn once(&mut self) -> Result<Rest, PushError> {
         let was_due = self.step().await?;
-        Ok(if was_due { Rest::Not } else { Rest::For(Duration::from_millis(PUSH_POLL_MS)) })
+        Ok(if was_due { Rest::Not } else { Rest::For(PUSH_POLL) })
     }
 }

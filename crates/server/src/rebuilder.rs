@@ -1,31 +1,28 @@
-//! The loop that compares ranks with the store, and rebuilds what is behind or lost.
+//! The loop that compares ranks with the store, and rebuilds stale or lost ones.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::clock::Clock;
-use engine::run::{Repeat, Rest, Told, repeat};
+use engine::run::{LoopLog, Repeat, Rest, repeat};
 use ranks::{Ranks, RebuildError};
 use store::Reader;
 use tokio_util::sync::CancellationToken;
 
-use crate::bounds::RANKS_COMPARE_MS;
+use crate::bounds::RANKS_COMPARE;
 
 /// Compares and rebuilds, several times a second.
 pub struct Rebuilder {
-    /// The ranks.
     pub ranks: Arc<Ranks>,
-    /// The store that they must agree with.
     pub reader: Reader,
-    /// What time it is.
     pub clock: Clock,
 }
 
 impl Rebuilder {
-    /// Runs until `stop`. A failure is no more than ranks that are not shown.
+    /// Runs until `stop`. While it fails, ranks are not shown.
     ///
     /// # Errors
-    /// When the game has another number of partitions by now: nothing that this process shows is right any more.
+    /// If the number of partitions has changed: nothing that this process shows is right any more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), store::Error> {
         let clock = self.clock.clone();
         match repeat(&mut Rebuilding { rebuilder: self, stop: stop.clone() }, &clock, &stop).await {
@@ -35,7 +32,6 @@ impl Rebuilder {
     }
 }
 
-/// A rebuilder at work.
 struct Rebuilding {
     rebuilder: Rebuilder,
     stop: CancellationToken,
@@ -44,15 +40,15 @@ struct Rebuilding {
 impl Repeat for Rebuilding {
     type Error = RebuildError;
 
-    const TOLD: Told = Told::once("ranks are missing until this heals", "ranks are no longer missing");
-    const PAUSES_MS: (u64, u64) = (RANKS_COMPARE_MS, RANKS_COMPARE_MS);
+    const LOG: LoopLog = LoopLog::once("ranks are missing until this heals", "ranks recovered");
+    const PAUSES: (Duration, Duration) = (RANKS_COMPARE, RANKS_COMPARE);
 
     async fn once(&mut self) -> Result<Rest, RebuildError> {
         let Rebuilder { ranks, reader, clock } = &self.rebuilder;
-        // A stop cuts it off: what is half rebuilt is begun anew.
+        // A stop cuts it off: a half-done rebuild starts anew.
         let rebuilding = Box::pin(ranks.rebuild_stale(reader, clock.now_ms()));
         self.stop.run_until_cancelled(rebuilding).await.transpose()?;
-        Ok(Rest::For(Duration::from_millis(RANKS_COMPARE_MS)))
+        Ok(Rest::For(RANKS_COMPARE))
     }
 
     fn is_fatal(&self, error: &RebuildError) -> bool {

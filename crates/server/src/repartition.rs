@@ -1,4 +1,4 @@
-//! `repartition`: another number of partitions, for a game that stands still and has nothing left to do.
+//! `repartition`: changes the number of partitions of a stopped game without pending messages.
 
 use ledger::Ledger;
 use queue::Queue;
@@ -7,13 +7,12 @@ use store::Identity;
 /// Why the number of partitions was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RepartitionError {
-    /// The inbox.
     #[error("the inbox failed")]
     Queue(#[from] queue::Error),
-    /// The store, or what it says is still to be done.
+    /// The store failed, or has work that is still pending.
     #[error("the store cannot be changed")]
     Store(#[from] store::Error),
-    /// Messages that count with the old number.
+    /// Messages of the old number of partitions are pending.
     #[error(
         "the inbox is not empty: start the game as it is, without whatever takes commands or opens rounds, until \
          everything is applied; then stop it"
@@ -21,8 +20,8 @@ pub enum RepartitionError {
     NotEmpty,
 }
 
-/// Gives the game another number of partitions, in one step of the store. Nothing of it runs: what still counts with
-/// the old number is refused afterwards, but what it has sent to the inbox by then stops every handler.
+/// Changes the number of partitions, in one transaction of the store. No process of the game may run: one that still
+/// counts with the old number is refused afterwards, but messages that it has sent stop every handler.
 ///
 /// # Errors
 /// [`RepartitionError`]; nothing has changed then.
@@ -32,8 +31,8 @@ pub async fn repartition(
     partitions: u16,
     now_ms: i64,
 ) -> Result<Identity, RepartitionError> {
-    // Everything up to here must be gone, and everything later comes behind it: so an older copy of the inbox is still
-    // found out. Where that cannot be told, positions begin with nothing.
+    // All messages up to this sequence must be gone, and later ones come behind it, so that an older copy of the
+    // inbox is still detected. If the backend cannot tell, positions begin at 0.
     let given = queue.highest_sequence().await?;
     if !queue.is_empty().await? {
         return Err(RepartitionError::NotEmpty);

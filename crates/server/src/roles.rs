@@ -1,4 +1,4 @@
-//! Roles: what each one brings to its process. A process has those that its command names; `dev` and `all` have all.
+//! Roles of a process. A process has those that its command names; `dev` and `all` have all.
 
 mod fetch;
 mod handler;
@@ -16,27 +16,26 @@ pub use self::scheduler::Announcer;
 use crate::config::Role;
 use crate::node::{Context, NodeError, StopStage};
 
-/// What runs until it is told to stop.
+/// A task that runs until its token is cancelled.
 pub(crate) type Task = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), NodeError>> + Send>;
 
-/// What a role brings to its process.
+/// What a role adds to its process.
 pub(crate) struct Part {
-    /// What it serves.
     pub(crate) routes: Routes,
-    /// What it runs, and at which stage of a stop that ends.
+    /// Its tasks, each with the stage of a stop at which it ends.
     pub(crate) tasks: Vec<(StopStage, Task)>,
-    /// What `/readyz` tells of it.
+    /// Its checks for `/readyz`.
     pub(crate) checks: Checks,
-    /// Whether it goes on to need the store when it is open.
+    /// Whether it still needs the store after the start.
     pub(crate) needs_store: bool,
-    /// Its name, if no other process may have the role on the same files.
+    /// Its name, if only one process may have the role on the same files.
     pub(crate) alone: Option<&'static str>,
-    /// Closes what it has opened for itself, when everything has stopped.
+    /// Closes what only this role has opened, when everything has stopped.
     pub(crate) close: BoxFuture<'static, ()>,
 }
 
 impl Part {
-    /// A part that serves this, and nothing else yet.
+    /// A part with these routes and nothing else yet.
     pub(crate) fn new(routes: Routes) -> Self {
         Self {
             routes,
@@ -48,7 +47,7 @@ impl Part {
         }
     }
 
-    /// Lets this run until a stop comes to this stage.
+    /// Adds a task that ends at this stage of a stop.
     pub(crate) fn run<F>(
         &mut self,
         stage: StopStage,
@@ -59,7 +58,7 @@ impl Part {
         self.tasks.push((stage, Box::new(|stop| task(stop).boxed())));
     }
 
-    /// Lets `/readyz` tell of this.
+    /// Adds a check to `/readyz`.
     pub(crate) fn check(&mut self, name: &'static str, check: Check) {
         self.checks.push((name, check));
     }
@@ -68,7 +67,7 @@ impl Part {
 /// Opens the roles of a process.
 ///
 /// # Errors
-/// What could not be opened, or does not fit.
+/// What could not be opened, or does not match.
 pub(crate) async fn open(context: &Context) -> Result<Vec<Part>, NodeError> {
     let mut parts = Vec::new();
     for role in context.config.role.list() {

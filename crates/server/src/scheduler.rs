@@ -1,16 +1,15 @@
 //! The scheduler: draws when rounds open, announces each to every partition before it opens, and sends the ticks that
-//! let reads settle. It writes nothing but its table and the inbox.
+//! let reads settle. It writes only its table and the inbox.
 //!
-//! It has no timers of its own: a test steps it with [`Scheduler::step`]. Whoever restarts goes on from the table.
+//! It has no timers: a test steps it with [`Scheduler::step`]. After a restart it continues from the table.
 
 mod operator;
 mod waits;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::clock::Clock;
-use engine::run::{Repeat, Rest, Told, repeat};
+use engine::run::{LoopLog, Repeat, Rest, repeat};
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
 use game::schedule::Cadence;
 use game::{Action, Round};
@@ -24,34 +23,30 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN, SCHEDULE_POLL_MS, TICK_DELAY_MS};
+use crate::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN, SCHEDULE_POLL, TICK_DELAY_MS};
 
-/// Why a step failed; the next one goes on where this one stopped.
+/// Why a step failed; the next step continues where it stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
-    /// The table.
     #[error("the schedule failed")]
     Store(#[from] store::Error),
-    /// The inbox.
     #[error("the inbox failed")]
     Queue(#[from] queue::Error),
-    /// A row of the table cannot be a round, or a command cannot be written.
+    /// A row of the table is not a round, or a command cannot be encoded.
     #[error("the schedule is broken: {0}")]
     Broken(String),
 }
 
-/// How the scheduler works.
+/// Options of a scheduler.
 #[derive(Debug, Clone)]
 pub struct SchedulerOptions {
-    /// How rounds follow one another.
     pub cadence: Cadence,
-    /// How long before its opening a round is announced at the latest.
+    /// The lead of a round, in milliseconds: how long before its opening it is announced at the latest.
     pub lead_ms: i64,
-    /// The shortest lead that an operator may ask for.
+    /// The shortest lead that an operator may ask for, in milliseconds.
     pub lead_ms_min: i64,
-    /// When set, how soon after the start a round opens.
+    /// If set, a round opens this many milliseconds after the start.
     pub first_round_ms: Option<i64>,
-    /// Number of partitions of the inbox.
     pub partitions: u16,
 }
 
@@ -62,16 +57,15 @@ pub struct Scheduler {
     clock: Clock,
     rng: Mutex<StdRng>,
     options: SchedulerOptions,
-    /// Poked when an operator opened a round.
+    /// Notified when an operator opened a round.
     changed: Notify,
     /// The latest round that is known to be fixed.
     fixed: Mutex<Option<Scheduled>>,
-    /// The fixed round that opens later than a clock that was right can have said.
+    /// The fixed round that opens later than a correct clock can have scheduled.
     ahead: Mutex<Option<Round>>,
 }
 
 impl Scheduler {
-    /// A scheduler over this table and this inbox.
     pub fn new(
         schedule: Schedule,
         queue: Queue,
@@ -84,7 +78,7 @@ impl Scheduler {
         Arc::new(Self { schedule, queue, clock, rng, options, changed: Notify::new(), fixed, ahead })
     }
 
-    /// Closes its side of the store.
+    /// Closes its connections to the store.
     pub async fn close(&self) {
         self.schedule.close().await;
     }
@@ -95,7 +89,7 @@ impl Scheduler {
         let _ = repeat(&mut stepping, &self.clock, &stop).await; // none of its errors is fatal
     }
 
-    /// Does everything that is due, and returns when the next thing will be, in Unix milliseconds.
+    /// Does everything that is due, and returns when the next thing is, in Unix milliseconds.
     ///
     /// # Errors
     /// [`SchedulerError`]; what was done stays done.
@@ -111,13 +105,13 @@ impl Scheduler {
         {
             let drawn = Scheduled { round, by_operator: false, stage: Stage::Drawn, ticks_sent: 0 };
             let inserted = self.schedule.insert_if_absent(&drawn).await?;
-            // Where another scheduler was faster: look again at what it has drawn.
+            // If another scheduler was faster, look at what it drew.
             wake_ms = wake_ms.min(if inserted { self.announce_from_ms(&round) } else { self.clock.now_ms() });
         }
         Ok(wake_ms)
     }
 
-    /// Brings one round as far as it can come now, and returns when it can come further.
+    /// Advances one round as far as possible now, and returns when it can advance further.
     async fn advance(&self, row: Scheduled) -> Result<i64, SchedulerError> {
         let mut row = row;
         if row.stage == Stage::Drawn {
@@ -134,12 +128,12 @@ impl Scheduler {
                 }
                 return Ok(now_ms);
             }
-            // Once it is fixed it is announced, however late: so not while the inbox is away.
+            // A fixed round must be announced, so never fix one while the inbox is unreachable.
             self.queue.check().await?;
             let now_ms = self.clock.now_ms();
             let drawn = row.round;
             if drawn.opens_at_ms < now_ms + LEAD_MS_MIN {
-                // Nobody could announce it in time. It was never announced, so it opens later instead.
+                // It cannot be announced in time, and never was, so it opens later instead.
                 row.round = self.round(drawn.id, now_ms + self.options.lead_ms + ANNOUNCE_MARGIN_MS)?;
             } else {
                 row.stage = Stage::Announcing;
@@ -154,7 +148,7 @@ impl Scheduler {
         self.tick(&row).await
     }
 
-    /// Sends an announcement to every partition, durably, and notes that in the table.
+    /// Sends an announcement to every partition, durably, and records that in the table.
     async fn announce(&self, round: &Round) -> Result<(), SchedulerError> {
         self.send_everywhere(&format!("round-{}", round.id), &Action::Announce(*round)).await?;
         self.schedule.announced(round.id).await?;
@@ -162,7 +156,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Sends the ticks that are due, the latest for all of them, and returns when the next one is.
+    /// Sends the ticks that are due, the latest one for all of them, and returns when the next one is.
     async fn tick(&self, row: &Scheduled) -> Result<i64, SchedulerError> {
         let cutoffs_ms = row.round.cutoffs_ms();
         let now_ms = self.clock.now_ms();
@@ -180,20 +174,22 @@ impl Scheduler {
         Ok(cutoffs_ms.get(due.max(sent)).map_or(i64::MAX, |cutoff_ms| cutoff_ms + TICK_DELAY_MS))
     }
 
-    /// Sends one command of the scheduler to every partition. The ids are the same for every scheduler and every
-    /// resend, so that an inbox that knows them takes the command once.
+    /// Sends a command to every partition. The ids are the same for every scheduler and every resend, so that the
+    /// inbox deduplicates them.
     async fn send_everywhere(&self, id: &str, action: &Action) -> Result<(), SchedulerError> {
         let mut payload = Vec::new();
-        wire::encode_action(action, false, &mut payload)
+        wire::encode_action(action, &mut payload)
             .map_err(|error| SchedulerError::Broken(error.to_string()))?;
         let (inbox, partitions) = (self.queue.inbox_id(), self.options.partitions);
         let now_ms = self.clock.now_ms();
         let envelope = |partition| {
-            // A message whose id begins so is not counted in the backlog: a round is secret until it opens.
-            let id = format!("~{id}-{partition}");
-            let mut builder = EnvelopeBuilder::new(inbox, partitions, &id, ENVELOPE_BYTES_MAX);
+            // A round is secret until it opens, so the backlog must not show its announcement.
+            let id = format!("{id}-{partition}");
+            let message = Outgoing { partition, id, body: String::new(), quiet: true };
+            let mut builder =
+                EnvelopeBuilder::new(inbox, partitions, &message.stored_id(), ENVELOPE_BYTES_MAX);
             builder.push(None, now_ms, &payload);
-            Outgoing { partition, id, body: builder.finish() }
+            Outgoing { body: builder.finish(), ..message }
         };
         let envelopes: Vec<_> = (0..partitions).map(envelope).collect();
         for result in self.queue.send(&envelopes).await {
@@ -212,28 +208,28 @@ impl Scheduler {
             .map_err(|invalid| SchedulerError::Broken(invalid.to_string()))
     }
 
-    /// Draws the round after this one. The chance is the same each second, so after a long pause, or a restart without
-    /// a table, drawing from now on is as good as having drawn before.
+    /// Draws the round after this one. The chance is the same each second, so after a long pause or a restart without
+    /// a table, a draw from now on is as good as an earlier one.
     fn draw(&self, previous: Option<Round>) -> Result<Option<Round>, SchedulerError> {
         let cadence = self.options.cadence;
         let base_ms = self.draw_from_ms(previous.as_ref());
         // 1 − [0, 1) is (0, 1].
         let uniform = 1.0 - self.rng.lock().random::<f64>();
         let Some(opens_at_ms) = cadence.next_opening_ms(base_ms, uniform) else { return Ok(None) };
-        // The round before may have been announced under another configuration.
+        // The round before may have another window: the configuration may have changed.
         let free_ms = previous.map_or(0, |round| round.cutoff_max_ms() + 1);
         let id = previous.map_or(1, |round| round.id + 1);
         self.round(id, opens_at_ms.max(free_ms)).map(Some)
     }
 
-    /// When the gap begins behind which the round after this one is drawn.
+    /// The start of the gap before the round after this one, in Unix milliseconds.
     fn draw_from_ms(&self, previous: Option<&Round>) -> i64 {
         let soonest_ms = self.clock.now_ms() - self.options.cadence.gap_ms;
         previous.map_or(soonest_ms, |round| round.opens_at_ms.max(soonest_ms))
     }
 
-    /// At the start of `dev`: lets the next round open soon instead of when it was drawn.
-    async fn hasten(&self, first_ms: i64) -> Result<i64, SchedulerError> {
+    /// At the start of `dev`: pulls the next round forward.
+    async fn pull_forward(&self, first_ms: i64) -> Result<i64, SchedulerError> {
         self.step().await?;
         let now_ms = self.clock.now_ms();
         if let Some(drawn) = self.schedule.latest().await?.filter(|row| row.stage == Stage::Drawn) {
@@ -248,25 +244,24 @@ impl Scheduler {
     }
 }
 
-/// A scheduler at work.
 struct Stepping<'s> {
     scheduler: &'s Scheduler,
-    /// How soon the first round opens, until that is done.
+    /// How soon the first round opens, in milliseconds; `None` once that is done.
     first_ms: Option<i64>,
 }
 
 impl Repeat for Stepping<'_> {
     type Error = SchedulerError;
 
-    const TOLD: Told = Told::every_time("the scheduler tries again", "the scheduler works again");
+    const LOG: LoopLog = LoopLog::every_time("scheduler step failed, retrying", "scheduler recovered");
 
     async fn once(&mut self) -> Result<Rest, SchedulerError> {
         let at_ms = match self.first_ms {
-            Some(first_ms) => self.scheduler.hasten(first_ms).await?,
+            Some(first_ms) => self.scheduler.pull_forward(first_ms).await?,
             None => self.scheduler.step().await?,
         };
         self.first_ms = None;
-        Ok(Rest::Until { at_ms, at_most: Duration::from_millis(SCHEDULE_POLL_MS) })
+        Ok(Rest::Until { at_ms, at_most: SCHEDULE_POLL })
     }
 
     /// Until an operator opens a round.

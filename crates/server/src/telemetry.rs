@@ -1,5 +1,5 @@
-//! Logs and metrics: set up once per process. Logs go to standard error. Both are best effort: the game goes on whatever
-//! becomes of them.
+//! Logs and metrics, set up once per process. Logs go to standard error. Both are best effort: the game continues
+//! whatever happens to them.
 
 mod lines;
 
@@ -21,16 +21,14 @@ const SECONDS: &[f64] = &[
 ];
 const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4];
 
-/// The log of this process, once it was started.
+/// The log of this process, once started.
 static LOG: OnceLock<Arc<Lines>> = OnceLock::new();
 
-/// Why there is no log.
+/// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter cannot be read.
     #[error("BUTTONPARTY_LOG: {0}")]
     Filter(#[from] ParseError),
-    /// The system gives no thread.
     #[error("the log cannot be written: {0}")]
     Thread(#[from] io::Error),
 }
@@ -42,7 +40,7 @@ pub enum LogError {
 pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(filter)?;
     let started = Lines::start(io::stderr())?;
-    // It can only have been started before: then that one goes on.
+    // If it was started before, the first one is used.
     let lines = LOG.get_or_init(|| started);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -56,7 +54,7 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Says something to people on standard error, behind the lines of the log. Where that fails, it is not said.
+/// Prints a text for people to standard error, behind the lines of the log; best effort.
 pub fn say(text: &str) {
     let line = format!("{text}\n");
     match LOG.get() {
@@ -65,30 +63,31 @@ pub fn say(text: &str) {
     }
 }
 
-/// Waits until the log is written, for a moment at most: what is logged right before the process ends is lost otherwise.
+/// Waits for a moment until the log is written: lines logged right before the process ends would be lost.
 pub fn flush() {
     if let Some(lines) = LOG.get() {
         lines.flush();
     }
 }
 
-/// Starts measuring; the handle renders what `/metrics` shows.
+/// Installs the recorder of metrics; the handle renders `/metrics`.
 ///
 /// # Errors
-/// When another recorder was installed before.
+/// If another recorder is installed.
 pub fn init_metrics() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZES)?
         .install_recorder()?;
+    engine::metrics::describe();
+    serve::metrics::describe();
     if let Some(lines) = LOG.get() {
         lines.show_dropped();
     }
     Ok(handle)
 }
 
-/// The standard output, for what a command prints. Whoever closes it has read enough, which is no error: as if it had
-/// been read.
+/// Standard output of a CLI command. A closed pipe is no error: its reader has read enough.
 pub(crate) struct Output(io::Stdout);
 
 impl Output {
@@ -114,7 +113,7 @@ fn unless_closed<T>(done: io::Result<T>, as_if: T) -> io::Result<T> {
     }
 }
 
-/// One event of the log, which is written at once.
+/// The writer of one log event.
 struct Line<'a>(&'a Lines);
 
 impl Write for Line<'_> {
@@ -128,7 +127,8 @@ impl Write for Line<'_> {
     }
 }
 
-/// Logs a panic like any other line. The default hook writes to standard error directly and could block on a full pipe.
+/// Logs a panic like any other line. The default hook writes to standard error directly, and could block on a full
+/// pipe.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("it says nothing");
     let at = panic.location().map(ToString::to_string).unwrap_or_default();

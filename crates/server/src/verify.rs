@@ -1,63 +1,53 @@
-//! `verify`: replays the journal through the same rules into empty worlds, and compares what comes out with what the
-//! store holds, row by row. It reads one moment of the store, so that the game can go on meanwhile. Generation by
-//! generation: where the number of partitions changed, the worlds are dealt anew as the store was.
+//! `verify`: replays the journal through the rules into empty worlds, and compares the result with the store row by
+//! row. It reads one snapshot of the store, so the game can go on. Where the number of partitions changed between
+//! generations, the worlds are repartitioned as the store was.
 
 use engine::Envelope;
-use engine::handler::{WHOLE, decode};
+use engine::handler::{Buried, decode};
 use game::World;
 use store::{Audit, Difference, Identity, JournalEntry, Position, Reader, State, TableDigest};
 
 use crate::button::{Button, apply};
 
-/// Messages of the journal that are read at a time.
+/// Messages of the journal in one page.
 const PAGE_ROWS: u32 = 256;
-/// Differences that are reported of each table.
+/// Maximum number of reported differences of each table.
 const DIFFERENCES_MAX: usize = 10;
 
-/// Why the comparison could not be made.
+/// Why the comparison failed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The store.
     #[error("the store failed")]
     Store(#[from] store::Error),
-    /// No game has begun in this store.
+    /// The store has no game.
     #[error("no game has begun here")]
     NoGame,
-    /// The journal holds something that was never applied.
+    /// The journal has a message that cannot be replayed.
     #[error("the journal of partition {partition} cannot be replayed at {sequence}: {reason}")]
-    Journal {
-        /// The partition.
-        partition: u16,
-        /// The message.
-        sequence: u128,
-        /// What is wrong.
-        reason: String,
-    },
+    Journal { partition: u16, sequence: u128, reason: String },
 }
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
-    /// Each table that follows from the journal.
+    /// The tables that the journal determines.
     pub tables: Vec<TableReport>,
-    /// Rows in which store and journal differ, at most ten of each table: `this` is what is stored, `other` what the
-    /// journal leads to.
+    /// Rows that differ, at most ten of each table: `this` is stored, `other` is replayed.
     pub differences: Vec<Difference>,
-    /// Messages that were replayed.
+    /// Number of messages replayed.
     pub messages: usize,
 }
 
-/// One table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableReport {
-    /// The rows that are stored: their number and their hash.
+    /// The stored rows: their number and their hash.
     pub stored: TableDigest,
-    /// Whether the journal leads to the same rows.
+    /// Whether the replayed rows are the same.
     pub is_equal: bool,
 }
 
 impl VerifyReport {
-    /// Whether the store holds what its journal leads to.
+    /// Whether the store equals its replayed journal.
     pub fn is_equal(&self) -> bool {
         self.differences.is_empty()
     }
@@ -66,7 +56,7 @@ impl VerifyReport {
 /// Replays and compares.
 ///
 /// # Errors
-/// [`VerifyError`] when the comparison could not be made.
+/// [`VerifyError`] if the comparison failed.
 pub async fn verify(reader: &Reader) -> Result<VerifyReport, VerifyError> {
     let mut audit = reader.audit().await?;
     let generations = audit.generations().await?;
@@ -98,7 +88,7 @@ pub async fn verify(reader: &Reader) -> Result<VerifyReport, VerifyError> {
     })
 }
 
-/// Applies what a partition was told in one generation, and returns how many messages that were.
+/// Replays one generation of a partition, and returns the number of messages.
 async fn replay(
     button: &Button,
     audit: &mut Audit,
@@ -128,12 +118,13 @@ fn replay_message(
     place: (u16, u16),
     message: &JournalEntry,
 ) -> Result<(), String> {
-    if message.buried.contains(&WHOLE) {
+    let buried = Buried::from_journal(&message.buried);
+    if buried == Buried::Whole {
         return Ok(());
     }
     let envelope = Envelope::decode(&message.body).map_err(|error| error.to_string())?;
     for (index, text) in (0..).zip(envelope.raw_entries()) {
-        if message.buried.contains(&index) {
+        if buried.contains(index) {
             continue;
         }
         let arrived = decode(button, place, message.stored_at_ms, &envelope.id, index, text)

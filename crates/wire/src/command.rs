@@ -57,12 +57,8 @@ enum Json<'a> {
 /// Appends the JSON of a command to `out`.
 ///
 /// # Errors
-/// The serializer's; none in practice.
-pub fn encode_action(
-    action: &Action,
-    purchase_id_given: bool,
-    out: &mut Vec<u8>,
-) -> Result<(), serde_json::Error> {
+/// None in practice: every action can be written. The serializer's error is passed on all the same.
+pub fn encode_action(action: &Action, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let json = match action {
         Action::Add(Add { username, name, platform, token }) => Json::Add {
             username: username.as_str().into(),
@@ -71,12 +67,7 @@ pub fn encode_action(
             token: token.as_ref().map(|token| token.as_str().into()),
         },
         Action::Press { username } => Json::Press { username: username.as_str().into() },
-        Action::Buy { username, id, powerup } => Json::Buy {
-            username: username.as_str().into(),
-            id: purchase_id_given.then(|| id.as_str().into()),
-            powerup: powerup.kind.code().into(),
-            level: powerup.level.number(),
-        },
+        Action::Buy { username, id, powerup } => return encode_purchase(username, Some(id), *powerup, out),
         Action::Announce(Round { id, opens_at_ms, window_ms, grace_ms }) => Json::Announce {
             round: *id,
             opens_at_ms: *opens_at_ms,
@@ -84,6 +75,25 @@ pub fn encode_action(
             grace_ms: *grace_ms,
         },
         Action::Tick { through_ms } => Json::Tick { through_ms: *through_ms },
+    };
+    serde_json::to_writer(out, &json)
+}
+
+/// Appends the JSON of a purchase to `out`. Without an id, that of its entry will name it.
+///
+/// # Errors
+/// As [`encode_action`].
+pub fn encode_purchase(
+    username: &Username,
+    id: Option<&PurchaseId>,
+    powerup: Powerup,
+    out: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
+    let json = Json::Buy {
+        username: username.as_str().into(),
+        id: id.map(|id| id.as_str().into()),
+        powerup: powerup.kind.code().into(),
+        level: powerup.level.number(),
     };
     serde_json::to_writer(out, &json)
 }

@@ -15,7 +15,7 @@ mod response;
 
 pub use body::{AddBody, IdempotencyKey, LimitNumber, OpenRoundBody, PowerupBody, PressBody, UsernameText};
 
-pub use command::{DecodeError, decode_action, encode_action};
+pub use command::{DecodeError, decode_action, encode_action, encode_purchase};
 pub use digits::digits;
 pub use problem::{FieldError, Problem, ProblemKind};
 pub use query::{limit, username};

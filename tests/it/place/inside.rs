@@ -161,10 +161,11 @@ impl Place {
             partition,
             id,
             body: builder.finish(),
+            quiet: false,
         };
         for (at_ms, action) in commands {
             let mut payload = Vec::new();
-            wire::encode_action(&action, true, &mut payload).unwrap();
+            wire::encode_action(&action, &mut payload).unwrap();
             let own = action.username().map(|username| partition_of(username.as_str(), partitions));
             for partition in own.map_or(0..partitions, |own| own..own + 1) {
                 let slot = &mut open[usize::from(partition)];

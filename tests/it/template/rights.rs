@@ -215,7 +215,7 @@ async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() 
 async fn dead_letters(deployment: &Deployment) {
     let inbox = deployment.place.inbox().await;
     let body = "not an envelope".to_owned();
-    let sent = inbox.send(&[Outgoing { partition: 0, id: "poison".to_owned(), body }]).await;
+    let sent = inbox.send(&[Outgoing { partition: 0, id: "poison".to_owned(), body, quiet: false }]).await;
     assert!(sent.iter().all(Result::is_ok), "{sent:?}");
     let dead = || async { (inbox.backlog().await.unwrap().dead == 1).then_some(()) };
     eventually("it is buried", dead).await;

@@ -91,7 +91,7 @@ fn a_press_has_as_many_bytes_as_is_assumed() {
     assert_near("an envelope without entries", head, HEAD_BYTES, 0.05);
     let mut payload = Vec::new();
     let press = Action::Press { username: Username::new("player-0000001").unwrap() };
-    wire::encode_action(&press, false, &mut payload).unwrap();
+    wire::encode_action(&press, &mut payload).unwrap();
     while builder.push(None, 1_763_722_456_123, &payload).is_some() {}
     let entries = builder.entries() as f64;
     assert_near("a press", (builder.bytes() as f64 - head) / entries, Inputs::default().press_bytes, 0.01);

@@ -1,4 +1,4 @@
-//! What has gathered, partition by partition, and what of it may be sent together.
+//! Pending commands by partition, and which of them may be sent together.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use queue::Outgoing;
 use tokio::sync::oneshot;
 
 use super::{BatcherOptions, Overloaded};
-use crate::bounds::{BACKOFF_MS, SENDS_AT_ONCE_MAX, SLOW_SEND_MS};
+use crate::bounds::{BACKOFF, PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, SENDS_AT_ONCE_MAX, SLOW_SEND_MS};
 use crate::clock::Clock;
 use crate::envelope::{EnvelopeBuilder, entry_id};
 use crate::run::Backoff;
 
-/// A command that comes in.
+/// A submitted command.
 pub(super) struct New<'a> {
     pub(super) partition: u16,
     pub(super) arrived_at_ms: i64,
     pub(super) payload: &'a [u8],
-    pub(super) told: oneshot::Sender<bool>,
+    pub(super) durable: oneshot::Sender<bool>,
 }
 
-/// Who waits for an envelope, and what is kept for them.
+/// Who waits for an envelope, and how many payload bytes they hold.
 #[derive(Default)]
 pub(super) struct Waiters {
-    pub(super) tell: Vec<oneshot::Sender<bool>>,
+    pub(super) senders: Vec<oneshot::Sender<bool>>,
     pub(super) payload_bytes: usize,
 }
 
@@ -37,46 +37,69 @@ struct Building {
 
 impl Building {
     fn close(self) -> Closed {
-        let outgoing = Outgoing { partition: self.partition, id: self.id, body: self.builder.finish() };
+        let body = self.builder.finish();
+        let outgoing = Outgoing { partition: self.partition, id: self.id, body, quiet: false };
         Closed { outgoing, waiters: self.waiters, since_ms: self.since_ms }
     }
 }
 
-/// An envelope that takes no more commands.
+/// An envelope that is complete.
 pub(super) struct Closed {
     pub(super) outgoing: Outgoing,
     pub(super) waiters: Waiters,
-    /// When it was begun, as [`Clock::elapsed_ms`] says it.
+    /// When it was begun, by [`Clock::elapsed_ms`].
     pub(super) since_ms: i64,
 }
 
-/// What one send takes.
+/// The envelopes of one send.
 #[derive(Default)]
 pub(super) struct Round {
-    partitions: Vec<u16>,
+    pub(super) partitions: Vec<u16>,
     /// In order within each partition.
     pub(super) envelopes: Vec<Closed>,
-    /// How often they have been sent before.
+    /// Number of earlier tries.
     pub(super) tries: u32,
-    /// Its number, if it is of new envelopes.
-    number: Option<u64>,
+    /// Its number, if its envelopes are new; `None` for a retry.
+    pub(super) number: Option<u64>,
 }
 
-/// One partition.
 struct Lane {
-    /// The envelope that still takes commands.
+    /// The envelope that commands are added to.
     open: Option<Building>,
-    /// Envelopes that are full, in order.
     full: VecDeque<Closed>,
-    /// Envelopes that were sent and whose fate is open, in order.
+    /// Envelopes that were sent without a result, in order.
     unsettled: Vec<Closed>,
-    /// How often they have been sent.
+    /// Number of tries of the unsettled envelopes.
     tries: u32,
-    /// When they may be sent again, as [`Clock::elapsed_ms`] says it.
-    again_at_ms: i64,
+    /// When the unsettled envelopes may be retried, by [`Clock::elapsed_ms`].
+    retry_at_ms: i64,
     backoff: Backoff,
-    /// A send has its envelopes.
     is_in_flight: bool,
+    pending: Pending,
+}
+
+/// Commands that are not durable yet, those in flight included.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Pending {
+    commands: usize,
+    payload_bytes: usize,
+}
+
+impl Pending {
+    /// Whether one more command of this length stays within `most`.
+    fn has_room(self, payload_bytes: usize, most: Self) -> bool {
+        self.commands < most.commands && self.payload_bytes + payload_bytes <= most.payload_bytes
+    }
+
+    fn add(&mut self, commands: usize, payload_bytes: usize) {
+        self.commands += commands;
+        self.payload_bytes += payload_bytes;
+    }
+
+    fn remove(&mut self, commands: usize, payload_bytes: usize) {
+        self.commands -= commands;
+        self.payload_bytes -= payload_bytes;
+    }
 }
 
 impl Lane {
@@ -89,17 +112,17 @@ impl Lane {
     }
 }
 
+/// The bounds on what is pending in all partitions together.
+const MOST: Pending = Pending { commands: PENDING_COMMANDS_MAX, payload_bytes: PENDING_BYTES_MAX };
+
 /// All partitions.
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
-    /// Commands whose fate is open, those in flight included.
-    pub(super) commands: usize,
-    /// The bytes of their payloads.
-    pub(super) bytes: usize,
+    pending: Pending,
     envelopes: u64,
-    /// Sends of new envelopes so far.
+    /// Number of sends of new envelopes so far.
     rounds: u64,
-    /// The latest of them, while it is in flight, and when it began, as [`Clock::elapsed_ms`] says it.
+    /// The latest of these sends while it is in flight: its number, and when it began by [`Clock::elapsed_ms`].
     latest: Option<(u64, i64)>,
 }
 
@@ -110,12 +133,33 @@ impl Lanes {
             full: VecDeque::new(),
             unsettled: Vec::new(),
             tries: 0,
-            again_at_ms: 0,
-            backoff: Backoff::new(BACKOFF_MS, clock),
+            retry_at_ms: 0,
+            backoff: Backoff::new(BACKOFF, clock),
             is_in_flight: false,
+            pending: Pending::default(),
         };
         let lanes = (0..partitions).map(lane).collect();
-        Self { lanes, commands: 0, bytes: 0, envelopes: 0, rounds: 0, latest: None }
+        Self { lanes, pending: Pending::default(), envelopes: 0, rounds: 0, latest: None }
+    }
+
+    /// Commands that are not durable yet, those in flight included.
+    pub(super) fn pending_commands(&self) -> usize {
+        self.pending.commands
+    }
+
+    /// Frees the room of commands that have been answered.
+    pub(super) fn release(&mut self, partition: u16, commands: usize, payload_bytes: usize) {
+        self.pending.remove(commands, payload_bytes);
+        if let Some(lane) = self.lanes.get_mut(usize::from(partition)) {
+            lane.pending.remove(commands, payload_bytes);
+        }
+    }
+
+    /// The bounds of one partition: with several partitions half of all, so that one whose sends hang leaves room for
+    /// the others.
+    fn lane_most(&self) -> Pending {
+        let parts = self.lanes.len().clamp(1, 2);
+        Pending { commands: MOST.commands / parts, payload_bytes: MOST.payload_bytes / parts }
     }
 
     pub(super) fn push(
@@ -123,10 +167,15 @@ impl Lanes {
         options: &BatcherOptions,
         clock: &Clock,
         inbox: &str,
-        New { partition, arrived_at_ms, payload, told }: New<'_>,
+        New { partition, arrived_at_ms, payload, durable }: New<'_>,
     ) -> Result<String, Overloaded> {
+        let lane_most = self.lane_most();
         let lane = self.lanes.get_mut(usize::from(partition)).ok_or(Overloaded)?;
-        // Twice at most: an envelope that is full makes room for a new one, and a first entry always fits.
+        let bytes = payload.len();
+        if !self.pending.has_room(bytes, MOST) || !lane.pending.has_room(bytes, lane_most) {
+            return Err(Overloaded);
+        }
+        // Two iterations at most: a full envelope is closed, and the first entry of a new one always fits.
         loop {
             let building = lane.open.get_or_insert_with(|| {
                 self.envelopes += 1;
@@ -136,31 +185,31 @@ impl Lanes {
                 Building { partition, id, builder, waiters: Waiters::default(), since_ms: clock.elapsed_ms() }
             });
             if let Some(index) = building.builder.push(None, arrived_at_ms, payload) {
-                building.waiters.tell.push(told);
-                building.waiters.payload_bytes += payload.len();
-                self.commands += 1;
-                self.bytes += payload.len();
+                building.waiters.senders.push(durable);
+                building.waiters.payload_bytes += bytes;
+                self.pending.add(1, bytes);
+                lane.pending.add(1, bytes);
                 return Ok(entry_id(&building.id, index));
             }
             lane.full.extend(lane.open.take().map(Building::close));
         }
     }
 
-    /// The next send that may begin now, beside so many that are in flight.
+    /// The next send that may begin now, given the number of sends in flight.
     pub(super) fn next(&mut self, in_flight: usize, elapsed_ms: i64) -> Option<Round> {
-        // The last place is kept for new envelopes: partitions that fail must not take all of them.
+        // Retries leave the last place to new envelopes.
         if in_flight + 1 < SENDS_AT_ONCE_MAX
-            && let Some(again) = self.take_again(elapsed_ms)
+            && let Some(retry) = self.take_retry(elapsed_ms)
         {
-            return Some(again);
+            return Some(retry);
         }
-        // One at a time, so that many commands share it; but nobody waits for long for a send that he is not in.
+        // New envelopes share one send at a time, unless the latest send is slow.
         let may_begin = in_flight < SENDS_AT_ONCE_MAX
             && self.latest.is_none_or(|(_, since_ms)| elapsed_ms - since_ms >= SLOW_SEND_MS);
         if may_begin { self.take_new(elapsed_ms) } else { None }
     }
 
-    /// All that has gathered, but for the partitions in which something is open.
+    /// All new envelopes of the partitions without unsettled ones.
     pub(super) fn take_new(&mut self, elapsed_ms: i64) -> Option<Round> {
         let mut round = Round::default();
         for (partition, lane) in (0..).zip(&mut self.lanes).filter(|(_, lane)| lane.has_new()) {
@@ -177,47 +226,52 @@ impl Lanes {
         Some(round)
     }
 
-    /// What one partition must send again, if its pause is over.
-    pub(super) fn take_again(&mut self, elapsed_ms: i64) -> Option<Round> {
-        let is_due = |lane: &Lane| lane.is_waiting() && lane.again_at_ms <= elapsed_ms;
+    /// The retry of one partition whose pause is over.
+    pub(super) fn take_retry(&mut self, elapsed_ms: i64) -> Option<Round> {
+        let is_due = |lane: &Lane| lane.is_waiting() && lane.retry_at_ms <= elapsed_ms;
         let (partition, lane) = (0..).zip(&mut self.lanes).find(|(_, lane)| is_due(lane))?;
         lane.is_in_flight = true;
         let envelopes = std::mem::take(&mut lane.unsettled);
         Some(Round { partitions: vec![partition], envelopes, tries: lane.tries, number: None })
     }
 
-    /// How long it is until another send may be due, and whether commands that come in until then only gather.
+    /// The time until another send may be due, and whether new commands only join the batch until then.
     pub(super) fn due(&self, elapsed_ms: i64) -> (Duration, bool) {
-        let again = self.lanes.iter().filter(|lane| lane.is_waiting()).map(|lane| lane.again_at_ms);
+        let retries = self.lanes.iter().filter(|lane| lane.is_waiting()).map(|lane| lane.retry_at_ms);
         let slow_at_ms = self.latest.map(|(_, since_ms)| since_ms + SLOW_SEND_MS);
         let gathers = slow_at_ms.is_some_and(|slow_at_ms| slow_at_ms > elapsed_ms);
-        let at_ms = again.chain(slow_at_ms).filter(|at_ms| *at_ms > elapsed_ms).min();
+        let at_ms = retries.chain(slow_at_ms).filter(|at_ms| *at_ms > elapsed_ms).min();
         let due_ms = at_ms.map_or(SLOW_SEND_MS, |at_ms| at_ms - elapsed_ms);
         (Duration::from_millis(due_ms.unsigned_abs()), gathers)
     }
 
-    /// A send has ended. What it leaves must be sent again, within so much time as `left` says of its beginning.
-    pub(super) fn finish(&mut self, round: Round, left: impl Fn(i64) -> Duration, elapsed_ms: i64) {
-        if self.latest.is_some_and(|(number, _)| Some(number) == round.number) {
+    /// Ends the send of one partition. `unsettled` must be retried, within the time `left` of an envelope that was
+    /// begun at its argument.
+    pub(super) fn finish(
+        &mut self,
+        partition: u16,
+        unsettled: Vec<Closed>,
+        left: impl Fn(i64) -> Duration,
+        elapsed_ms: i64,
+    ) {
+        let Some(lane) = self.lanes.get_mut(usize::from(partition)) else { return };
+        lane.is_in_flight = false;
+        lane.unsettled = unsettled;
+        if let Some(left) = lane.unsettled.iter().map(|closed| left(closed.since_ms)).min() {
+            // The retry must come before the envelope is too old.
+            let pause = lane.backoff.next_pause().min(left);
+            lane.retry_at_ms = elapsed_ms + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+            lane.tries += 1;
+        } else if lane.tries > 0 {
+            lane.tries = 0;
+            lane.backoff.reset();
+        }
+    }
+
+    /// Ends the send with this number.
+    pub(super) fn end_round(&mut self, number: Option<u64>) {
+        if self.latest.is_some_and(|(latest, _)| Some(latest) == number) {
             self.latest = None;
-        }
-        for closed in round.envelopes {
-            if let Some(lane) = self.lanes.get_mut(usize::from(closed.outgoing.partition)) {
-                lane.unsettled.push(closed);
-            }
-        }
-        for partition in round.partitions {
-            let Some(lane) = self.lanes.get_mut(usize::from(partition)) else { continue };
-            lane.is_in_flight = false;
-            if let Some(left) = lane.unsettled.iter().map(|closed| left(closed.since_ms)).min() {
-                // Not so long that nothing can be tried or told in time.
-                let pause = lane.backoff.next_pause().min(left);
-                lane.again_at_ms = elapsed_ms + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-                lane.tries += 1;
-            } else if lane.tries > 0 {
-                lane.tries = 0;
-                lane.backoff.reset();
-            }
         }
     }
 }
@@ -240,7 +294,7 @@ mod tests {
             node: "node".to_owned(),
             resend_ms_max: 60_000,
         };
-        let new = New { partition, arrived_at_ms: 0, payload: b"{}", told: oneshot::channel().0 };
+        let new = New { partition, arrived_at_ms: 0, payload: b"{}", durable: oneshot::channel().0 };
         assert!(lanes.push(&options, clock, "inbox", new).is_ok());
     }
 
@@ -249,14 +303,17 @@ mod tests {
     }
 
     /// All envelopes of a round were taken.
-    fn sent(lanes: &mut Lanes, mut round: Round, elapsed_ms: i64) {
-        round.envelopes.clear();
-        lanes.finish(round, |_| Duration::ZERO, elapsed_ms);
+    fn sent(lanes: &mut Lanes, round: Round, elapsed_ms: i64) {
+        for partition in round.partitions {
+            lanes.finish(partition, Vec::new(), |_| Duration::ZERO, elapsed_ms);
+        }
+        lanes.end_round(round.number);
     }
 
-    /// None of them was.
+    /// None of them was; it had one partition.
     fn failed(lanes: &mut Lanes, round: Round, elapsed_ms: i64) {
-        lanes.finish(round, |_| Duration::from_secs(60), elapsed_ms);
+        lanes.finish(round.partitions[0], round.envelopes, |_| Duration::from_secs(60), elapsed_ms);
+        lanes.end_round(round.number);
     }
 
     #[test]

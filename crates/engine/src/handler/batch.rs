@@ -1,50 +1,38 @@
-//! One message on its way through the handler: what it carries, and what of it must be buried.
+//! One message in the handler: its commands, and which of them are buried.
 
 use std::collections::BTreeMap;
 
 use ledger::{Identity, JournalRow};
 use queue::{DeadLetter, Message};
 
+use super::buried::{Buried, LetterKind};
 use super::{Arrived, Crowd, Refusal, StepError, entry};
 use crate::bounds::REASON_CHARS_MAX;
 use crate::envelope::{Envelope, entry_id, with_id};
 
-/// Stands in the journal for "the whole message was buried".
-pub const WHOLE: u32 = u32::MAX;
-
-/// Stands in the id of a dead letter for the same.
-const WHOLE_PLACE: &str = "all";
-
-/// Whether the dead letter with this id is a whole message, not one entry of it: the handler buried it as one, or the
-/// inbox gave it up by itself (then its id is not one of the handler's).
-pub(crate) fn is_whole(id: &str) -> bool {
-    id.rsplit_once('/').is_none_or(|(_, place)| place == WHOLE_PLACE)
-}
-
-/// A message that was read.
+/// A decoded message.
 #[derive(Debug)]
 pub(super) struct Work<T> {
     partition: u16,
-    /// The message.
     pub(super) message: Message,
-    /// The commands that could be read, in order.
+    /// The commands that could be decoded, in order.
     pub(super) commands: Vec<Arrived<T>>,
-    /// The entries that must be buried, with the reasons.
+    /// Entries that cannot be decoded, by index.
     unreadable: BTreeMap<u32, Refusal>,
-    /// The commands that must be buried because the rules call them impossible; found anew at each attempt.
+    /// Commands that the rules call impossible, by index; found anew at each attempt.
     impossible: BTreeMap<u32, Refusal>,
-    /// The commands that must be buried because the store refuses them.
+    /// Commands that the store refuses, by index.
     refused: BTreeMap<u32, Refusal>,
-    /// While it is found out which: only so many of the commands are applied.
+    /// During the search for refused commands, the number of commands to apply.
     only_first: Option<usize>,
     /// Why the message must be buried whole.
     whole: Option<Refusal>,
 }
 
-/// Reads messages of one partition: each one's envelope, and each entry on its own.
+/// Decodes messages of one partition, each entry on its own.
 ///
 /// # Errors
-/// Why this process must not go on: a message was written for another inbox or another number of partitions.
+/// [`StepError::Foreign`] if a message was written for another inbox or number of partitions.
 pub(super) fn read_all<C: Crowd>(
     crowd: &C,
     identity: &Identity,
@@ -55,7 +43,7 @@ pub(super) fn read_all<C: Crowd>(
     messages.into_iter().map(read).collect()
 }
 
-/// What the journal keeps of messages, given what is buried of each.
+/// The journal rows of messages, given what is buried of each.
 pub(super) fn journal<'a, T>(works: &'a [Work<T>], buried: &'a [Vec<u32>]) -> Vec<JournalRow<'a>> {
     let row = |(work, buried): (&'a Work<T>, &'a Vec<u32>)| JournalRow {
         sequence: work.message.sequence.0,
@@ -98,7 +86,7 @@ fn read<C: Crowd>(
 }
 
 impl<T> Work<T> {
-    /// The commands that are applied, in order.
+    /// The commands to apply, in order.
     pub(super) fn to_apply(&self) -> impl Iterator<Item = &Arrived<T>> {
         let first = match self.whole {
             Some(_) => 0,
@@ -107,7 +95,7 @@ impl<T> Work<T> {
         self.commands.iter().take(first).filter(|command| !self.refused.contains_key(&command.index))
     }
 
-    /// Applies the commands in order, and returns how many could be.
+    /// Applies the commands in order, and returns the number of those that could be.
     pub(super) fn apply<C: Crowd<Command = T>>(&mut self, crowd: &C, batch: &mut C::Batch) -> usize {
         let mut applied = 0;
         let mut impossible = BTreeMap::new();
@@ -121,12 +109,12 @@ impl<T> Work<T> {
         applied
     }
 
-    /// Until further notice only the first so many commands are applied.
+    /// Limits the commands that are applied to the first so many; `None` lifts the limit.
     pub(super) fn only_first(&mut self, commands: Option<usize>) {
         self.only_first = commands;
     }
 
-    /// Gives up the command at this place among `commands`, or the message as a whole.
+    /// Refuses the command at this position in `commands`, or the whole message.
     pub(super) fn refuse(&mut self, place: Option<usize>, reason: Refusal) {
         match place.and_then(|place| self.commands.get(place)) {
             Some(command) => _ = self.refused.insert(command.index, reason),
@@ -134,33 +122,33 @@ impl<T> Work<T> {
         }
     }
 
-    /// What is buried of it, as the journal says it.
-    pub(super) fn buried_indices(&self) -> Vec<u32> {
+    pub(super) fn buried(&self) -> Buried {
         match self.whole {
-            Some(_) => vec![WHOLE],
-            None => self.buried().into_keys().collect(),
+            Some(_) => Buried::Whole,
+            None => Buried::Entries(self.refusals().into_keys().collect()),
         }
     }
 
-    fn buried(&self) -> BTreeMap<u32, &Refusal> {
+    /// The reasons of the buried entries, by index.
+    fn refusals(&self) -> BTreeMap<u32, &Refusal> {
         let all = self.unreadable.iter().chain(&self.impossible).chain(&self.refused);
         all.map(|(index, reason)| (*index, reason)).collect()
     }
 
-    /// The dead letters of this message. Their ids name the place that they came from.
+    /// The dead letters of this message.
     pub(super) fn letters(&self, inbox_id: &str, now_ms: i64) -> Vec<DeadLetter> {
         let Message { sequence, ref body, .. } = self.message;
-        let letter = |place: String, body: String, reason: &Refusal| DeadLetter {
-            id: format!("{inbox_id}/{}/{sequence}/{place}", self.partition),
+        let letter = |kind: LetterKind, body: String, reason: &Refusal| DeadLetter {
+            id: kind.letter_id(inbox_id, self.partition, sequence),
             partition: self.partition,
             body,
             reason: reason.to_string().chars().take(REASON_CHARS_MAX).collect(),
             buried_at_ms: now_ms,
         };
         if let Some(reason) = &self.whole {
-            return vec![letter(WHOLE_PLACE.to_owned(), body.clone(), reason)];
+            return vec![letter(LetterKind::Whole, body.clone(), reason)];
         }
-        let buried = self.buried();
+        let buried = self.refusals();
         if buried.is_empty() {
             return Vec::new();
         }
@@ -170,6 +158,9 @@ impl<T> Work<T> {
             let text = entries.get(index as usize).copied().unwrap_or_default();
             with_id(text, &entry_id(&envelope.id, index as usize))
         };
-        buried.into_iter().map(|(index, reason)| letter(index.to_string(), text(index), reason)).collect()
+        buried
+            .into_iter()
+            .map(|(index, reason)| letter(LetterKind::Entry(index), text(index), reason))
+            .collect()
     }
 }

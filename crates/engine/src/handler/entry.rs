@@ -1,16 +1,15 @@
-//! One command of an envelope: read, and whether it stands where it belongs.
+//! Decoding one command of an envelope, and checking its partition.
 
 use std::fmt::{self, Display};
 
 use super::Crowd;
 use crate::envelope::Entry;
 
-/// Why a command cannot be; the reason that its dead letter carries.
+/// Why a command is buried; the reason of its dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal(String);
 
 impl Refusal {
-    /// With this reason.
     pub fn new(reason: impl Display) -> Self {
         Self(reason.to_string())
     }
@@ -22,23 +21,22 @@ impl Display for Refusal {
     }
 }
 
-/// A command, when it arrived, and when the inbox stored its message.
+/// A command with its times.
 #[derive(Debug)]
 pub struct Arrived<T> {
-    /// Its place in its message.
+    /// Index of its entry in the message.
     pub index: u32,
     /// When it arrived, Unix milliseconds.
     pub at_ms: i64,
-    /// When its message was stored, Unix milliseconds; `None` in a journal of before this was kept.
+    /// When the inbox stored its message, Unix milliseconds; `None` in journals of older versions.
     pub stored_at_ms: Option<i64>,
-    /// What it is.
     pub command: T,
 }
 
-/// Reads a command that stands in this partition, of so many, in a message that was stored then.
+/// Decodes a command of a message in this partition. `stored_at_ms` is that of the message.
 ///
 /// # Errors
-/// The reason to bury it: it is none, or belongs into another partition.
+/// The reason to bury it: it cannot be decoded, or belongs to another partition.
 pub fn decode<C: Crowd>(
     crowd: &C,
     (partition, partitions): (u16, u16),
@@ -57,14 +55,13 @@ pub fn decode<C: Crowd>(
     }
 }
 
-/// The partition into which an entry belongs, of so many; `None` for one that is every partition's, or cannot be read.
-pub(crate) fn partition_of_entry<C: Crowd>(crowd: &C, partitions: u16, text: &str) -> Option<u16> {
-    let command = crowd.decode(&Entry::read("", 0, text).ok()?).ok()?;
-    Some(partition_of(crowd.route(&command)?, partitions))
+/// Decodes the command of an entry in any partition; `None` if it cannot be decoded.
+pub(crate) fn decode_entry<C: Crowd>(crowd: &C, text: &str) -> Option<C::Command> {
+    crowd.decode(&Entry::read("", 0, text).ok()?).ok()
 }
 
-/// The partition of a route: FNV-1a (64 bits, folded to 32) of its bytes, modulo the number of partitions. It must
-/// never change while a game runs, and is what the senders of commands count by.
+/// The partition of a route: FNV-1a (64 bits, folded to 32) of its bytes, modulo the number of partitions. Senders
+/// use the same function; it must never change while a game runs.
 ///
 /// Source of the constants: the FNV specification, draft-eastlake-fnv, section 5.
 pub fn partition_of(route: &str, partitions: u16) -> u16 {

@@ -1,4 +1,4 @@
-//! Keeping leases alive.
+//! Renewing leases.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tracing::debug;
 
 use crate::clock::Clock;
 
-/// Keeps all leases of a handler alive while it works on one of them, or pauses. What fails is tried again when it is
-/// due the next time, twice before a lease runs out; and a lost lease harms nothing: the position decides who commits.
+/// Renews all leases of a handler while it works on one of them, or pauses. A failed renewal is retried at the next
+/// interval, twice before a lease ends. A lost lease harms nothing, because the position decides who commits.
 pub(super) struct LeaseRenewer {
     queue: Queue,
     clock: Clock,
     every_ms: i64,
-    /// When the leases began, or were extended last, as [`Clock::elapsed_ms`] says it.
+    /// When the leases began or were last renewed, by [`Clock::elapsed_ms`].
     since_ms: i64,
 }
 
@@ -24,18 +24,18 @@ impl LeaseRenewer {
         Self { queue, clock, every_ms: (visibility_ms / 3).max(1), since_ms: 0 }
     }
 
-    /// The leases have just begun.
+    /// Starts the interval: the leases have just begun.
     pub(super) fn begin(&mut self) {
         self.since_ms = self.clock.elapsed_ms();
     }
 
-    /// Extends these leases if that is due; returns those that are lost.
+    /// Renews these leases if that is due; returns the lost ones.
     pub(super) async fn catch_up(&mut self, leases: &[Lease]) -> Vec<Lease> {
         if self.due_in().is_zero() { self.extend(leases).await } else { Vec::new() }
     }
 
-    /// Does this work, and extends these leases meanwhile, again and again; returns also those that are lost. Both are
-    /// polled all the time: the extension may have to wait for a lock that the work holds.
+    /// Runs `work` and renews these leases meanwhile; returns also the lost ones. Both futures are always polled,
+    /// because a renewal may wait for a lock that the work holds.
     pub(super) async fn run_while_renewing<T>(
         &mut self,
         leases: &[Lease],
@@ -54,7 +54,7 @@ impl LeaseRenewer {
         (done, lost)
     }
 
-    /// Waits until these leases are due, and extends them; returns those that are lost.
+    /// Waits until the renewal is due, and renews these leases; returns the lost ones.
     pub(super) async fn renew(&mut self, leases: &[Lease]) -> Vec<Lease> {
         tokio::time::sleep(self.due_in()).await;
         self.extend(leases).await
@@ -66,13 +66,13 @@ impl LeaseRenewer {
     }
 
     async fn extend(&mut self, leases: &[Lease]) -> Vec<Lease> {
-        // Counted from before the first request: that is when the first of them begins anew.
+        // Taken before the first request, because the first lease is renewed then.
         self.since_ms = self.clock.elapsed_ms();
         let results = join_all(leases.iter().map(|lease| self.queue.extend(lease))).await;
         let failed = leases.iter().zip(results).filter_map(|(lease, result)| Some((lease, result.err()?)));
         failed
             .filter(|(lease, error)| {
-                debug!(partition = lease.partition(), %error, "cannot extend a lease");
+                debug!(partition = lease.partition(), %error, "lease not renewed");
                 matches!(error, queue::Error::LeaseLost)
             })
             .map(|(lease, _)| lease.clone())

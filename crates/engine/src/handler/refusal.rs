@@ -1,4 +1,4 @@
-//! Finding the commands that the store refuses, so that they are buried alone and their neighbours are applied.
+//! Searches for the commands that the store refuses, so that only they are buried.
 
 use ledger::Committed;
 use tracing::error;
@@ -9,15 +9,15 @@ use crate::bounds::FENCED_TRIES_MAX;
 use crate::chain;
 
 impl<C: Crowd> Settler<C> {
-    /// Marks every command that makes the store refuse the batch, by rehearsing ever longer beginnings of it. A message
-    /// that is refused without any of its commands is marked whole.
+    /// Marks every command that makes the store refuse the batch: rehearses ever longer prefixes of it, by binary
+    /// search. A message that is refused even without commands is marked whole.
     pub(super) async fn find_refused(
         &self,
         partition: u16,
         works: &mut [Work<C::Command>],
     ) -> Result<(), StepError> {
         for index in 0..works.len() {
-            // Everything before this message passes by now: it is only rehearsed with it.
+            // The messages before this one are accepted by now; they are only rehearsed with it.
             while let Some(reason) = self.refusal(partition, &mut works[..=index], None).await? {
                 let commands = works[index].commands.len();
                 let (mut passes, mut refused) = (None, commands);
@@ -37,7 +37,8 @@ impl<C: Crowd> Settler<C> {
         Ok(())
     }
 
-    /// Why the store refuses these messages, of the last one only its first `commands`; `None` when it takes them.
+    /// Why the store refuses these messages, with only the first `commands` of the last one; `None` if it accepts
+    /// them.
     async fn refusal(
         &self,
         partition: u16,
@@ -65,7 +66,7 @@ impl<C: Crowd> Settler<C> {
                 Err(error @ ledger::Error::Refused { .. }) => return Ok(Some(chain(&error))),
                 Err(error) => return Err(error.into()),
                 Ok(Committed::Done) => return Ok(None),
-                // Another handler moved the position meanwhile: this says nothing about the commands.
+                // Another handler moved the position, which says nothing about the commands.
                 Ok(Committed::Fenced) => {}
             }
         }

@@ -1,5 +1,5 @@
-//! Settling one batch: load → apply → save → ack. Two transactions: one reads, one writes; nothing goes over the network
-//! while either is open, and no loop holds two connections.
+//! Settles one batch: load → apply → save → ack. One transaction reads, another one writes. No network request is
+//! made while either is open, and no loop holds two connections.
 
 use std::sync::Arc;
 
@@ -11,25 +11,26 @@ use tracing::{debug, warn};
 use super::{Crowd, LIMIT, Step, StepError, Work, batch};
 use crate::bounds::{FENCED_TRIES_MAX, POISON_TRIES_MAX};
 use crate::clock::{Clock, Stopwatch};
+use crate::metrics::{APPLY_COMMANDS, APPLY_LAG, BURIED, COMMIT_SECONDS};
 
-/// A batch of one partition on its way.
+/// A batch of one partition.
 pub(super) struct Job<T> {
     pub(super) lease: Lease,
     pub(super) works: Vec<Work<T>>,
-    /// What was read on after it.
+    /// Messages that were read ahead behind the batch.
     pub(super) ahead: Vec<Message>,
-    /// Whether it may be read on.
-    pub(super) may_read_on: bool,
+    /// Whether it may read ahead.
+    pub(super) may_read_ahead: bool,
 }
 
-/// Takes batches through all steps. Keeps nothing of a batch but how often it was refused.
+/// Takes batches through all steps. Its only state is how often the current batch was refused.
 pub(super) struct Settler<C> {
     queue: Queue,
     ledger: Ledger,
     crowd: Arc<C>,
     clock: Clock,
     identity: Identity,
-    /// The partition and first message of the batch that the store has refused last, and how often in a row.
+    /// The partition and first message of the last batch that the store refused, and how often in a row.
     refused: Option<(u16, Sequence, u32)>,
     metrics: Metrics,
 }
@@ -44,20 +45,18 @@ struct Metrics {
 impl<C: Crowd> Settler<C> {
     pub(super) fn new(queue: Queue, ledger: Ledger, crowd: Arc<C>, clock: Clock, identity: Identity) -> Self {
         let metrics = Metrics {
-            commands_size: histogram!("buttonparty_apply_commands_size"),
-            commit_seconds: histogram!("buttonparty_commit_seconds"),
-            lag_seconds: histogram!("buttonparty_apply_lag_seconds"),
-            buried: counter!("buttonparty_buried_total"),
+            commands_size: histogram!(APPLY_COMMANDS),
+            commit_seconds: histogram!(COMMIT_SECONDS),
+            lag_seconds: histogram!(APPLY_LAG),
+            buried: counter!(BURIED),
         };
         Self { queue, ledger, crowd, clock, identity, refused: None, metrics }
     }
 
-    /// The number of partitions.
     pub(super) fn partitions(&self) -> u16 {
         self.identity.partitions
     }
 
-    /// Reads messages of one partition.
     pub(super) fn read(
         &self,
         partition: u16,
@@ -66,11 +65,11 @@ impl<C: Crowd> Settler<C> {
         batch::read_all(&*self.crowd, &self.identity, partition, messages)
     }
 
-    /// Applies and acks a batch; what of it the store refuses for what it is, again and again, is buried.
+    /// Applies and acks a batch. Commands that the store keeps refusing are buried.
     pub(super) async fn settle(&mut self, job: &mut Job<C::Command>) -> Result<Step, StepError> {
         let result = self.attempt(job).await;
         let before = self.refused.take();
-        // Only what the store refuses for what it is counts towards burying, never what it cannot do just now.
+        // Only a refusal of the content counts towards burying, never an outage.
         let (Err(StepError::Store(ledger::Error::Refused { .. })), Some(first)) =
             (&result, job.works.first())
         else {
@@ -91,7 +90,7 @@ impl<C: Crowd> Settler<C> {
         result
     }
 
-    /// Load, apply, save and ack, again from the start when another handler moved the position meanwhile.
+    /// Load, apply, save and ack; from the start again if another handler moved the position.
     async fn attempt(&self, job: &mut Job<C::Command>) -> Result<Step, StepError> {
         for _ in 0..FENCED_TRIES_MAX {
             if let Some(step) = self.once(job).await? {
@@ -104,24 +103,24 @@ impl<C: Crowd> Settler<C> {
 
     /// One attempt; `None` when it was fenced off.
     async fn once(&self, job: &mut Job<C::Command>) -> Result<Option<Step>, StepError> {
-        let Job { lease, works, ahead, may_read_on } = job;
+        let Job { lease, works, ahead, may_read_ahead } = job;
         let partition = lease.partition();
         let Some(last) = works.last().map(|work| work.message.sequence) else { return Ok(Some(Step::Idle)) };
         let (mut messages, mut commands) = (0, 0);
         let received = works.len();
         let prepared = self.prepare(partition, works).await?;
         if prepared.as_ref().map_or(0, |prepared| prepared.works.len()) < received {
-            // Mostly what was not acked in time. But the messages of a queue that was made anew begin with low sequences too:
-            // nobody has applied them, and they must not be acked away.
-            self.queue.is_same().await?;
+            // Mostly these are messages whose ack was late. But a queue that was deleted and created anew begins with
+            // low sequences too: nobody has applied those messages, so they must not be acked.
+            self.queue.must_be_same().await?;
         }
         if let Some(mut prepared) = prepared {
             self.bury(prepared.works).await?;
             let watch = Stopwatch::start();
             let reading = async {
-                // Once for each batch, however often it is tried.
-                if *may_read_on && ahead.is_empty() {
-                    *ahead = self.read_on(lease).await;
+                // Once per batch, not per attempt.
+                if *may_read_ahead && ahead.is_empty() {
+                    *ahead = self.read_ahead(lease).await;
                 }
             };
             let (committed, ()) = tokio::join!(self.write(&mut prepared, Ending::Commit), reading);
@@ -135,13 +134,13 @@ impl<C: Crowd> Settler<C> {
         }
         match self.queue.ack(lease, last).await {
             Ok(()) => Ok(Some(Step::Applied { messages, commands })),
-            // Whoever has it now will find it applied.
+            // The next receiver will find it applied.
             Err(queue::Error::LeaseLost) => Ok(Some(Step::Lost)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Reads what these messages need, and applies those that are not applied yet; `None` when all are.
+    /// Loads what these messages need, and applies those that are not applied yet; `None` if all are.
     pub(super) async fn prepare<'w>(
         &self,
         partition: u16,
@@ -164,8 +163,8 @@ impl<C: Crowd> Settler<C> {
         Ok(Some(Prepared { span, batch, works, applied }))
     }
 
-    /// Reads, at one moment, where the partition stands, and what those of these messages need that are to be applied;
-    /// nothing if there are none.
+    /// Reads in one snapshot the position of the partition and the rows for the messages behind it; no batch if there
+    /// are none.
     async fn load(
         &self,
         connection: &mut Connection,
@@ -185,14 +184,14 @@ impl<C: Crowd> Settler<C> {
         Ok((position, batch))
     }
 
-    /// Writes a batch, if its partition still stands where it was read.
+    /// Writes a batch, if the position is still the one that was read.
     pub(super) async fn write(
         &self,
         prepared: &mut Prepared<'_, C>,
         ending: Ending,
     ) -> Result<Committed, ledger::Error> {
         let Prepared { span, batch, works, .. } = prepared;
-        let buried: Vec<_> = works.iter().map(Work::buried_indices).collect();
+        let buried: Vec<_> = works.iter().map(|work| work.buried().into_journal()).collect();
         let journal = batch::journal(works, &buried);
         let mut connection = self.ledger.acquire().await?;
         let written = self.save(&mut connection, *span, batch, &journal, ending);
@@ -218,10 +217,10 @@ impl<C: Crowd> Settler<C> {
         Ok(Committed::Done)
     }
 
-    /// More of the partition that is held.
-    async fn read_on(&self, lease: &Lease) -> Vec<Message> {
-        self.queue.read_on(lease, LIMIT).await.unwrap_or_else(|error| {
-            debug!(%error, "cannot read on");
+    /// Reads ahead in the partition that is leased.
+    async fn read_ahead(&self, lease: &Lease) -> Vec<Message> {
+        self.queue.read_ahead(lease, LIMIT).await.unwrap_or_else(|error| {
+            debug!(%error, "cannot read ahead");
             Vec::new()
         })
     }
@@ -235,9 +234,9 @@ impl<C: Crowd> Settler<C> {
             return Ok(());
         }
         for letter in &letters {
-            // The reason may quote what it is about, a player too; the dead letter has it.
-            warn!(id = letter.id, "burying");
-            debug!(id = letter.id, reason = letter.reason, "burying");
+            // The reason may quote a player's data, so only the dead letter and the debug log have it.
+            warn!(id = letter.id, "command moved to dead letters");
+            debug!(id = letter.id, reason = letter.reason, "command moved to dead letters");
         }
         self.metrics.buried.increment(letters.len() as u64);
         Ok(self.queue.bury(&letters).await?)
@@ -254,26 +253,24 @@ impl<C: Crowd> Settler<C> {
     }
 }
 
-/// How many of these messages stand at or before the position.
+/// The number of these messages at or before the position.
 fn applied_before<T>(works: &[Work<T>], position: Position) -> usize {
     works.partition_point(|work| work.message.sequence.0 <= position.sequence)
 }
 
-/// How a write ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ending {
-    /// It is durable.
     Commit,
-    /// It is taken back: whether the database would have refused it.
+    /// Rolls back; shows whether the database would have refused the batch.
     Rehearsal,
 }
 
-/// Messages that were applied in memory, and the way that their partition makes with them.
+/// Messages that were applied in memory, and the span of positions that they cover.
 pub(super) struct Prepared<'w, C: Crowd> {
     span: Span,
     batch: C::Batch,
-    /// Those that had not been applied before.
+    /// The messages that had not been applied before.
     works: &'w mut [Work<C::Command>],
-    /// Commands applied.
+    /// Number of commands applied.
     applied: usize,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use engine::Envelope;
 use engine::batcher::{Batcher, BatcherOptions, Flushed, Ticket};
-use engine::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, RESEND_MS_MAX};
+use engine::bounds::{PENDING_BYTES_MAX, PENDING_COMMANDS_MAX, RESEND_MS_MAX, TRY_TIME_MIN};
 use engine::clock::{Clock, Stopwatch};
 use queue::Options;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -115,20 +115,19 @@ async fn a_message_is_never_longer_than_allowed() {
 async fn it_takes_only_so_many_commands() {
     let site = Site::new().await;
     let batcher = batcher(&site, 65_536);
-    let tickets: Vec<_> = (0..PENDING_COMMANDS_MAX).map(|number| submit(&batcher, 0, number)).collect();
+    let half = PENDING_COMMANDS_MAX / 2;
+    let mut tickets: Vec<_> = (0..half).map(|number| submit(&batcher, 0, number)).collect();
+    assert!(batcher.submit(0, NOW_MS, b"1").is_err(), "one partition leaves room for the others");
+    tickets.extend((0..half).map(|number| submit(&batcher, 1, number)));
     for partition in 0..PARTITIONS {
         assert!(batcher.submit(partition, NOW_MS, b"1").is_err());
     }
     batcher.flush().await;
-    let after = submit(&batcher, 0, PENDING_COMMANDS_MAX);
+    let after = submit(&batcher, 0, half);
     batcher.flush().await;
     assert_eq!(after.durable.await, Ok(true));
     let taken = taken(&site).await;
-    assert_eq!(
-        of(&taken, 0),
-        (0..=PENDING_COMMANDS_MAX).collect::<Vec<_>>(),
-        "what was refused is not there"
-    );
+    assert_eq!(of(&taken, 0), (0..=half).collect::<Vec<_>>(), "what was refused is not there");
     assert_eq!(taken.len(), tickets.len() + 1);
 }
 
@@ -137,8 +136,10 @@ async fn it_takes_only_so_many_bytes() {
     let site = Site::new().await;
     let batcher = batcher(&site, 65_536);
     let long = format!("\"{}\"", "x".repeat(PENDING_BYTES_MAX / 64 - 2));
-    let tickets: Vec<_> = (0..64).map(|_| batcher.submit(0, NOW_MS, long.as_bytes()).unwrap()).collect();
-    assert!(batcher.submit(0, NOW_MS, b"1").is_err(), "not one byte more");
+    let mut tickets: Vec<_> = (0..32).map(|_| batcher.submit(0, NOW_MS, long.as_bytes()).unwrap()).collect();
+    assert!(batcher.submit(0, NOW_MS, b"1").is_err(), "one partition leaves room for the others");
+    tickets.extend((0..32).map(|_| batcher.submit(1, NOW_MS, long.as_bytes()).unwrap()));
+    assert!(batcher.submit(2, NOW_MS, b"1").is_err(), "not one byte more");
     // These are too long for the inbox, so each is told at once that it is not durable.
     assert_eq!(batcher.flush().await, Flushed::Sent);
     for ticket in tickets {
@@ -174,7 +175,7 @@ async fn a_busy_inbox_gets_the_same_messages_again_first() {
     let batcher = batcher(&site, 65_536);
     let mut first = submit(&batcher, 0, 1);
     let lock = site.lock_inbox().await;
-    assert_eq!(batcher.flush().await, Flushed::Again);
+    assert_eq!(batcher.flush().await, Flushed::Retry);
     assert_eq!(first.durable.try_recv(), Err(TryRecvError::Empty), "its fate is open");
     let second = submit(&batcher, 0, 2);
     unlock(lock).await;
@@ -193,14 +194,14 @@ async fn after_a_minute_it_gives_up() {
     let batcher = batcher(&site, 65_536);
     let mut ticket = submit(&batcher, 0, 1);
     let lock = site.lock_inbox().await;
-    assert_eq!(batcher.flush().await, Flushed::Again);
+    assert_eq!(batcher.flush().await, Flushed::Retry);
     // A minute is a minute, whatever the clock is set to meanwhile.
     site.clock.set_by(-10 * RESEND_MS_MAX);
     site.clock.advance(RESEND_MS_MAX - 1);
-    assert_eq!(batcher.flush().await, Flushed::Again);
+    assert_eq!(batcher.flush().await, Flushed::Retry);
     assert_eq!(ticket.durable.try_recv(), Err(TryRecvError::Empty));
     site.clock.set_by(20 * RESEND_MS_MAX);
-    assert_eq!(batcher.flush().await, Flushed::Again);
+    assert_eq!(batcher.flush().await, Flushed::Retry);
     site.clock.advance(1);
     unlock(lock).await;
     assert_eq!(batcher.flush().await, Flushed::Sent);
@@ -234,18 +235,38 @@ async fn what_came_while_another_was_tried_has_waited_too() {
     let batcher = Batcher::new(site.queue.clone(), site.clock.clone(), options(65_536, 100));
     let lock = site.lock_inbox().await;
     let first = submit(&batcher, 0, 1);
-    assert_eq!(batcher.flush().await, Flushed::Again, "the try is cut off");
+    assert_eq!(batcher.flush().await, Flushed::Retry, "the try is cut off");
     site.clock.advance(40);
     let mut second = submit(&batcher, 0, 2);
     site.clock.advance(60);
     assert_eq!(batcher.flush().await, Flushed::Sent);
     assert_eq!(first.durable.await, Ok(false));
-    assert_eq!(batcher.flush().await, Flushed::Again);
+    assert_eq!(batcher.flush().await, Flushed::Retry);
     assert_eq!(second.durable.try_recv(), Err(TryRecvError::Empty));
     site.clock.advance(40);
     assert_eq!(batcher.flush().await, Flushed::Sent);
     assert_eq!(second.durable.await, Ok(false));
     unlock(lock).await;
+}
+
+#[tokio::test]
+async fn an_envelope_with_little_time_left_does_not_cut_off_the_try_of_a_younger_one() {
+    let site = Site::new().await;
+    let least_ms = i64::try_from(TRY_TIME_MIN.as_millis()).unwrap();
+    let batcher = Batcher::new(site.queue.clone(), site.clock.clone(), options(65_536, 10 * least_ms));
+    let old = submit(&batcher, 0, 0);
+    site.clock.advance(1);
+    let just = submit(&batcher, 1, 1);
+    site.clock.advance(9 * least_ms);
+    let young = submit(&batcher, 2, 2);
+    assert_eq!(batcher.flush().await, Flushed::Sent);
+    let durable = [old, just, young].map(|ticket| ticket.durable);
+    assert_eq!(futures_util::future::join_all(durable).await, [Ok(false), Ok(true), Ok(true)]);
+    // Where there is no younger one, what is left is worth a try.
+    let alone = submit(&batcher, 0, 3);
+    site.clock.advance(10 * least_ms - 500);
+    assert_eq!(batcher.flush().await, Flushed::Sent);
+    assert_eq!(alone.durable.await, Ok(true));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use engine::handler::{Step, StepError, WHOLE};
+use engine::handler::{Buried, Step, StepError};
 use engine::{Entry, Envelope, Handler};
 use ledger::{Identity, JournalEntry, Ledger, Position};
 use queue::{DeadLetter, Options};
@@ -167,11 +167,12 @@ impl Bench {
 
 /// The numbers of a message that were applied.
 fn numbers_of(message: &JournalEntry) -> Vec<i64> {
-    if message.buried.contains(&WHOLE) {
+    let buried = Buried::from_journal(&message.buried);
+    if buried == Buried::Whole {
         return Vec::new();
     }
     let envelope = Envelope::decode(&message.body).unwrap();
-    let entries = (0..).zip(envelope.entries()).filter(|(index, _)| !message.buried.contains(index));
+    let entries = (0..).zip(envelope.entries()).filter(|(index, _)| !buried.contains(*index));
     let number = |(_, entry): (u32, Result<Entry<'_>, _>)| {
         let payload = entry.unwrap().payload.trim_matches('"');
         payload.rsplit(':').next().unwrap().parse().unwrap()

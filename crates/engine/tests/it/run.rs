@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::bounds::BACKOFF_MS;
+use engine::bounds::BACKOFF;
 use engine::clock::Clock;
-use engine::run::{Backoff, Repeat, Rest, Told, repeat};
+use engine::run::{Backoff, LoopLog, Repeat, Rest, repeat};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,7 @@ struct Failed(usize);
 impl Repeat for Flaky {
     type Error = Failed;
 
-    const TOLD: Told = Told::once("it fails", "it works again");
+    const LOG: LoopLog = LoopLog::once("it fails", "it works again");
 
     async fn once(&mut self) -> Result<Rest, Failed> {
         let step = self.steps.fetch_add(1, Ordering::SeqCst);
@@ -63,9 +63,9 @@ fn ms(pause: Duration) -> i64 {
 
 #[test]
 fn pauses_double_up_to_a_bound_and_no_two_loops_pause_alike() {
-    let (min_ms, max_ms) = BACKOFF_MS;
+    let (min, max) = BACKOFF;
     let pauses = |backoff: &mut Backoff| [(); 12].map(|()| backoff.next_pause());
-    let mut backoffs = [(); 3].map(|()| Backoff::new(BACKOFF_MS, &Clock::System));
+    let mut backoffs = [(); 3].map(|()| Backoff::new(BACKOFF, &Clock::System));
     let mut all: Vec<_> = backoffs.iter_mut().map(pauses).collect();
     for backoff in &mut backoffs {
         backoff.reset();
@@ -73,7 +73,7 @@ fn pauses_double_up_to_a_bound_and_no_two_loops_pause_alike() {
     all.extend(backoffs.iter_mut().map(pauses));
     for pauses in &all {
         for (times, pause) in (0..).zip(pauses) {
-            let bound = Duration::from_millis((min_ms << times).min(max_ms));
+            let bound = (min * 2_u32.pow(times)).min(max);
             assert!((bound / 2..=bound).contains(pause), "{times}: {pause:?} of {bound:?}");
         }
     }
@@ -86,7 +86,7 @@ fn pauses_double_up_to_a_bound_and_no_two_loops_pause_alike() {
 #[tokio::test]
 async fn what_fails_is_tried_again_when_its_pause_is_over() {
     let clock = Clock::manual(NOW_MS);
-    let mut expected = Backoff::new(BACKOFF_MS, &clock);
+    let mut expected = Backoff::new(BACKOFF, &clock);
     let flaky = Flaky { fails: (0..6).collect(), ..Flaky::default() };
     let stop = CancellationToken::new();
     let (mut work, by, until) = (flaky.clone(), clock.clone(), stop.clone());

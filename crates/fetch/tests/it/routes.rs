@@ -108,7 +108,7 @@ impl Bench {
         read.end().await.unwrap();
         let world = &mut batch.world;
         for (at_ms, action) in commands {
-            world.apply(*at_ms, action).unwrap();
+            world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
         }
         world.players.values_mut().for_each(prepare);
         let span = Span { partition, from, to: Position { sequence: from.sequence + 1, ..from } };

@@ -53,11 +53,12 @@ fn a_message_delivered_again_changes_nothing() {
 fn a_fault_changes_nothing_and_says_why() {
     let mut world = World { rounds: Arc::default(), ..World::default() };
     assert_eq!(
-        world.apply(0, &game::Action::Announce(round(2, HOUR_MS))),
+        world.apply(game::Stamps::of_arrival(0), &game::Action::Announce(round(2, HOUR_MS))),
         Ok(Outcome::Announced(Announced::New))
     );
     let before = world.clone();
-    let mut fault = |round: Round| world.apply(0, &game::Action::Announce(round)).unwrap_err();
+    let mut fault =
+        |round: Round| world.apply(game::Stamps::of_arrival(0), &game::Action::Announce(round)).unwrap_err();
     let differs = fault(Round { grace_ms: 1, ..round(2, HOUR_MS) });
     assert_eq!(differs, Fault::AnnouncementDiffers { round: 2 });
     assert_eq!(differs.to_string(), "round 2 was announced before with other times");
@@ -70,20 +71,21 @@ fn a_fault_changes_nothing_and_says_why() {
 #[test]
 fn a_batch_reports_what_it_changed_and_how_it_stood_before() {
     let mut world = World::default();
-    world.apply(0, &game::Action::Announce(round(1, HOUR_MS))).unwrap();
-    world.apply(0, &game::Action::Announce(round(1, HOUR_MS))).unwrap();
-    world.apply(1, &add("ann")).unwrap();
-    world.apply(2, &add("bob")).unwrap();
+    world.apply(game::Stamps::of_arrival(0), &game::Action::Announce(round(1, HOUR_MS))).unwrap();
+    world.apply(game::Stamps::of_arrival(0), &game::Action::Announce(round(1, HOUR_MS))).unwrap();
+    world.apply(game::Stamps::of_arrival(1), &add("ann")).unwrap();
+    world.apply(game::Stamps::of_arrival(2), &add("bob")).unwrap();
     let changes = world.take_changes();
     assert_eq!(changes.rounds, [KnownRound { round: round(1, HOUR_MS), late: false }]);
     assert_eq!(changes.players.into_iter().collect::<Vec<_>>(), [(user("ann"), None), (user("bob"), None)]);
 
-    let counted = world.apply(HOUR_MS, &press("ann")).unwrap();
+    let counted = world.apply(game::Stamps::of_arrival(HOUR_MS), &press("ann")).unwrap();
     assert_eq!(counted, Outcome::Press(PressOutcome::Counted { points: 1 }));
-    let poor = world.apply(HOUR_MS, &buy("ann", "a", PowerupKind::Freeze, 6.0)).unwrap();
+    let poor =
+        world.apply(game::Stamps::of_arrival(HOUR_MS), &buy("ann", "a", PowerupKind::Freeze, 6.0)).unwrap();
     assert_eq!(poor, Outcome::Purchase(PurchaseOutcome::NotEnoughPoints));
-    world.apply(HOUR_MS, &buy("ann", "a", PowerupKind::Freeze, 6.0)).unwrap();
-    assert_eq!(world.apply(HOUR_MS, &press("zoe")), Ok(Outcome::UnknownPlayer));
+    world.apply(game::Stamps::of_arrival(HOUR_MS), &buy("ann", "a", PowerupKind::Freeze, 6.0)).unwrap();
+    assert_eq!(world.apply(game::Stamps::of_arrival(HOUR_MS), &press("zoe")), Ok(Outcome::UnknownPlayer));
     let changed: Vec<_> = world.changed().map(|(name, player)| (name.as_str(), player.score)).collect();
     assert_eq!(changed, [("ann", 1)]);
     let changes = world.take_changes();

@@ -48,7 +48,9 @@ fn owner_in_every_order(adds: &[(i64, &str, Option<Platform>)], owner: (i64, &st
             }
             let mut world = World::default();
             for &(at_ms, name, platform) in &order {
-                world.apply(at_ms, &add_with(name, None, platform, Some("token"))).unwrap();
+                world
+                    .apply(game::Stamps::of_arrival(at_ms), &add_with(name, None, platform, Some("token")))
+                    .unwrap();
             }
             let devices = world.take_changes().devices;
             let device = devices.values().next().unwrap();
@@ -73,9 +75,9 @@ fn a_token_belongs_to_the_greatest_arrival_then_username() {
 fn a_player_may_have_several_devices_and_they_are_listed_in_token_order() {
     let mut world = World::default();
     for (at_ms, name, token) in [(1, "ann", "t2"), (2, "ann", "t1"), (3, "bob", "t3"), (4, "ann", "t2")] {
-        world.apply(at_ms, &add_with(name, None, None, Some(token))).unwrap();
+        world.apply(game::Stamps::of_arrival(at_ms), &add_with(name, None, None, Some(token))).unwrap();
     }
-    world.apply(5, &add_with("ann", None, None, None)).unwrap();
+    world.apply(game::Stamps::of_arrival(5), &add_with("ann", None, None, None)).unwrap();
     let devices = world.take_changes().devices;
     let found: Vec<_> = devices
         .iter()
@@ -87,8 +89,10 @@ fn a_player_may_have_several_devices_and_they_are_listed_in_token_order() {
 #[test]
 fn a_device_has_the_platform_that_the_player_has_with_that_add() {
     let mut world = World::default();
-    world.apply(1, &add_with("ann", None, Some(Platform::Android), Some("t1"))).unwrap();
-    world.apply(2, &add_with("ann", None, None, Some("t2"))).unwrap();
+    world
+        .apply(game::Stamps::of_arrival(1), &add_with("ann", None, Some(Platform::Android), Some("t1")))
+        .unwrap();
+    world.apply(game::Stamps::of_arrival(2), &add_with("ann", None, None, Some("t2"))).unwrap();
     let devices = world.take_changes().devices;
     assert!(devices.values().all(|device| device.platform == Some(Platform::Android)), "{devices:?}");
     assert_eq!(world.players[&user("ann")].platform, Some(Platform::Android));

@@ -168,10 +168,10 @@ proptest! {
         let at_ms = if retry { steps[last].at_ms } else { again.at_ms };
         // Time may settle rounds by itself; an add of nothing does just that.
         if world.players.contains_key(name) {
-            world.apply(at_ms, &add(name.as_str())).unwrap();
+            world.apply(Stamps::of_arrival(at_ms), &add(name.as_str())).unwrap();
         }
         let before = without_changes(&world);
-        let outcome = world.apply(at_ms, &again.action).unwrap();
+        let outcome = world.apply(Stamps::of_arrival(at_ms), &again.action).unwrap();
         let mut after = without_changes(&world);
         let shown = before.players.get(name).cloned();
         match (&again.action, after.players.get_mut(name), shown) {

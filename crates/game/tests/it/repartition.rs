@@ -25,19 +25,22 @@ fn played(
         let world = &mut worlds[usize::from(partition_of(&name, partitions))];
         // Tokens are shared: who came last owns the device, also across partitions.
         let token = format!("device-{}", player % 7);
-        world.apply(at_ms, &add_with(&name, None, None, Some(&token))).unwrap();
+        world.apply(Stamps::of_arrival(at_ms), &add_with(&name, None, None, Some(&token))).unwrap();
         if *buys {
             world
-                .apply(at_ms, &buy(&name, &format!("purchase-{at_ms}"), game::PowerupKind::Extender, 2.0))
+                .apply(
+                    Stamps::of_arrival(at_ms),
+                    &buy(&name, &format!("purchase-{at_ms}"), game::PowerupKind::Extender, 2.0),
+                )
                 .unwrap();
         }
         if *presses {
-            world.apply(at_ms, &press(&name)).unwrap();
+            world.apply(Stamps::of_arrival(at_ms), &press(&name)).unwrap();
         }
     }
     let through_ms = from_ms + 600_000;
     for world in worlds.iter_mut() {
-        world.apply(through_ms, &game::Action::Tick { through_ms }).unwrap();
+        world.apply(Stamps::of_arrival(through_ms), &game::Action::Tick { through_ms }).unwrap();
     }
 }
 

@@ -1,42 +1,37 @@
 //! Connections, their settings, and the schema.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
+use std::sync::Arc;
 
 use files::Files;
-use sqlx::{
-    ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
-    query,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool, query};
 
 use tokio::time::{sleep, timeout};
 
-use crate::{
-    Options,
-    bounds::{
-        BUSY_TIMEOUT, HEADROOM_PAGES, LOG_KEPT_BYTES, LOOK_EVERY, PAGE_BYTES, PAGES_PER_CHECKPOINT,
-        READERS_MAX,
-    },
-    error::Error,
+use crate::Options;
+use crate::bounds::{
+    BUSY_TIMEOUT, HEADROOM_PAGES, LOG_KEPT_BYTES, LOOK_EVERY, PAGE_BYTES, PAGES_PER_CHECKPOINT, READERS_MAX,
 };
+use crate::error::Error;
 
-/// Begins a transaction that writes. A plain `BEGIN` that reads first could find at its first write that
-/// somebody else has written since, and fail.
+/// Begins a transaction that writes. A plain `BEGIN` that reads first could fail at its first write, because another
+/// process has written since.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// The connections that write; who holds the lock around them uses one at a time.
+/// The connections that write; the holder of the lock around them uses one at a time.
 pub(super) struct Writers {
-    /// Commits are synced; bound by the file's size.
+    /// Commits are synced; the size limit applies.
     pub(super) sender: SqliteConnection,
-    /// Commits are not synced: a lost lease or ack means a redelivery, nothing else. Has headroom.
+    /// Commits are not synced: a lost lease or ack only means a redelivery. Has headroom.
     pub(super) receiver: SqliteConnection,
-    /// Commits are synced; has headroom, because a full inbox must still get rid of what is poisonous.
+    /// Commits are synced. Has headroom, because poisonous messages of a full inbox must still be buried.
     pub(super) burier: SqliteConnection,
 }
 
-/// Opens the file, makes it where there is none, and brings its schema up to date. The connection is to stay open for
-/// as long as the inbox: then SQLite never removes the log, and which files these are stays true.
+/// Opens or creates the file, and migrates its schema. The connection must stay open as long as the inbox, so that
+/// SQLite never removes the log and the inodes stay valid.
 pub(super) async fn first(path: &Path) -> Result<(SqliteConnection, Files), Error> {
     let creating =
         common(path).create_if_missing(true).page_size(PAGE_BYTES).journal_mode(SqliteJournalMode::Wal);
@@ -46,7 +41,7 @@ pub(super) async fn first(path: &Path) -> Result<(SqliteConnection, Files), Erro
 }
 
 impl Writers {
-    /// Opens the file, which exists: one that was deleted is not made anew behind the back of who reads it.
+    /// Opens the file, which must exist: one that was deleted must not be created anew behind its readers.
     pub(super) async fn open(path: &Path, options: &Options, files: &Files) -> Result<Self, Error> {
         let pages = options.file_bytes_max / u64::from(PAGE_BYTES);
         let roomy = writing(path, pages.saturating_add(HEADROOM_PAGES));
@@ -59,7 +54,7 @@ impl Writers {
         Ok(writers)
     }
 
-    /// Copies the log into the file and closes. What fails here is done by whoever opens the file next.
+    /// Checkpoints the log and closes. Whoever opens the file next repeats what fails here.
     pub(super) async fn close(mut self) {
         let emptied = query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.burier).await.map(drop);
         for outcome in
@@ -72,14 +67,14 @@ impl Writers {
     }
 }
 
-/// The pool for everything that only reads. It opens its connections when they are needed.
+/// The pool of read-only connections, which are opened when needed.
 pub(super) fn readers(path: &Path, files: &Arc<Files>) -> SqlitePool {
     let files = Arc::clone(files);
     SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire(false)
-        // It may open one at any time: never another file that has taken the place.
+        // It may open a connection at any time, but never to another file in the same place.
         .after_connect(move |_, _| {
             let in_place = files.check().map_err(sqlx::Error::config);
             Box::pin(std::future::ready(in_place))
@@ -94,14 +89,14 @@ fn common(path: &Path) -> SqliteConnectOptions {
 fn writing(path: &Path, pages_max: u64) -> SqliteConnectOptions {
     common(path)
         .synchronous(SqliteSynchronous::Full)
-        // 4294967294 is the most that SQLite knows, and a larger number would be ignored.
+        // 4294967294 is the maximum of SQLite; a larger number would be ignored.
         .pragma("max_page_count", pages_max.clamp(1, 4_294_967_294).to_string())
         .pragma("wal_autocheckpoint", PAGES_PER_CHECKPOINT.to_string())
         .pragma("journal_size_limit", LOG_KEPT_BYTES.to_string())
 }
 
-/// Connects, and waits where another is writing to a file that is no WAL file yet: SQLite's own busy timeout does
-/// not wait for the lock that turns it into one.
+/// Connects. Waits while another process writes to a file that is not in WAL mode yet, because SQLite's busy timeout
+/// does not cover the lock that switches the mode.
 async fn first_connection(options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
     let waiting = async {
         loop {
@@ -117,8 +112,7 @@ async fn first_connection(options: &SqliteConnectOptions) -> Result<SqliteConnec
     }
 }
 
-/// Brings the schema up to date, in one transaction, so that of several processes one does it and the others
-/// wait.
+/// Migrates the schema in one transaction: of several processes one does it, and the others wait.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
     let migrations = vec![Migration::new(
         1,
@@ -129,7 +123,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
     )];
     let known = number_of_newest(&migrations);
     let mut transaction = connection.begin_with(BEGIN).await?;
-    // `run` itself makes a future that cannot be moved between threads.
+    // The future of `run` is not `Send`.
     match Migrator::with_migrations(migrations).run_direct(None, &mut *transaction, false).await {
         Ok(()) => Ok(transaction.commit().await?),
         Err(MigrateError::VersionMissing(found)) if found > known => Err(Error::NewerSchema { found, known }),

@@ -1,9 +1,12 @@
 //! Dead letters.
 
-use sqlx::{Connection, FromRow, Row, SqliteConnection, query, query_as, sqlite::SqliteRow};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, FromRow, Row, SqliteConnection, query, query_as};
 
-use super::{Sqlite, connect::BEGIN, number};
-use crate::{DeadLetter, error::Error};
+use super::connect::BEGIN;
+use super::{Sqlite, number};
+use crate::DeadLetter;
+use crate::error::Error;
 
 impl FromRow<'_, SqliteRow> for DeadLetter {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
@@ -29,7 +32,7 @@ impl Sqlite {
         after_id: Option<&str>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
-        // Ids are not empty, so every one is after the empty text.
+        // Ids are not empty, so all of them are after the empty text.
         Ok(query_as(
             "SELECT id, partition, body, reason, buried_at_ms FROM dead WHERE id > ? ORDER BY id LIMIT ?",
         )
@@ -51,7 +54,7 @@ impl Sqlite {
         delete(&mut writers.burier, ids).await.map_err(|error| self.failed(error))
     }
 
-    /// Buries what was received too often, of what stands after `after` in the partition.
+    /// Buries the messages behind `after` that were received too often.
     pub(super) async fn bury_exhausted(
         &self,
         connection: &mut SqliteConnection,
@@ -76,7 +79,11 @@ impl Sqlite {
         if buried == 0 {
             return Ok(());
         }
-        tracing::warn!(partition, messages = buried, "buried what was received too often");
+        tracing::warn!(
+            partition,
+            messages = buried,
+            "messages that were received too often moved to dead letters"
+        );
         for statement in [
             "DELETE FROM messages WHERE sequence IN
              (SELECT sequence FROM received WHERE partition = ? AND sequence > ? AND count >= ?)",

@@ -1,19 +1,21 @@
-//! Receiving, and what is done with a lease.
+//! Receiving, and the calls with a lease.
 
-use std::{pin::pin, time::Duration};
+use std::pin::pin;
+use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection, query, query_as, query_scalar};
-use tokio::{select, sync::futures::Notified, time::sleep};
+use tokio::select;
+use tokio::sync::futures::Notified;
+use tokio::time::sleep;
 
-use super::{Sqlite, connect::BEGIN, number, sequence};
-use crate::{
-    Delivery, Hold, Lease, Limit, Message, Sequence,
-    bounds::{BELIEVED_LENGTHS_MAX, DEDUP_MS, LOOK_EVERY, LOOK_PAUSE},
-    error::Error,
-};
+use super::connect::BEGIN;
+use super::{Sqlite, number, sequence};
+use crate::bounds::{BELIEVED_LENGTHS_MAX, DEDUP_MS, LOOK_EVERY, LOOK_PAUSE};
+use crate::error::Error;
+use crate::{Delivery, Lease, LeaseKey, Limit, Message, Sequence};
 
-/// The free partition whose oldest message is the oldest. It jumps from partition to partition along the
-/// index, however many messages there are. The two times are those of [`Sqlite::lease_ends`].
+/// The free partition with the oldest message. The recursion jumps from partition to partition along the index,
+/// however many messages there are. The parameters are those of [`Sqlite::lease_ends`].
 const FREE_PARTITION: &str = "
     WITH RECURSIVE waiting (partition) AS (
         SELECT min(partition) FROM messages
@@ -25,12 +27,19 @@ const FREE_PARTITION: &str = "
     WHERE waiting.partition IS NOT NULL AND NOT (coalesce(leases.until_ms, 0) > ?1 AND leases.until_ms <= ?2)
     ORDER BY (SELECT min(sequence) FROM messages WHERE messages.partition = waiting.partition) LIMIT 1";
 
-/// Everything of a partition after `after`, up to and including `through`.
+/// The messages of a partition after `after`, up to and including `through`.
 #[derive(Copy, Clone)]
 struct Stretch {
     partition: u16,
     after: i64,
     through: i64,
+}
+
+/// What a lease returns beyond the messages that it has.
+enum More {
+    LeaseLost,
+    Nothing,
+    Stretch(Stretch),
 }
 
 impl Sqlite {
@@ -52,14 +61,15 @@ impl Sqlite {
         }
     }
 
-    pub(crate) async fn read_on(&self, lease: &Lease, limit: Limit) -> Result<Vec<Message>, Error> {
-        let stretch = {
+    pub(crate) async fn read_ahead(&self, lease: &Lease, limit: Limit) -> Result<Vec<Message>, Error> {
+        let more = {
             let mut writers = self.writers().await?;
             self.lengthen(&mut writers.receiver, lease, limit).await.map_err(|error| self.failed(error))?
         };
-        match stretch.ok_or(Error::LeaseLost)? {
-            Some(stretch) => self.messages(stretch).await,
-            None => Ok(Vec::new()),
+        match more {
+            More::LeaseLost => Err(Error::LeaseLost),
+            More::Nothing => Ok(Vec::new()),
+            More::Stretch(stretch) => self.messages(stretch).await,
         }
     }
 
@@ -90,7 +100,7 @@ impl Sqlite {
     /// One batch, if a partition is free.
     async fn take(&self, limit: Limit) -> Result<Option<Delivery>, Error> {
         loop {
-            // Looking first, without the turn to write: waiting receivers cost the senders nothing.
+            // Polls without the write lock first: waiting receivers cost senders nothing.
             let (now_ms, believed_ms) = self.lease_ends();
             let free = query_scalar(FREE_PARTITION).bind(now_ms).bind(believed_ms);
             let free: Option<u16> = free.fetch_optional(&self.0.readers).await?;
@@ -102,18 +112,18 @@ impl Sqlite {
                 self.lease(&mut writers.receiver, limit).await.map_err(|error| self.failed(error))?
             };
             let Some((lease, stretch)) = taken else {
-                // Somebody was faster, or all that the partition had was buried.
+                // Another receiver was faster, or everything in the partition was buried.
                 continue;
             };
             let messages = self.messages(stretch).await?;
             if !messages.is_empty() {
                 return Ok(Some(Delivery { lease, messages }));
             }
-            // The lease ran out already and another receiver acked all of it.
+            // The lease ran out already, and another receiver acked all of it.
         }
     }
 
-    /// Takes the lease on a free partition, and says what it gives out.
+    /// Leases a free partition, and returns the messages that it covers.
     async fn lease(
         &self,
         connection: &mut SqliteConnection,
@@ -140,7 +150,7 @@ impl Sqlite {
                 .bind(stretch.through)
                 .fetch_one(&mut *transaction)
                 .await?;
-                Some((Lease { partition, hold: Hold::Token(token) }, stretch))
+                Some((Lease { partition, key: LeaseKey::Token(token) }, stretch))
             }
             None => None,
         };
@@ -148,13 +158,13 @@ impl Sqlite {
         Ok(taken)
     }
 
-    /// Gives more out under the lease: `None` when it is over, `Some(None)` when there is no more.
+    /// Extends the lease to more messages of its partition.
     async fn lengthen(
         &self,
         connection: &mut SqliteConnection,
         lease: &Lease,
         limit: Limit,
-    ) -> Result<Option<Option<Stretch>>, sqlx::Error> {
+    ) -> Result<More, sqlx::Error> {
         let mut transaction = connection.begin_with(BEGIN).await?;
         let (now_ms, believed_ms) = self.lease_ends();
         let after = query_scalar(
@@ -167,7 +177,7 @@ impl Sqlite {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(after) = after else {
-            return Ok(None);
+            return Ok(More::LeaseLost);
         };
         let stretch = self.give_out(&mut transaction, lease.partition, after, limit).await?;
         if let Some(stretch) = stretch {
@@ -178,10 +188,10 @@ impl Sqlite {
                 .await?;
         }
         transaction.commit().await?;
-        Ok(Some(stretch))
+        Ok(stretch.map_or(More::Nothing, More::Stretch))
     }
 
-    /// Finds what comes next in a partition, and counts that it is received.
+    /// Finds the next messages of a partition, and counts them as received.
     async fn give_out(
         &self,
         connection: &mut SqliteConnection,
@@ -220,7 +230,7 @@ impl Sqlite {
         Ok(Some(Stretch { partition, after, through }))
     }
 
-    /// Reads what was given out; outside of the transaction that gave it, because bodies are long.
+    /// Reads the messages, outside of the transaction because bodies are long.
     async fn messages(&self, stretch: Stretch) -> Result<Vec<Message>, Error> {
         let rows: Vec<(i64, String, String, i64, u32)> = query_as(
             "SELECT sequence, id, body, sent_at_ms, coalesce(count, 1)
@@ -256,7 +266,7 @@ impl Sqlite {
         if done.rows_affected() == 0 { Err(Error::LeaseLost) } else { Ok(()) }
     }
 
-    /// Acks; false when the lease is over.
+    /// Acks; `false` if the lease is over.
     async fn remove(
         &self,
         connection: &mut SqliteConnection,
@@ -294,8 +304,8 @@ impl Sqlite {
     }
 }
 
-/// Forgets the ids that are remembered for longer than an honest clock can have meant. While they are the oldest, no
-/// send would forget any.
+/// Removes ids that are remembered longer than a correct clock can have meant. While they are the oldest, no send
+/// would remove any.
 async fn forget_future_ids(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), sqlx::Error> {
     let believed_ms = now_ms.saturating_add(DEDUP_MS * BELIEVED_LENGTHS_MAX);
     let oldest = query_scalar("SELECT until_ms FROM dedup ORDER BY sequence LIMIT 1");
@@ -306,7 +316,7 @@ async fn forget_future_ids(connection: &mut SqliteConnection, now_ms: i64) -> Re
     Ok(())
 }
 
-/// Returns when it is worth looking again.
+/// Returns when the next poll may find something.
 async fn next_look(news: Notified<'_>) {
     sleep(LOOK_PAUSE).await;
     select! {

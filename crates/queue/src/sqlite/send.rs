@@ -1,17 +1,17 @@
-//! Sending: one statement, which is one transaction but for quiet messages, and one fsync.
+//! Sending: one statement and one fsync. The statement is the transaction, except for quiet messages.
 
-use std::{iter, sync::Arc};
+use std::iter;
+use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection as _, query};
 
-use super::{Sqlite, connect::BEGIN};
-use crate::{
-    Outgoing,
-    bounds::{QUIET, ROWS_PER_STATEMENT_MAX},
-    error::Error,
-};
+use super::Sqlite;
+use super::connect::BEGIN;
+use crate::Outgoing;
+use crate::bounds::ROWS_PER_STATEMENT_MAX;
+use crate::error::Error;
 
-/// The statements for 1, 2, 4, … messages, so that each is prepared once. Rows without an id are padding.
+/// Statements for 1, 2, 4, … messages, so that each is prepared once. Rows without an id are padding.
 pub(super) fn inserts() -> Vec<AssertSqlSafe<Arc<str>>> {
     iter::successors(Some(1), |rows| Some(rows * 2))
         .take_while(|rows| *rows <= ROWS_PER_STATEMENT_MAX)
@@ -27,25 +27,28 @@ pub(super) fn inserts() -> Vec<AssertSqlSafe<Arc<str>>> {
 }
 
 impl Sqlite {
-    pub(crate) async fn send(&self, envelopes: &[Outgoing]) -> Vec<Result<(), Error>> {
+    pub(crate) async fn send_each(
+        &self,
+        envelopes: &[Outgoing],
+        mut answered: impl FnMut(usize, Result<(), Error>),
+    ) {
         let max_bytes = self.0.options.body_bytes_max;
-        let mut results: Vec<_> = envelopes
-            .iter()
-            .map(|envelope| match envelope.body.len() {
-                found_bytes if found_bytes > max_bytes => Err(Error::TooLarge { found_bytes, max_bytes }),
-                _ => Ok(()),
-            })
-            .collect();
-        let allowed: Vec<usize> = (0..results.len()).filter(|index| results[*index].is_ok()).collect();
-        for indices in allowed.chunks(ROWS_PER_STATEMENT_MAX) {
-            if let Err(error) = self.insert(indices.iter().map(|index| &envelopes[*index])).await {
-                for index in indices {
-                    results[*index] = Err(error.clone());
+        let mut allowed = Vec::with_capacity(envelopes.len());
+        for (index, envelope) in envelopes.iter().enumerate() {
+            match envelope.body.len() {
+                found_bytes if found_bytes > max_bytes => {
+                    answered(index, Err(Error::TooLarge { found_bytes, max_bytes }));
                 }
+                _ => allowed.push(index),
+            }
+        }
+        for indices in allowed.chunks(ROWS_PER_STATEMENT_MAX) {
+            let result = self.insert(indices.iter().map(|index| &envelopes[*index])).await;
+            for index in indices {
+                answered(*index, result.clone());
             }
         }
         self.0.news.notify_waiters();
-        results
     }
 
     /// Stores 1 to [`ROWS_PER_STATEMENT_MAX`] messages.
@@ -55,11 +58,11 @@ impl Sqlite {
     ) -> Result<(), Error> {
         let power = envelopes.len().next_power_of_two().trailing_zeros();
         let statement = AssertSqlSafe(Arc::clone(&self.0.inserts[power as usize].0));
-        let is_quiet = envelopes.clone().any(|envelope| envelope.id.starts_with(QUIET));
+        let is_quiet = envelopes.clone().any(|envelope| envelope.quiet);
         let insert = || {
-            // What has no value is NULL to SQLite: the padding needs nothing.
+            // Parameters without a value are NULL: the padding needs none.
             envelopes.fold(query(statement).bind(self.now_ms()), |insert, envelope| {
-                insert.bind(envelope.partition).bind(envelope.id.as_str()).bind(envelope.body.as_str())
+                insert.bind(envelope.partition).bind(envelope.stored_id()).bind(envelope.body.as_str())
             })
         };
         let mut writers = self.writers().await?;
@@ -67,13 +70,13 @@ impl Sqlite {
             if !is_quiet {
                 return insert().execute(&mut writers.sender).await.map(drop);
             }
-            // When these were stored decides something: not the time before a wait of seconds for another process.
+            // The rules depend on when these were stored, so the time is taken after the wait for another process.
             let mut transaction = writers.sender.begin_with(BEGIN).await?;
             insert().execute(&mut *transaction).await?;
             transaction.commit().await
         };
         stored.await.map_err(|error| self.failed(error))?;
-        // Whoever is told that it is stored will not send it again.
+        // A sender that is told `Ok` will not send again.
         self.in_place()
     }
 }

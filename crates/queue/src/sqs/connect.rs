@@ -1,32 +1,30 @@
-//! The client, and what the queue says of itself.
+//! The client, and the attributes of the queue.
 
 use std::collections::HashMap;
 
-use aws_config::{
-    BehaviorVersion, Region, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
-    timeout::TimeoutConfig,
-};
-use aws_sdk_sqs::{
-    Client,
-    config::{Credentials, http::HttpResponse},
-    error::SdkError,
-    operation::get_queue_attributes::GetQueueAttributesError,
-    types::QueueAttributeName as Attribute,
-};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Credentials;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
+use aws_sdk_sqs::types::QueueAttributeName as Attribute;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use super::{Inner, Service};
-use crate::{
-    bounds::{ANSWER_TIMEOUT, ATTRIBUTES_BYTES_MAX, CONNECT_TIMEOUT, RECEIVE_MAX_MIN},
-    error::Error,
-};
+use crate::bounds::{ANSWER_TIMEOUT, ATTRIBUTES_BYTES_MAX, CONNECT_TIMEOUT, RECEIVE_MAX_MIN};
+use crate::error::Error;
 
-/// When an answer must be there.
+/// Timeouts of a request whose answer must come within this time.
 pub(super) fn timeouts(answer: std::time::Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(answer).build()
 }
 
-/// A client without retries of its own: ours know of entries and their order.
+/// A client without retries of the SDK: ours handle single entries and their order.
 pub(super) async fn client(service: &Service) -> Client {
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -47,7 +45,7 @@ pub(super) async fn client(service: &Service) -> Client {
     Client::new(&Box::pin(loader.load()).await)
 }
 
-/// What the id of an inbox is made of.
+/// The attributes that identify an inbox.
 pub(super) const IDENTITY: [Attribute; 2] = [Attribute::QueueArn, Attribute::CreatedTimestamp];
 
 /// Attributes of a queue.
@@ -58,12 +56,11 @@ impl Attributes {
         self.0.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    /// A count.
     pub(super) fn number(&self, name: &Attribute) -> Result<u64, Error> {
         self.text(name).parse().map_err(Error::corrupt)
     }
 
-    /// What tells a queue from one that was made anew under its name.
+    /// Distinguishes a queue from one that was created anew under its name.
     fn inbox_id(&self) -> Result<String, Error> {
         let made_at_s = self.number(&Attribute::CreatedTimestamp)?;
         Ok(format!("{}@{made_at_s}", self.text(&Attribute::QueueArn)))
@@ -89,7 +86,7 @@ fn unfit(attribute: &'static str, found: &str, needed: &str) -> Error {
     Error::Unfit { attribute, found: found.to_owned(), needed: needed.to_owned() }
 }
 
-/// What a redrive policy says.
+/// The parsed redrive policy.
 struct Redrive {
     /// Account and name of the dead-letter queue.
     account: String,
@@ -122,7 +119,7 @@ impl Inner {
         self.call(request).await.map(Attributes)
     }
 
-    /// Learns what must be known of the queue, and refuses one that is no inbox.
+    /// Reads the attributes of the queue, and refuses one that cannot be an inbox.
     pub(super) async fn look_up(&mut self) -> Result<(), Error> {
         let queue = self.attributes(&self.url, &[Attribute::All]).await?;
         queue.must_be("FifoQueue", "true")?;
@@ -140,7 +137,7 @@ impl Inner {
         let dead = self.attributes(&self.dead_url, &[Attribute::All]).await?;
         dead.must_be("FifoQueue", "true")?;
         dead.must_have_room(&self.options)?;
-        // What SQS takes away is gone from its place, and the presses behind it are applied without it.
+        // A message that SQS moves away is missing at its place, and those behind it are applied without it.
         let least = RECEIVE_MAX_MIN.min(self.options.receive_max);
         if redrive.receive_max < least {
             let needed = format!("one with a maxReceiveCount of at least {least}");
@@ -148,7 +145,7 @@ impl Inner {
         }
         self.receive_max = redrive.receive_max;
         let arn = queue.text(&Attribute::QueueArn);
-        // It becomes part of JSON and of ids that are taken apart at a slash.
+        // It becomes part of JSON and of ids that are split at a slash.
         if arn.is_empty() || !arn.bytes().all(|of| of.is_ascii_alphanumeric() || b":-_.".contains(&of)) {
             return Err(unfit("QueueArn", arn, "letters, digits and :-_."));
         }
@@ -156,7 +153,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Makes sure that these attributes, with [`IDENTITY`] among them, are still those of the queue that was opened.
+    /// Checks that these attributes, which include [`IDENTITY`], are those of the queue that was opened.
     pub(super) fn must_be_same(&self, attributes: &Attributes) -> Result<(), Error> {
         let found = attributes.inbox_id()?;
         if found == self.inbox_id {

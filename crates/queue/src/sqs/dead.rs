@@ -1,30 +1,26 @@
-//! Dead letters. Each is a group of its own in the dead-letter queue, so that none hides another.
+//! Dead letters. Each one is a group of its own in the dead-letter queue, so that none hides another.
 //!
-//! To list them is to receive them all: they are hidden from other listings meanwhile, and given back at the end.
+//! A listing receives all of them, which hides them from other listings, and makes them visible again at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_sqs::types::{self, MessageSystemAttributeName as Attribute};
 
-use super::{
-    Sqs,
-    lease::Change,
-    receive::{attribute, id, sent_attribute, sequence},
-    send::{Parcel, digest, is_allowed, is_sendable},
+use super::Sqs;
+use super::lease::Change;
+use super::receive::{attribute, id, sent_attribute, sequence};
+use super::send::{SqsEntry, digest, is_allowed, is_sendable};
+use crate::bounds::{
+    ENTRIES_PER_REQUEST_MAX, ID_BYTES_MAX, LETTERS_HIDDEN_S, LETTERS_SEEN_MAX, LETTERS_WAIT_S,
+    REASON_BYTES_MAX,
 };
-use crate::{
-    DeadLetter, Sequence,
-    bounds::{
-        ENTRIES_PER_REQUEST_MAX, ID_BYTES_MAX, LETTERS_HIDDEN_S, LETTERS_SEEN_MAX, LETTERS_WAIT_S,
-        REASON_BYTES_MAX,
-    },
-    error::Error,
-};
+use crate::error::Error;
+use crate::{DeadLetter, Sequence};
 
-/// The mark of letters that were buried by this crate, and when that was.
+/// The attribute of letters that this crate buried, with the time.
 const BURIED_AT_MS: &str = "buried_at_ms";
 
-fn pack(letter: &DeadLetter) -> Result<Parcel<'_>, Error> {
+fn pack(letter: &DeadLetter) -> Result<SqsEntry<'_>, Error> {
     if !is_sendable(&letter.body) || !is_sendable(&letter.id) || letter.id.len() > ID_BYTES_MAX {
         return Err(Error::Unsendable);
     }
@@ -33,7 +29,7 @@ fn pack(letter: &DeadLetter) -> Result<Parcel<'_>, Error> {
         ("partition", letter.partition.to_string()),
         (BURIED_AT_MS, letter.buried_at_ms.to_string()),
     ];
-    // For people: rather changed a little than not buried.
+    // The reason is for people: better altered than not buried.
     let mut reason: String = letter
         .reason
         .chars()
@@ -44,10 +40,10 @@ fn pack(letter: &DeadLetter) -> Result<Parcel<'_>, Error> {
         attributes.push(("reason", reason));
     }
     let name = digest(&letter.id);
-    Ok(Parcel { group: name.clone(), dedup_id: name, body: &letter.body, attributes })
+    Ok(SqsEntry { group: name.clone(), dedup_id: name, body: &letter.body, attributes })
 }
 
-/// Reads a letter that was buried by this crate.
+/// Parses a letter that this crate buried.
 fn read(message: &types::Message) -> Option<(Sequence, DeadLetter)> {
     let letter = DeadLetter {
         id: id(message)?.to_owned(),
@@ -61,8 +57,8 @@ fn read(message: &types::Message) -> Option<(Sequence, DeadLetter)> {
 
 impl Sqs {
     pub(crate) async fn bury(&self, letters: &[DeadLetter]) -> Result<(), Error> {
-        let parcels = letters.iter().map(pack).collect::<Result<Vec<_>, _>>()?;
-        self.deliver(&self.0.dead_url, &parcels).await.into_iter().collect()
+        let entries = letters.iter().map(pack).collect::<Result<Vec<_>, _>>()?;
+        self.deliver(&self.0.dead_url, &entries).await.into_iter().collect()
     }
 
     pub(crate) async fn dead_letters(
@@ -73,7 +69,7 @@ impl Sqs {
         let mut page = BTreeMap::<String, (Sequence, DeadLetter)>::new();
         self.look_through(|sequence, letter| {
             if after_id.is_none_or(|after_id| letter.id.as_str() > after_id) {
-                // Of copies that are older than what SQS remembers, the first counts.
+                // Of copies that were not deduplicated, the first counts.
                 match page.get(&letter.id) {
                     Some((first, _)) if *first < sequence => {}
                     _ => drop(page.insert(letter.id.clone(), (sequence, letter))),
@@ -113,13 +109,13 @@ impl Sqs {
         Ok(forgotten.len() as u64)
     }
 
-    /// Shows every letter, and removes those of which `forget` says so.
+    /// Visits every letter, and removes those for which `forget` returns `true`.
     async fn look_through(&self, mut forget: impl FnMut(Sequence, DeadLetter) -> bool) -> Result<(), Error> {
         let mut kept = Vec::new();
         let result = loop {
             match self.look_at_some(&mut kept, &mut forget).await {
                 Ok(true) if kept.len() >= LETTERS_SEEN_MAX => {
-                    tracing::warn!(seen = kept.len(), "there are more dead letters than are looked at");
+                    tracing::warn!(seen = kept.len(), "listing of dead letters cut short at its bound");
                     break Ok(());
                 }
                 Ok(true) => {}
@@ -127,11 +123,11 @@ impl Sqs {
                 Err(error) => break Err(error),
             }
         };
-        self.give_back(&self.0.dead_url, &kept).await;
+        self.make_visible(&self.0.dead_url, &kept).await;
         result
     }
 
-    /// One receive; false when nothing is left to look at.
+    /// One receive; `false` if nothing is left.
     async fn look_at_some(
         &self,
         kept: &mut Vec<String>,
@@ -153,21 +149,21 @@ impl Sqs {
                 }
             }
         }
-        // What the redrive policy moved here is of its partition's group, and hides all behind it. As a letter
-        // of ours it hides nothing, and is found by the next receive.
+        // A message that the redrive policy moved here is in the group of its partition, and hides all behind it. As
+        // a letter of ours it hides nothing, and the next receive finds it.
         self.bury(&moved).await?;
         self.change(url, &gone, Change::Delete).await.into_iter().collect::<Result<(), _>>()?;
         Ok(is_some)
     }
 
-    /// The letter that a message is which SQS itself moved here.
+    /// Converts a message that SQS itself moved here into a letter.
     fn adopt(&self, message: &types::Message) -> DeadLetter {
         let number = |name| attribute(message, &name).and_then(|number| number.parse().ok());
         let sequence = sequence(message).map(|sequence| sequence.to_string()).unwrap_or_default();
         let partition = attribute(message, &Attribute::MessageGroupId).and_then(|group| group.parse().ok());
         DeadLetter {
             id: format!("{}#{sequence}", id(message).unwrap_or_default()),
-            // Of a message that nobody sent to this inbox there is none.
+            // A message that no sender of this inbox wrote has none.
             partition: partition.unwrap_or_default(),
             body: message.body().unwrap_or_default().to_owned(),
             reason: format!("received {} times", self.0.receive_max),

@@ -1,37 +1,32 @@
-//! What is done with a lease.
+//! The calls with a lease.
 
 use std::sync::Arc;
 
-use aws_sdk_sqs::{
-    config::http::HttpResponse,
-    error::{BuildError, SdkError},
-    operation::{
-        change_message_visibility_batch::ChangeMessageVisibilityBatchError,
-        delete_message_batch::DeleteMessageBatchError,
-    },
-    types::{
-        ChangeMessageVisibilityBatchRequestEntry as HideEntry, DeleteMessageBatchRequestEntry as DeleteEntry,
-    },
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{BuildError, SdkError};
+use aws_sdk_sqs::operation::change_message_visibility_batch::ChangeMessageVisibilityBatchError;
+use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry as HideEntry, DeleteMessageBatchRequestEntry as DeleteEntry,
 };
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 
-use super::{Sqs, retry::Fates};
-use crate::{
-    Hold, Lease, Message, Sequence,
-    bounds::{BELIEVED_LENGTHS_MAX, ENTRIES_PER_REQUEST_MAX, REQUESTS_AT_ONCE_MAX},
-    error::Error,
-};
+use super::Sqs;
+use super::retry::Outcomes;
+use crate::bounds::{BELIEVED_LENGTHS_MAX, ENTRIES_PER_REQUEST_MAX, REQUESTS_AT_ONCE_MAX};
+use crate::error::Error;
+use crate::{Lease, LeaseKey, Message, Sequence};
 
 /// The receipts of a lease, shared by its clones.
 #[derive(Clone, Debug)]
 pub(crate) struct Receipts(Arc<Mutex<Held>>);
 
-/// What is still in flight.
+/// The messages of a lease that are in flight.
 #[derive(Debug)]
 struct Held {
     until_ms: i64,
-    /// In order; none are left when the lease is over.
+    /// In order; empty when the lease is over.
     receipts: Vec<(Sequence, String)>,
 }
 
@@ -49,23 +44,24 @@ impl Receipts {
     }
 }
 
-/// What is to happen to messages that were received.
+/// A change of received messages.
 #[derive(Copy, Clone)]
 pub(super) enum Change {
-    /// They are hidden for this long from now on.
-    Hide { visibility_s: i32 },
-    /// They are removed.
+    /// Hides them for this long from now on.
+    Hide {
+        visibility_s: i32,
+    },
     Delete,
 }
 
 impl Change {
-    /// They can be received at once.
+    /// Makes them visible at once.
     pub(super) const SHOW: Self = Self::Hide { visibility_s: 0 };
 }
 
 impl Sqs {
-    /// SQS gives out no more of a group of which something is in flight.
-    pub(crate) fn read_on(&self, lease: &Lease) -> Result<Vec<Message>, Error> {
+    /// SQS returns nothing more of a group with messages in flight.
+    pub(crate) fn read_ahead(&self, lease: &Lease) -> Result<Vec<Message>, Error> {
         self.held(lease, Sequence(u128::MAX)).map(|_| Vec::new())
     }
 
@@ -76,7 +72,7 @@ impl Sqs {
         let results = self.change(&self.0.url, &receipts, Change::Hide { visibility_s }).await;
         let mut held = held.lock();
         for (receipt, result) in receipts.iter().zip(results) {
-            // What was acked meanwhile cannot be extended, and need not be.
+            // A message that was acked meanwhile cannot and need not be renewed.
             if held.receipts.iter().any(|(_, of)| of == receipt) {
                 result?;
             }
@@ -104,16 +100,16 @@ impl Sqs {
         Ok(())
     }
 
-    /// What a lease holds, and the receipts up to `through`.
+    /// The messages of a lease, and the receipts up to `through`.
     fn held<'a>(&self, lease: &'a Lease, through: Sequence) -> Result<(&'a Mutex<Held>, Vec<String>), Error> {
         if self.0.closed.is_cancelled() {
             return Err(Error::Closed);
         }
-        let Hold::Receipts(receipts) = &lease.hold else { return Err(Error::LeaseLost) };
+        let LeaseKey::Receipts(receipts) = &lease.key else { return Err(Error::LeaseLost) };
         let held = receipts.0.lock();
         let left_ms = held.until_ms.saturating_sub(self.now_ms());
         let left_ms_max = i64::from(self.visibility_s()) * 1000 * BELIEVED_LENGTHS_MAX;
-        // With more left, the clock has been set back since.
+        // With more time left, the clock has been set back since.
         if held.receipts.is_empty() || left_ms <= 0 || left_ms > left_ms_max {
             return Err(Error::LeaseLost);
         }
@@ -121,7 +117,7 @@ impl Sqs {
         Ok((&receipts.0, up_to.map(|(_, receipt)| receipt.clone()).collect()))
     }
 
-    /// Changes messages, and answers for each.
+    /// Changes messages, and returns the result of each.
     pub(super) async fn change(
         &self,
         url: &str,
@@ -152,7 +148,7 @@ impl Sqs {
             let request = self.0.client.change_message_visibility_batch().queue_url(url);
             let answer = request.set_entries(Some(entries)).send().await?;
             let done = answer.successful.into_iter().map(|entry| entry.id).collect();
-            Ok::<_, SdkError<ChangeMessageVisibilityBatchError, HttpResponse>>(Fates {
+            Ok::<_, SdkError<ChangeMessageVisibilityBatchError, HttpResponse>>(Outcomes {
                 done,
                 failed: answer.failed,
             })
@@ -170,7 +166,7 @@ impl Sqs {
             let request = self.0.client.delete_message_batch().queue_url(url);
             let answer = request.set_entries(Some(entries)).send().await?;
             let done = answer.successful.into_iter().map(|entry| entry.id).collect();
-            Ok::<_, SdkError<DeleteMessageBatchError, HttpResponse>>(Fates { done, failed: answer.failed })
+            Ok::<_, SdkError<DeleteMessageBatchError, HttpResponse>>(Outcomes { done, failed: answer.failed })
         };
         self.0.call_batch(receipts.len(), request).await
     }

@@ -1,21 +1,17 @@
 //! Receiving.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use aws_sdk_sqs::types::{self, MessageSystemAttributeName as Attribute};
 
-use super::{
-    NOTHING, Sqs,
-    connect::timeouts,
-    lease::{Change, Receipts},
-};
-use crate::{
-    Delivery, Hold, Lease, Limit, Message, Sequence,
-    bounds::{ANSWER_TIMEOUT, ENTRIES_PER_REQUEST_MAX, QUIET, RECEIVE_WAIT_S_MAX},
-    error::Error,
-};
+use super::connect::timeouts;
+use super::lease::{Change, Receipts};
+use super::{NOTHING, Sqs};
+use crate::bounds::{ANSWER_TIMEOUT, ENTRIES_PER_REQUEST_MAX, RECEIVE_WAIT_S_MAX};
+use crate::error::Error;
+use crate::{Delivery, Lease, LeaseKey, Limit, Message, Sequence};
 
-/// A message of one group.
 struct Received {
     message: Message,
     receipt: String,
@@ -35,7 +31,7 @@ impl Sqs {
         }
     }
 
-    /// One request for messages.
+    /// One receive request.
     pub(super) async fn take(
         &self,
         url: &str,
@@ -59,14 +55,14 @@ impl Sqs {
         Ok(self.0.call(request).await?.messages.unwrap_or_default())
     }
 
-    /// Puts together what belongs to one partition, and gives back what is beyond the limit.
+    /// Groups messages by partition, and makes those beyond the limit visible again.
     async fn batches(&self, found: Vec<types::Message>, limit: Limit) -> Vec<Delivery> {
         let until_ms = self.now_ms() + i64::from(self.visibility_s()) * 1000;
         let mut groups: Vec<(u16, Vec<Received>)> = Vec::new();
         for message in found {
             let Some((partition, received)) = read(message) else {
-                // It stays in flight until the redrive policy takes it away.
-                tracing::error!("the queue holds a message that nobody sent to this inbox");
+                // It stays in flight until the redrive policy moves it.
+                tracing::error!("the queue has a message that no sender of this inbox wrote");
                 continue;
             };
             match groups.iter_mut().find(|(of, _)| *of == partition) {
@@ -75,7 +71,7 @@ impl Sqs {
             }
         }
         let all = groups.iter().flat_map(|(_, group)| group).map(|received| &received.message);
-        let sent = all.filter(|message| !message.id.starts_with(QUIET)).map(|message| message.stored_at_ms);
+        let sent = all.filter(|message| !message.is_quiet()).map(|message| message.stored_at_ms);
         self.0.oldest_sent_at_ms.store(sent.min().unwrap_or(NOTHING), Ordering::Relaxed);
 
         let (mut batches, mut too_much) = (Vec::new(), Vec::new());
@@ -84,7 +80,7 @@ impl Sqs {
             group.sort_by_key(|received| received.message.sequence);
             let fits = |received: &&Received| {
                 let bytes = received.message.body.len();
-                // One comes however long it is.
+                // The first one is returned however long it is.
                 let fits = std::mem::take(&mut is_first) || bytes <= room_bytes;
                 if fits {
                     room_bytes = room_bytes.saturating_sub(bytes);
@@ -95,56 +91,54 @@ impl Sqs {
             too_much.extend(group.drain(kept..).map(|received| received.receipt));
             if kept > 0 {
                 let receipts = group.iter().map(|of| (of.message.sequence, of.receipt.clone())).collect();
-                let hold = Hold::Receipts(Receipts::new(until_ms, receipts));
+                let key = LeaseKey::Receipts(Receipts::new(until_ms, receipts));
                 let messages = group.into_iter().map(|received| received.message).collect();
-                batches.push(Delivery { lease: Lease { partition, hold }, messages });
+                batches.push(Delivery { lease: Lease { partition, key }, messages });
             }
         }
-        self.give_back(&self.0.url, &too_much).await;
+        self.make_visible(&self.0.url, &too_much).await;
         batches
     }
 
-    /// Makes messages visible at once. Where that fails they are visible when their time has run out.
-    pub(super) async fn give_back(&self, url: &str, receipts: &[String]) {
+    /// Makes messages visible at once. If that fails, they are when their visibility timeout has run out.
+    pub(super) async fn make_visible(&self, url: &str, receipts: &[String]) {
         let results = self.change(url, receipts, Change::SHOW).await;
         if let Some(error) = results.into_iter().find_map(Result::err) {
-            tracing::debug!(%error, "cannot give messages back; their visibility will run out");
+            tracing::debug!(%error, "messages not made visible; their visibility timeout will run out");
         }
     }
 
-    /// How long messages are hidden when nothing else is said.
+    /// The visibility timeout of the options, in seconds.
     pub(super) fn visibility_s(&self) -> i32 {
-        // What SQS takes.
+        // The range of SQS.
         small((self.0.options.visibility_ms.max(0).unsigned_abs().div_ceil(1000)).clamp(1, 43_200))
     }
 }
 
-/// A number as the SDK takes it; all of ours are small.
+/// Converts a number for the SDK; all of ours are small.
 fn small(number: impl TryInto<i32>) -> i32 {
     number.try_into().unwrap_or(i32::MAX)
 }
 
-/// One of the attributes that SQS itself gives a message.
+/// A system attribute of a message.
 pub(super) fn attribute<'a>(message: &'a types::Message, name: &Attribute) -> Option<&'a str> {
     message.attributes()?.get(name).map(String::as_str)
 }
 
-/// One of the attributes that a message was sent with.
+/// An attribute that the sender set.
 pub(super) fn sent_attribute<'a>(message: &'a types::Message, name: &str) -> Option<&'a str> {
     message.message_attributes()?.get(name)?.string_value()
 }
 
-/// Where a message stands.
 pub(super) fn sequence(message: &types::Message) -> Option<Sequence> {
     attribute(message, &Attribute::SequenceNumber)?.parse().ok().map(Sequence)
 }
 
-/// The id that a message was sent with.
 pub(super) fn id(message: &types::Message) -> Option<&str> {
     sent_attribute(message, "id").or_else(|| attribute(message, &Attribute::MessageDeduplicationId))
 }
 
-/// `None` for a message that was not sent by this crate.
+/// `None` for a message that this crate did not send.
 fn read(found: types::Message) -> Option<(u16, Received)> {
     let partition = attribute(&found, &Attribute::MessageGroupId)?.parse().ok()?;
     let message = Message {

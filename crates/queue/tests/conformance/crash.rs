@@ -1,14 +1,13 @@
 //! Receivers and senders that stop in the middle.
 
-use std::{
-    collections::BTreeMap,
-    pin::pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use queue::{Delivery, Error, Limit, Queue, Sequence};
-use tokio::{select, task::yield_now};
+use tokio::select;
+use tokio::task::yield_now;
 
 use crate::harness::{ALL, Backend, Harness, NOW, Need, bodies, outgoing, send};
 
@@ -64,7 +63,7 @@ async fn receiver(harness: Arc<Harness>, queue: Queue, seed: u64, messages: u16,
 async fn use_or_drop(queue: &Queue, batch: &mut Delivery, limit: Limit, dice: &mut Dice) -> usize {
     let messages = &mut batch.messages;
     if dice.roll(3) == 0 {
-        messages.extend(queue.read_on(&batch.lease, limit).await.unwrap_or_default());
+        messages.extend(queue.read_ahead(&batch.lease, limit).await.unwrap_or_default());
     }
     let numbers: Vec<u16> = bodies(messages).iter().map(|body| body.parse().unwrap()).collect();
     assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "in order without a gap: {numbers:?}");
@@ -158,7 +157,7 @@ pub(crate) async fn calls_that_are_dropped_half_way_leave_the_inbox_whole(backen
         send(queue, &envelope).await;
         drop_after(polls, queue.receive(ALL, NOW)).await;
         let batch = received_again(&harness).await;
-        drop_after(polls, queue.read_on(&batch.lease, ALL)).await;
+        drop_after(polls, queue.read_ahead(&batch.lease, ALL)).await;
         drop_after(polls, queue.extend(&batch.lease)).await;
         drop_after(polls, queue.release(&batch.lease)).await;
         drop_after(polls, queue.ack(&batch.lease, Sequence(0))).await;

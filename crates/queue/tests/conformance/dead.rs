@@ -52,7 +52,7 @@ pub(crate) async fn reading_on_buries_too(backend: Backend) {
     harness.queue.release(&batch.lease).await.unwrap();
     let batch = harness.receive(up_to(1)).await;
     assert_eq!(bodies(&batch.messages), ["c"]);
-    let more = harness.queue.read_on(&batch.lease, ALL).await.unwrap();
+    let more = harness.queue.read_ahead(&batch.lease, ALL).await.unwrap();
     assert_eq!(more, []);
     assert_eq!(harness.queue.dead_letters(None, 10).await.unwrap()[0].body, "b");
 }

@@ -1,14 +1,15 @@
 //! What only the embedded inbox can show: its file.
 
-use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::time::Duration;
 
 use queue::{DeadLetter, Error, NowMs, Options, Outgoing, Queue};
-use sqlx::{Connection, SqliteConnection, query, query_scalar, sqlite::SqliteConnectOptions};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection, query, query_scalar};
+use tokio::time::timeout;
 
-use crate::harness::{ALL, Backend, Harness, LONG, ack_all, bodies, in_time, outgoing, up_to};
+use crate::harness::{ALL, Backend, Harness, LONG, ack_all, bodies, in_time, outgoing, quiet, up_to};
 
 async fn raw(harness: &Harness) -> SqliteConnection {
     SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(harness.path())).await.unwrap()
@@ -56,15 +57,15 @@ async fn a_quiet_message_that_had_to_wait_is_stored_when_its_turn_comes() {
     let harness = Harness::new(Backend::Sqlite).await;
     let mut other = raw(&harness).await;
     query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let messages = [outgoing(0, "plain"), Outgoing { id: "~quiet".to_owned(), ..outgoing(0, "quiet") }];
+    let messages = [outgoing(0, "plain"), quiet(0, "quiet")];
     let mut sending = pin!(harness.queue.send(&messages));
-    let waits = poll_fn(|context| Poll::Ready(sending.as_mut().poll(context).is_pending())).await;
-    assert!(waits, "the file is held");
+    let in_vain = timeout(Duration::from_millis(300), sending.as_mut()).await;
+    assert!(in_vain.is_err(), "the file is held: {in_vain:?}");
     harness.advance(4_000);
     other.close().await.unwrap();
     assert!(sending.await.iter().all(Result::is_ok));
     let batch = harness.receive(ALL).await;
-    assert_eq!(batch.messages[1].id, "~quiet");
+    assert_eq!(batch.messages[1].id, "~0-quiet");
     assert_eq!(batch.messages[1].stored_at_ms, harness.now_ms());
 }
 
@@ -162,8 +163,12 @@ async fn a_full_inbox_refuses_and_can_be_emptied() {
     let harness =
         Harness::with(Backend::Sqlite, Options { file_bytes_max: 2 << 20, ..Options::default() }).await;
     let queue = &harness.queue;
-    let envelope =
-        |number: usize| Outgoing { partition: 0, id: format!("id {number}"), body: "x".repeat(60_000) };
+    let envelope = |number: usize| Outgoing {
+        partition: 0,
+        id: format!("id {number}"),
+        body: "x".repeat(60_000),
+        quiet: false,
+    };
     let mut stored = 0;
     let error = loop {
         // In pairs: one that does not fit takes its neighbour along.

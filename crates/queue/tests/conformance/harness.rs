@@ -1,14 +1,10 @@
 //! A fresh inbox of a backend, a clock that moves when told, and shorthands.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use queue::{Delivery, Error, Limit, Message, NowMs, Options, Outgoing, Queue, Service};
 use servers::sqs;
@@ -258,8 +254,12 @@ pub(crate) async fn in_time(check: impl Future<Output = ()>) {
 }
 
 /// A message whose id is made of partition and body.
+pub(crate) fn quiet(partition: u16, body: &str) -> Outgoing {
+    Outgoing { quiet: true, ..outgoing(partition, body) }
+}
+
 pub(crate) fn outgoing(partition: u16, body: &str) -> Outgoing {
-    Outgoing { partition, id: format!("{partition}-{body}"), body: body.to_owned() }
+    Outgoing { partition, id: format!("{partition}-{body}"), body: body.to_owned(), quiet: false }
 }
 
 /// Sends what must succeed.

@@ -9,7 +9,7 @@ async fn can_do_nothing(queue: &Queue, batch: &Delivery) {
     let lease = &batch.lease;
     assert!(matches!(queue.ack(lease, batch.messages[0].sequence).await, Err(Error::LeaseLost)));
     assert!(matches!(queue.extend(lease).await, Err(Error::LeaseLost)));
-    assert!(matches!(queue.read_on(lease, ALL).await, Err(Error::LeaseLost)));
+    assert!(matches!(queue.read_ahead(lease, ALL).await, Err(Error::LeaseLost)));
     assert!(matches!(queue.release(lease).await, Err(Error::LeaseLost)));
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn a_lease_that_was_taken_over_can_do_nothing(backend: Backend)
     can_do_nothing(&harness.queue, &stale).await;
     // Nor has it disturbed the present holder.
     harness.nothing().await;
-    let more = harness.queue.read_on(&present.lease, ALL).await.unwrap();
+    let more = harness.queue.read_ahead(&present.lease, ALL).await.unwrap();
     assert_eq!(bodies(&more), if harness.has(Need::ReadOn) { vec!["b"] } else { vec![] });
     ack_all(&harness.queue, &present).await;
 }
@@ -135,10 +135,10 @@ pub(crate) async fn reading_on_continues_without_gap_or_repeat(backend: Backend)
     harness.send(1, ["other"]).await;
     let batch = harness.receive(up_to(2)).await;
     let mut messages = batch.messages.clone();
-    messages.extend(queue.read_on(&batch.lease, up_to(3)).await.unwrap());
+    messages.extend(queue.read_ahead(&batch.lease, up_to(3)).await.unwrap());
     harness.send(0, ["6"]).await;
-    messages.extend(queue.read_on(&batch.lease, up_to(10)).await.unwrap());
-    assert_eq!(queue.read_on(&batch.lease, ALL).await.unwrap(), []);
+    messages.extend(queue.read_ahead(&batch.lease, up_to(10)).await.unwrap());
+    assert_eq!(queue.read_ahead(&batch.lease, ALL).await.unwrap(), []);
     assert!(messages.iter().all(|message| message.receive_count == 1));
     // The ack of a later part covers the earlier ones, and keeps what comes after it.
     queue.ack(&batch.lease, messages[messages.len() - 2].sequence).await.unwrap();
@@ -156,7 +156,7 @@ pub(crate) async fn what_was_read_on_comes_back_too(backend: Backend) {
     let harness = Harness::new(backend).await;
     harness.send(0, ["a", "b", "c"]).await;
     let batch = harness.receive(up_to(1)).await;
-    let more = harness.queue.read_on(&batch.lease, up_to(1)).await.unwrap();
+    let more = harness.queue.read_ahead(&batch.lease, up_to(1)).await.unwrap();
     harness.queue.ack(&batch.lease, batch.messages[0].sequence).await.unwrap();
     harness.pass_visibility();
     let again = harness.receive(ALL).await;

@@ -1,6 +1,7 @@
 //! The SQS servers that the suite runs on.
 
-use std::sync::{Arc, atomic::AtomicI64};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use aws_sdk_sqs::Client;
 use queue::{AccessKey, Options, Service};

@@ -2,15 +2,14 @@
 
 mod setup;
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use queue::{DeadLetter, Error, Limit, Options, Outgoing, Queue};
 
-use crate::{
-    fake::{Fake, Fault},
-    harness::{ALL, Backend, Harness, NOW, ack_all, bodies, outgoing, send, up_to},
-    server::service as service_at,
-};
+use crate::fake::{Fake, Fault};
+use crate::harness::{ALL, Backend, Harness, NOW, ack_all, bodies, outgoing, quiet, send, up_to};
+use crate::server::service as service_at;
 
 async fn fresh() -> Harness {
     Harness::new(Backend::Sqs).await
@@ -138,10 +137,10 @@ async fn nothing_overtakes_what_failed() {
 #[tokio::test]
 async fn a_send_without_an_answer_can_be_made_again() {
     let harness = fresh().await;
-    fake(&harness).fail([(SEND, Fault::Hang)]);
+    fake(&harness).fail([(); 3].map(|()| (SEND, Fault::Hang)));
     let envelopes = [outgoing(0, "a"), outgoing(0, "b"), outgoing(1, "c")];
     let results = harness.queue.send(&envelopes).await;
-    assert_eq!(fake(&harness).requests(SEND).len(), 1, "who has waited that long is told");
+    assert_eq!(fake(&harness).requests(SEND).len(), 3, "together, and then each alone, once");
     for result in results {
         let error = result.unwrap_err();
         assert!(error.is_transient() && !error.is_definite(), "{error:?}");
@@ -149,6 +148,40 @@ async fn a_send_without_an_answer_can_be_made_again() {
     send(&harness.queue, &envelopes).await;
     assert_eq!(harness.drain(3).await[&0], ["a", "b"]);
     harness.nothing().await;
+}
+
+/// The lengths of the requests to send, in messages.
+fn sizes(harness: &Harness) -> Vec<usize> {
+    let requests = fake(harness).requests(SEND);
+    requests.iter().map(|request| request["Entries"].as_array().unwrap().len()).collect()
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_is_divided_and_each_partition_is_answered_alone() {
+    let harness = fresh().await;
+    // All three together, and then one of them.
+    fake(&harness).fail([(); 2].map(|()| (SEND, Fault::Hang)));
+    let envelopes = [0, 1, 2].map(|partition| outgoing(partition, "a"));
+    let mut answers = Vec::new();
+    harness.queue.send_each(&envelopes, |index, result| answers.push((index, result.is_ok()))).await;
+    let stored: Vec<_> = answers.iter().map(|(_, stored)| *stored).collect();
+    assert_eq!(stored, [true, true, false], "nobody waits for the one that hangs");
+    assert_eq!(sizes(&harness), [3, 1, 1, 1]);
+    // What hangs was stored all the same, and only once.
+    send(&harness.queue, &envelopes).await;
+    let drained = harness.drain(3).await;
+    for partition in [0, 1, 2] {
+        assert_eq!(drained[&partition], ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn what_may_be_stored_is_never_said_to_be_not() {
+    let harness = fresh().await;
+    let refused = Fault::Refuse(403, "AccessDeniedException");
+    fake(&harness).fail([Fault::Hang, refused.clone(), refused].map(|fault| (SEND, fault)));
+    let results = harness.queue.send(&[outgoing(0, "a"), outgoing(1, "b")]).await;
+    assert!(results.iter().all(|result| !result.as_ref().unwrap_err().is_definite()), "{results:?}");
 }
 
 #[tokio::test]
@@ -185,7 +218,7 @@ async fn what_sqs_cannot_keep_fails_alone() {
 async fn long_ids_are_told_apart_and_come_back() {
     let harness = fresh().await;
     let ids = ["x".repeat(200), format!("{}y", "x".repeat(200)), "z".repeat(1024)];
-    let envelopes = ids.clone().map(|id| Outgoing { partition: 0, id, body: "a".into() });
+    let envelopes = ids.clone().map(|id| Outgoing { partition: 0, id, body: "a".into(), quiet: false });
     send(&harness.queue, &envelopes).await;
     send(&harness.queue, &envelopes).await;
     let got = harness.receive(ALL).await.messages.into_iter().map(|message| message.id);
@@ -320,8 +353,7 @@ async fn closing_ends_waiting_and_refuses() {
 #[tokio::test]
 async fn quiet_messages_do_not_tell_their_age() {
     let harness = fresh().await;
-    let quiet = Outgoing { id: "~announcement".into(), ..outgoing(0, "a") };
-    send(&harness.queue, &[quiet]).await;
+    send(&harness.queue, &[quiet(0, "a")]).await;
     harness.advance(10);
     harness.send(1, ["b"]).await;
     harness.queue.receive(ALL, NOW).await.unwrap();

@@ -1,4 +1,6 @@
-//! Requests as a process answers them, without a socket.
+//! Requests as a process answers them, without a socket and over one.
 
 #[cfg(test)]
 mod app;
+#[cfg(test)]
+mod connections;

@@ -1,12 +1,12 @@
-//! Feeds the hub with this game's events, from the store: so every process that serves pages shows the same, whoever
-//! applied the presses. A round's event leaves at the very millisecond of its opening.
+//! Publishes this game's events, which it reads from the store, so that all processes show the same. A round's event
+//! is published at the millisecond of its opening.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::clock::Clock;
 use engine::live::{Event, Hub};
-use engine::run::{Repeat, Rest, Told, repeat};
+use engine::run::{LoopLog, Repeat, Rest, repeat};
 use game::Round;
 use ranks::Ranks;
 use serde::Serialize;
@@ -15,23 +15,23 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wire::LiveState;
 
-use crate::bounds::{LIVE_BOARD_ROWS, LIVE_POLL_MS, LIVE_ROUNDS_MS};
+use crate::bounds::{LIVE_BOARD_ROWS, LIVE_POLL_MS, LIVE_ROUNDS_PAUSE};
 
-/// What the feed needs.
+/// [`LIVE_POLL_MS`] as a duration.
+const LIVE_POLL: Duration = Duration::from_millis(LIVE_POLL_MS.unsigned_abs());
+
+/// The feed of live events.
 pub struct Feed {
-    /// Where events go.
     pub hub: Arc<Hub>,
-    /// Where they are read from.
     pub reader: Reader,
-    /// The ranks, where this process has them: they tell of commits in other processes.
+    /// Tell of commits in other processes; `None` if this process has no ranks.
     pub ranks: Option<Arc<Ranks>>,
-    /// What time it is.
     pub clock: Clock,
-    /// Poked after a commit in the same process.
+    /// Notified after a commit in this process.
     pub poke: Arc<Notify>,
 }
 
-/// [`wire::LiveRound`] without its time, which is put in when it leaves.
+/// [`wire::LiveRound`] without `now`, which is added on sending.
 #[derive(Serialize)]
 struct RoundEvent {
     state: LiveState,
@@ -41,22 +41,22 @@ struct RoundEvent {
 }
 
 impl Feed {
-    /// Feeds until `stop`.
+    /// Publishes until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut feeding = Feeding { feed: &self, board_at_ms: i64::MIN, shown: None };
         let _ = repeat(&mut feeding, &self.clock, &stop).await; // none of its errors is fatal
     }
 
     async fn poked(&self) {
-        tokio::time::sleep(Duration::from_millis(LIVE_ROUNDS_MS)).await;
+        tokio::time::sleep(LIVE_ROUNDS_PAUSE).await;
         match &self.ranks {
             Some(ranks) => tokio::select! { () = self.poke.notified() => {}, () = ranks.changed() => {} },
             None => self.poke.notified().await,
         }
     }
 
-    /// Publishes the latest round's state; returns when a round opens or closes next, in Unix milliseconds. If the clock
-    /// was set back and a shown round is in the future again, it is withdrawn.
+    /// Publishes the state of the latest round; returns when a round opens or closes next, in Unix milliseconds. If
+    /// the clock was set back before the opening of the published round, that is withdrawn.
     async fn rounds(&self, shown: &mut Option<Round>) -> Result<Option<i64>, store::Error> {
         let now_ms = self.clock.now_ms();
         let rounds = self.reader.live_rounds(now_ms).await?;
@@ -79,20 +79,20 @@ impl Feed {
     }
 }
 
-/// A feed at work.
 struct Feeding<'f> {
     feed: &'f Feed,
-    /// When the board is looked at next, as [`Clock::elapsed_ms`] says it.
+    /// When the board is read next, by [`Clock::elapsed_ms`].
     board_at_ms: i64,
-    /// The round that was shown last.
+    /// The last published round.
     shown: Option<Round>,
 }
 
 impl Repeat for Feeding<'_> {
     type Error = store::Error;
 
-    const TOLD: Told = Told::once("live events wait for the store", "live events are up to date again");
-    const PAUSES_MS: (u64, u64) = (LIVE_POLL_MS.unsigned_abs(), LIVE_POLL_MS.unsigned_abs());
+    const LOG: LoopLog =
+        LoopLog::once("cannot read live events from the store, retrying", "live events recovered");
+    const PAUSES: (Duration, Duration) = (LIVE_POLL, LIVE_POLL);
 
     async fn once(&mut self) -> Result<Rest, store::Error> {
         let elapsed_ms = self.feed.clock.elapsed_ms();
@@ -101,11 +101,10 @@ impl Repeat for Feeding<'_> {
             self.feed.board().await?;
             self.board_at_ms = elapsed_ms + LIVE_POLL_MS;
         }
-        let at_most = Duration::from_millis(LIVE_POLL_MS.unsigned_abs());
-        Ok(Rest::Until { at_ms: change_ms.unwrap_or(i64::MAX), at_most })
+        Ok(Rest::Until { at_ms: change_ms.unwrap_or(i64::MAX), at_most: LIVE_POLL })
     }
 
-    /// Until a commit, which may have brought an announcement that is nearer than the next look.
+    /// Returns after a commit, which may have brought an announcement that opens before the next poll.
     async fn meanwhile(&mut self) {
         self.feed.poked().await;
     }

@@ -20,7 +20,7 @@ use crate::config::{Config, Role};
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
-    /// Told when the process begins to stop.
+    /// LoopLog when the process begins to stop.
     pub(crate) stop: CancellationToken,
     pub(crate) store: Store,
     pub(crate) reader: Reader,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::clock::Clock;
+use engine::metrics::{DEAD_LETTERS, INBOX_IN_FLIGHT, INBOX_MESSAGES, INBOX_OLDEST_AGE};
 use metrics::{Gauge, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Backlog, Queue};
@@ -43,10 +44,10 @@ impl Gauges {
         // Phones reach ingest, and a queue counts announcements too: whoever sees it grow knows of a round before it opens.
         let shows_depth = config.queue.is_embedded() || config.role != Role::Ingest;
         let depth = shows_depth.then(|| Depth {
-            messages: gauge!("buttonparty_inbox_messages"),
-            in_flight: gauge!("buttonparty_inbox_in_flight_messages"),
-            dead: gauge!("buttonparty_dead_letters"),
-            age_seconds: gauge!("buttonparty_inbox_oldest_age_seconds"),
+            messages: gauge!(INBOX_MESSAGES),
+            in_flight: gauge!(INBOX_IN_FLIGHT),
+            dead: gauge!(DEAD_LETTERS),
+            age_seconds: gauge!(INBOX_OLDEST_AGE),
         });
         let set_ms = clock.now_ms() - clock.elapsed_ms();
         Self { queue, clock, set_ms, metrics, depth }

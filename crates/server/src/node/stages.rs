@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::NodeError;
-use crate::bounds::HTTP_STOP_MS_MAX;
+use crate::bounds::{FLUSH_STOP_MAX, HTTP_STOP_MAX};
 use crate::roles::Task;
 
 /// The stages of a stop, in their order: each begins when what belongs to the one before has ended.
@@ -34,6 +34,20 @@ impl StopStage {
         match self {
             Self::Loops => Self::Http,
             other => other,
+        }
+    }
+
+    /// How long the later stages wait for it, and the warning if that was not enough; `None`: for as long as the whole stop
+    /// may take.
+    fn wait_max(self) -> Option<(Duration, &'static str)> {
+        match self {
+            // A phone that does not read its answer must not keep what was taken from being flushed and acked.
+            Self::Http => Some((HTTP_STOP_MAX, "some connections were cut off")),
+            // Nor may an inbox that hangs keep what was committed from the ranks.
+            Self::Flush => {
+                Some((FLUSH_STOP_MAX, "the inbox hangs: commands that were not answered may be missing"))
+            }
+            Self::Loops | Self::Ranks => None,
         }
     }
 }
@@ -96,11 +110,12 @@ impl Stages {
             }
             let tasks = &mut self.0[stage as usize].tasks;
             let ended = async { while tasks.join_next().await.is_some() {} };
-            if stage != StopStage::Http {
+            let Some((wait_max, warning)) = stage.wait_max() else {
                 ended.await;
-            } else if tokio::time::timeout(Duration::from_millis(HTTP_STOP_MS_MAX), ended).await.is_err() {
-                // A phone that does not read its answer must not keep what was taken from being flushed and acked.
-                warn!("some connections were cut off");
+                continue;
+            };
+            if tokio::time::timeout(wait_max, ended).await.is_err() {
+                warn!("{warning}");
             }
         }
     }
@@ -116,11 +131,14 @@ fn broken(panic: Option<JoinError>) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::FutureExt;
     use tokio::sync::{mpsc, oneshot};
     use tokio_util::sync::CancellationToken;
 
     use super::{Stages, StopStage};
+    use crate::bounds::SHUTDOWN_MS_MAX;
 
     fn spawn<F>(
         stages: &mut Stages,
@@ -130,6 +148,22 @@ mod tests {
         F: Future<Output = ()> + Send + 'static,
     {
         stages.spawn(stage, Box::new(|stop| task(stop).map(Ok).boxed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_end_keeps_nobody_behind_it_from_being_told() {
+        let (told, ended) = oneshot::channel();
+        let mut stages = Stages::new();
+        spawn(&mut stages, StopStage::Http, |_| std::future::pending());
+        spawn(&mut stages, StopStage::Flush, |_| std::future::pending());
+        spawn(&mut stages, StopStage::Ranks, |stop| async move {
+            stop.cancelled().await;
+            told.send(()).expect("the test listens");
+        });
+        let begin = tokio::time::Instant::now();
+        stages.stop().await;
+        ended.await.expect("the ranks are told");
+        assert!(begin.elapsed() < Duration::from_millis(SHUTDOWN_MS_MAX), "{:?}", begin.elapsed());
     }
 
     #[tokio::test]

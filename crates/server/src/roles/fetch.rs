@@ -1,4 +1,4 @@
-//! The role that answers reads, and shows the page and what happens on it.
+//! The role that serves reads, the page and live events.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::router;
 pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     let Context { config, clock, reader, ranks, .. } = context;
     agreed(config, reader).await?;
-    // Half of them, so that listeners never keep presses out.
+    // Half of the connections, so that listeners never keep presses out.
     let hub = Hub::new(clock.clone(), serve::connections_max() / 2, context.stop.clone());
     let state = FetchState {
         reader: reader.clone(),

@@ -23,8 +23,8 @@ pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     };
     let wait = receive_wait(config);
     let mut part = Part::new(Routes::new());
-    // Two would apply everything once all the same, but each has its own ranks in memory, which lack what the other
-    // one applied.
+    // Two processes would still apply everything once, but the ranks in the memory of each would lack what the other
+    // applied.
     part.alone = Some("handler");
     for _ in 0..config.partitions.min(HANDLER_LOOPS_MAX) {
         let (queue, ledger, button) = (queue.clone(), ledger.clone(), Arc::clone(&button));

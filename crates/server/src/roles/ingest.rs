@@ -1,4 +1,4 @@
-//! The role that takes players' commands.
+//! The role that takes commands of players.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     let options = BatcherOptions {
         partitions: config.partitions,
         envelope_bytes_max: config.envelope_bytes_max,
-        // New for each start: ids of envelopes are never used again.
+        // Unique for each start, because ids of envelopes must never be reused.
         node: format!("{:016x}", system_rng().random::<u64>()),
         resend_ms_max: RESEND_MS_MAX,
     };
@@ -29,7 +29,7 @@ pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     let mut part = Part::new(router::ingest().with_state(Arc::new(ingest)));
     part.needs_store = false; // from here on it depends on the inbox alone
     part.run(StopStage::Flush, |stop| batcher.run(stop).map(Ok));
-    // Operators reach it as phones do. A scheduler in the same process serves them itself.
+    // Operators reach it like clients do. A scheduler in the same process has these routes itself.
     if config.operator_token.is_some() && !config.role.has(Role::Scheduler) {
         let scheduler = scheduler::over_table(context).await?;
         part.routes = part.routes.merge(scheduler::operators_routes(context, &scheduler));

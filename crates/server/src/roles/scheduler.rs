@@ -28,7 +28,7 @@ pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     Ok(part)
 }
 
-/// A scheduler over the game's table of rounds, which does nothing by itself yet.
+/// A scheduler over the game's table of rounds, which is not running.
 pub(super) async fn over_table(context: &Context) -> Result<Arc<Scheduler>, NodeError> {
     let Inbox { queue, .. } = context.inbox().await?;
     let Context { config, clock, store, .. } = context;
@@ -43,7 +43,7 @@ pub(super) async fn over_table(context: &Context) -> Result<Arc<Scheduler>, Node
     Ok(Scheduler::new(schedule, queue.clone(), clock.clone(), system_rng(), options))
 }
 
-/// The operators' routes; none where operators have no token.
+/// The operators' routes; none without an operator token.
 pub(super) fn operators_routes(context: &Context, scheduler: &Arc<Scheduler>) -> Routes {
     let Some(token) = &context.config.operator_token else { return Routes::new() };
     let scheduler = Arc::clone(scheduler);
@@ -51,9 +51,8 @@ pub(super) fn operators_routes(context: &Context, scheduler: &Arc<Scheduler>) ->
     router::admin().with_state(Arc::new(admin))
 }
 
-/// For a command that announces a round. It serves nothing.
+/// A scheduler for a CLI command that announces a round. It serves nothing.
 pub struct Announcer {
-    /// Announces it.
     pub scheduler: Arc<Scheduler>,
     context: Context,
 }
@@ -62,7 +61,7 @@ impl Announcer {
     /// Opens inbox and store, which must exist.
     ///
     /// # Errors
-    /// What could not be opened, or does not fit.
+    /// What could not be opened, or does not match.
     pub async fn open(config: &Config, clock: Clock) -> Result<Self, NodeError> {
         must_exist(config)?;
         let mut config = config.clone();

@@ -1,4 +1,4 @@
-//! An operator opens a round: the same path as a drawn one, at a time of the operator's choice.
+//! An operator opens a round, on the same path as a drawn one.
 
 use game::Round;
 use store::{Scheduled, Stage};
@@ -9,18 +9,16 @@ use crate::bounds::{LEAD_MS_MAX, OPEN_TRIES_MAX};
 /// Why an operator's round was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another round would still be lit for some player.
+    /// Another round would still be open for some player.
     #[error("round {other} can be lit for a player with the largest extender for another {wait_ms} ms")]
     Overlaps {
-        /// The other round.
         other: u64,
-        /// How much later it could open, in milliseconds.
+        /// How much later the round could open, in milliseconds.
         wait_ms: i64,
     },
-    /// The lead is out of range.
     #[error(transparent)]
     Invalid(#[from] game::Invalid),
-    /// The table or the inbox failed, or schedulers got in between too often.
+    /// The table or the inbox failed, or other schedulers changed the table too often.
     #[error(transparent)]
     Failed(#[from] SchedulerError),
 }
@@ -32,18 +30,18 @@ impl From<store::Error> for OpenError {
 }
 
 impl Scheduler {
-    /// Announces a round that opens `lead_ms` from now; returns when every partition has the announcement durably.
-    /// A round that was drawn but not announced gives way, and the buffer begins anew. Of several operators who ask at
-    /// once, one gets the round; the others are told that it is in their way, also where they asked for the same time.
+    /// Announces a round that opens `lead_ms` from now; returns when every partition has the announcement durably. It
+    /// replaces a round that is drawn but not announced, and the gap starts anew. If several operators ask at once,
+    /// even for the same time, one gets the round and the others get [`OpenError::Overlaps`].
     ///
     /// # Errors
-    /// [`OpenError::Overlaps`] when a round could still be lit then; [`OpenError::Failed`] when it may or may not open.
+    /// [`OpenError::Overlaps`] if a round could still be open then; [`OpenError::Failed`] if it may or may not open.
     pub async fn open_now(&self, lead_ms: i64) -> Result<Round, OpenError> {
         let (min, max) = (self.options.lead_ms_min, LEAD_MS_MAX);
         if !(min..=max).contains(&lead_ms) {
             return Err(game::Reason::OutOfRange { min, max }.of("lead_ms").into());
         }
-        // Once it is fixed it is announced, however late: so not while the inbox is away.
+        // A fixed round must be announced, so never fix one while the inbox is unreachable.
         self.queue.check().await.map_err(SchedulerError::from)?;
         for _ in 0..OPEN_TRIES_MAX {
             let latest = self.schedule.latest().await?;
@@ -62,7 +60,8 @@ impl Scheduler {
         Err(SchedulerError::Broken("another scheduler changes it all the time".to_owned()).into())
     }
 
-    /// No announcement overtakes an earlier one, also where whoever began with that one died half-way.
+    /// Announces earlier fixed rounds first, even those of a scheduler that died half-way: no announcement may
+    /// overtake an earlier one.
     async fn announce_before(&self, id: u64) -> Result<(), SchedulerError> {
         let rows = self.schedule.unfinished().await?;
         for row in rows.iter().filter(|row| row.round.id < id && row.stage == Stage::Announcing) {
@@ -76,7 +75,7 @@ impl Scheduler {
         let before = self.schedule.get(id.saturating_sub(1)).await?;
         free(before.map(|row| row.round), opens_at_ms)?;
         let round = self.round(id, opens_at_ms)?;
-        // One step for its time and for its being fixed: another scheduler cannot get in between.
+        // One update sets its time and fixes it, so that no other scheduler gets in between.
         let fixed = Scheduled { round, by_operator: true, stage: Stage::Announcing, ticks_sent: 0 };
         Ok(self.schedule.replace_drawn(&drawn.round, &fixed).await?.then_some(round))
     }

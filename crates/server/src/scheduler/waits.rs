@@ -1,5 +1,5 @@
-//! What is left in the schedule of a clock that was ahead and is right again. A round that was only drawn is drawn anew. One
-//! that was fixed never changes: it opens when its time comes, no other opens before it, and operators are told.
+//! Rounds that a clock which was ahead has left in the schedule. A drawn round is drawn again. A fixed round never
+//! changes: it opens at its time, no other opens before it, and operators are told.
 
 use game::Round;
 use store::{Scheduled, Stage};
@@ -64,7 +64,7 @@ impl Scheduler {
         }
     }
 
-    /// The round in the place of a drawn one that no clock that is right would have drawn; `None`: it may stand.
+    /// Another round in place of a drawn one that no correct clock would have drawn; `None`: it stays.
     pub(super) fn drawn_anew(
         &self,
         drawn: &Round,

@@ -1,21 +1,20 @@
-//! Lines of the log on their way out, through a queue in memory and one thread that writes. So whoever logs never waits
-//! and never fails, whatever has become of the log: its disk is full, its pipe is closed or nobody reads from it. A line
-//! that cannot be written is dropped and counted; the next one is tried again.
+//! The queue of log lines, and the one thread that writes them. Logging never waits and never fails, even if the disk
+//! is full or the pipe is closed or not read. A line that cannot be written is dropped and counted.
 //!
-//! `tracing-appender` does half of this: it counts what does not fit into its queue, not what cannot be written, prints to
-//! the same standard error when a flush fails, and brings a library of dates along.
+//! `tracing-appender` counts only lines that do not fit into its queue, not those that cannot be written, prints to
+//! the same standard error when a flush fails, and depends on a library of dates.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
+use engine::metrics::LOG_LINES_DROPPED;
 use metrics::counter;
 use parking_lot::{Condvar, Mutex};
 use tracing::warn;
 
-use crate::bounds::{LOG_BYTES_MAX, LOG_FLUSH_MS_MAX};
+use crate::bounds::{LOG_BYTES_MAX, LOG_FLUSH_MAX};
 
 /// The queue of lines.
 #[derive(Default)]
@@ -29,7 +28,7 @@ pub(super) struct Lines {
 struct Waiting {
     lines: VecDeque<Box<[u8]>>,
     bytes: usize,
-    /// One that is no longer in the queue is being written.
+    /// A line that has left the queue is being written.
     writing: bool,
 }
 
@@ -37,7 +36,7 @@ impl Lines {
     /// Starts the thread that writes to `out`.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If the thread cannot be started.
     pub(super) fn start(mut out: impl Write + Send + 'static) -> io::Result<Arc<Self>> {
         let lines = Arc::new(Self::default());
         let writing = Arc::clone(&lines);
@@ -45,7 +44,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Puts a whole line, with its end, behind the others.
+    /// Queues a whole line with its newline.
     pub(super) fn push(&self, line: &[u8]) {
         let mut waiting = self.waiting.lock();
         if waiting.bytes + line.len() > LOG_BYTES_MAX {
@@ -58,17 +57,17 @@ impl Lines {
         self.changed.notify_all();
     }
 
-    /// Waits until everything is written or dropped, for a moment at most.
+    /// Waits for a moment until everything is written or dropped.
     pub(super) fn flush(&self) {
         let mut waiting = self.waiting.lock();
         let under_way = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
-        let at_most = Duration::from_millis(LOG_FLUSH_MS_MAX);
+        let at_most = LOG_FLUSH_MAX;
         self.changed.wait_while_for(&mut waiting, under_way, at_most);
     }
 
-    /// Shows in the metrics how many lines were dropped.
+    /// Shows the number of dropped lines in the metrics.
     pub(super) fn show_dropped(&self) {
-        counter!("buttonparty_log_lines_dropped_total").absolute(self.dropped.load(Ordering::Relaxed));
+        counter!(LOG_LINES_DROPPED).absolute(self.dropped.load(Ordering::Relaxed));
     }
 
     fn drop_one(&self) {
@@ -76,7 +75,7 @@ impl Lines {
         self.show_dropped();
     }
 
-    /// Writes for as long as the process lives.
+    /// Writes while the process lives.
     fn write_to(&self, out: &mut impl Write) {
         let mut torn = false;
         let mut told = 0;
@@ -88,7 +87,7 @@ impl Lines {
                     if dropped > told {
                         warn!(
                             lines = dropped - told,
-                            "lines of this log could not be written and are missing"
+                            "log lines were dropped because they could not be written"
                         );
                         told = dropped;
                     }
@@ -98,7 +97,7 @@ impl Lines {
         }
     }
 
-    /// The next line to write, as soon as there is one.
+    /// Waits for the next line to write.
     fn next(&self) -> Box<[u8]> {
         let mut waiting = self.waiting.lock();
         loop {
@@ -114,7 +113,7 @@ impl Lines {
     }
 }
 
-/// Writes a line. `torn`: the one before ends in the middle, because there was no room for the rest.
+/// Writes a line. `torn`: the line before was cut short, because there was no room for the rest.
 fn write_line(out: &mut impl Write, line: &[u8], torn: &mut bool) -> io::Result<()> {
     let end = if *torn { &b"\n"[..] } else { &[] };
     for mut rest in [end, line] {

@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use store::{PlayerView, Position, Reader, Schedule, Scheduled, Stage};
 use tokio::sync::Notify;
 
-use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS, add, in_time, unlock, user};
+use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS, add, game, in_time, unlock, user};
 
 const PARTITIONS: u16 = 2;
 const GAP_MS: i64 = 3_600_000;
@@ -38,7 +38,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let site = Site::new().await;
-        let (store, ledger) = site.game(PARTITIONS).await;
+        let (store, ledger) = game(&site, PARTITIONS).await;
         let (table, reader) = (store.schedule().await.unwrap(), store.reader().await.unwrap());
         // Only operators open rounds.
         let cadence = Cadence { window_ms: 100_000, grace_ms: 10_000, gap_ms: GAP_MS, odds: 0 };
@@ -67,7 +67,7 @@ impl Bench {
         self.sent += 1;
         let id = format!("message-{}", self.sent);
         let mut payload = Vec::new();
-        wire::encode_action(&action, true, &mut payload).unwrap();
+        wire::encode_action(&action, &mut payload).unwrap();
         let inbox_id = self.site.queue.inbox_id();
         let mut builder = EnvelopeBuilder::new(inbox_id, PARTITIONS, &id, ENVELOPE_BYTES_MAX);
         builder.push(None, self.site.clock.now_ms(), &payload).unwrap();

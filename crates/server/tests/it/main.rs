@@ -3,12 +3,13 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
-mod connections;
-#[cfg(test)]
+mod dead_letters;
 #[cfg(test)]
 mod late;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]

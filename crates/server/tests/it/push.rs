@@ -11,7 +11,7 @@ use server::bounds::{PUSH_LEASE_MS, PUSH_PAGE};
 use server::push::{PushError, Pusher, Sink};
 use store::{Outbox, OutboxRow, Store};
 
-use crate::support::{NOW_MS, Site, add, in_time, play};
+use crate::support::{NOW_MS, Site, add, game, in_time, play};
 
 /// How long a push is of use.
 const WINDOW_MS: i64 = 100_000;
@@ -26,7 +26,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let site = Site::new().await;
-        let (store, ledger) = site.game(2).await;
+        let (store, ledger) = game(&site, 2).await;
         let outbox = store.outbox().await.unwrap();
         Self { site, store, ledger, outbox }
     }
@@ -36,7 +36,9 @@ impl Bench {
         let fill = |world: &mut World| {
             for device in 0..devices {
                 let name = format!("u{partition}-{device:04}");
-                world.apply(NOW_MS, &add(&name, Some(&token(partition, device)))).unwrap();
+                world
+                    .apply(game::Stamps::of_arrival(NOW_MS), &add(&name, Some(&token(partition, device))))
+                    .unwrap();
             }
         };
         let payload = format!("{{\"message\":\"PRESS BUTTON\",\"partition\":\"{partition}\"}}");

@@ -7,7 +7,7 @@ use engine::handler::{Step, StepError};
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder, Handler};
 use game::{Action, KnownRound, Powerup, PowerupKind, PurchaseId, Round, Stamps, World, partition_of};
 use ledger::Identity;
-use queue::{DeadLetter, Limit};
+use queue::{DeadLetter, Limit, Outgoing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use server::button::Button;
@@ -16,7 +16,7 @@ use server::verify::verify;
 use store::Store;
 use tokio::sync::Notify;
 
-use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS, add, in_time, user};
+use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS, add, game, in_time, user};
 
 /// Long after every round of a test.
 const LATER_MS: i64 = NOW_MS + 1_000_000_000;
@@ -34,7 +34,7 @@ struct Bench {
 impl Bench {
     async fn new(partitions: u16) -> Self {
         let site = Site::new().await;
-        let (store, _) = site.game(partitions).await;
+        let (store, _) = game(&site, partitions).await;
         let identity = Identity { generation: 1, inbox_id: site.queue.inbox_id().to_owned(), partitions };
         Self { site, store, identity, model: World::default(), at_ms: NOW_MS, sent: 0 }
     }
@@ -72,7 +72,7 @@ impl Bench {
     fn message(&self, id: &str, action: &Action) -> String {
         let Identity { inbox_id, partitions, .. } = &self.identity;
         let mut payload = Vec::new();
-        wire::encode_action(action, true, &mut payload).unwrap();
+        wire::encode_action(action, &mut payload).unwrap();
         let mut builder = EnvelopeBuilder::new(inbox_id, *partitions, id, ENVELOPE_BYTES_MAX);
         builder.push(None, self.at_ms, &payload).unwrap();
         builder.finish()
@@ -232,8 +232,9 @@ async fn what_is_not_drained_is_refused() {
     bench.drain().await;
 
     // A tick that a handler holds: the figures of the backlog do not count it.
-    let body = bench.message("~tick", &Action::Tick { through_ms: NOW_MS });
-    bench.site.send_body(1, "~tick", &body).await;
+    let body = bench.message("tick", &Action::Tick { through_ms: NOW_MS });
+    let tick = Outgoing { partition: 1, id: "tick".to_owned(), body, quiet: true };
+    bench.site.queue.send(&[tick]).await.remove(0).unwrap();
     let limit = Limit { messages_max: 1, bytes_max: 1 };
     let held = bench.site.queue.receive(limit, NOW).await.unwrap().remove(0);
     let not_empty = bench.repartition(3).await.unwrap_err();
@@ -335,7 +336,7 @@ async fn what_was_buried_before_can_be_redriven() {
     assert_eq!(dlq::redrive(&bench.site.queue, &Button::offline(), 3, &[]).await.unwrap(), 4);
     bench.drain().await;
     for (name, at_ms) in [(&single, NOW_MS), (&first, NOW_MS + 7), (&second, NOW_MS + 7)] {
-        bench.model.apply(at_ms, &add(name, None)).unwrap();
+        bench.model.apply(Stamps::of_arrival(at_ms), &add(name, None)).unwrap();
     }
     bench.check().await;
     let left = bench.site.queue.dead_letters(None, 10).await.unwrap();

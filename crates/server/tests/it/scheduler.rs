@@ -18,7 +18,7 @@ use server::bounds::{ANNOUNCE_MARGIN_MS, LEAD_MS_MIN};
 use server::scheduler::{Scheduler, SchedulerOptions};
 use store::{Schedule, Scheduled, Stage, Store};
 
-use crate::support::{NOW_MS, Site};
+use crate::support::{NOW_MS, Site, game};
 
 const GAP_MS: i64 = 3_600_000;
 const LEAD_MS: i64 = 2_000;
@@ -64,7 +64,7 @@ impl Bench {
     }
 
     async fn over(site: Site) -> Self {
-        let (store, writer) = site.game(PARTITIONS).await;
+        let (store, writer) = game(&site, PARTITIONS).await;
         writer.close().await;
         let table = store.schedule().await.unwrap();
         Self { site, store, table }

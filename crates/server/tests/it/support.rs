@@ -1,29 +1,17 @@
-//! A fresh inbox and store, a clock that moves when told, and shorthands.
-
-#[path = "../../../engine/tests/it/support/site.rs"]
-mod site;
+//! A fresh store beside the inbox of `testbed`, and shorthands.
 
 use game::{Action, Add, Token, Username, World};
 use ledger::{Ledger, Position, Span};
-use queue::{Options, Queue};
-pub(crate) use site::{NOW, NOW_MS, Site, VISIBILITY_MS, in_time, unlock};
 use store::{Memory, OutboxRow, Store};
+pub(crate) use testbed::{NOW, NOW_MS, Site, VISIBILITY_MS, in_time, unlock};
 
-impl Site {
-    /// The inbox, as another process has it.
-    pub(crate) async fn another_queue(&self) -> Queue {
-        let path = self.path("inbox.sqlite");
-        Queue::open_sqlite(&path, Options::default(), self.clock.as_fn()).await.unwrap()
-    }
-
-    /// The store, with a game of so many partitions that draws from this inbox.
-    pub(crate) async fn game(&self, partitions: u16) -> (Store, Ledger) {
-        let store = Store::sqlite(&self.path("game.sqlite"), store::Options::default());
-        store.migrate().await.unwrap();
-        let ledger = store.ledger().await.unwrap();
-        ledger.settle_identity(self.queue.inbox_id(), partitions, NOW_MS).await.unwrap();
-        (store, ledger)
-    }
+/// The store of a site, with a game of so many partitions that draws from its inbox.
+pub(crate) async fn game(site: &Site, partitions: u16) -> (Store, Ledger) {
+    let store = Store::sqlite(&site.path("game.sqlite"), store::Options::default());
+    store.migrate().await.unwrap();
+    let ledger = store.ledger().await.unwrap();
+    ledger.settle_identity(site.queue.inbox_id(), partitions, NOW_MS).await.unwrap();
+    (store, ledger)
 }
 
 /// Writes a batch that no message has brought.

@@ -37,7 +37,7 @@ async fn try_run(ledger: &Ledger, actions: &[Action], outbox: &[OutboxRow]) -> R
     let mut batch = Memory::default().load(&mut read, &names, &[]).await.unwrap();
     read.end().await.unwrap();
     for action in actions {
-        batch.world.apply(NOW_MS, action).unwrap();
+        batch.world.apply(game::Stamps::of_arrival(NOW_MS), action).unwrap();
     }
     let span = Span { partition: 0, from, to: Position { sequence: from.sequence + 1, ..from } };
     let writing = async {

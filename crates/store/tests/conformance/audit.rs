@@ -53,7 +53,7 @@ pub(crate) async fn differences_are_named(fresh: &Fresh) {
     run(&writer, 1, &commands).await;
     let mut world = World::default();
     for (at_ms, action) in &commands {
-        world.apply(*at_ms, action).unwrap();
+        world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
     }
     let mut replayed = State::default();
     replayed.add_world(0, &World::default());

@@ -146,7 +146,9 @@ pub(crate) fn pure(commands: &[Vec<(i64, Action)>]) -> (Vec<Vec<Outcome>>, State
     for (partition, commands) in (0..).zip(commands) {
         let mut world =
             World { players: seeds(partition, partitions).into_iter().collect(), ..World::default() };
-        let applied = commands.iter().filter_map(|(at_ms, action)| world.apply(*at_ms, action).ok());
+        let applied = commands
+            .iter()
+            .filter_map(|(at_ms, action)| world.apply(game::Stamps::of_arrival(*at_ms), action).ok());
         outcomes.push(applied.collect());
         state.add_world(partition, &world);
     }

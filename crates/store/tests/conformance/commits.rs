@@ -25,7 +25,7 @@ pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {
     ];
     let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
     for (at_ms, action) in &commands {
-        world.apply(*at_ms, action).unwrap();
+        world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
     }
     run(&writer, 0, &[(NOW_MS, add("cleo"))]).await;
 
@@ -40,7 +40,7 @@ pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {
     // The same batch, read again, goes through.
     let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
     for (at_ms, action) in &commands {
-        world.apply(*at_ms, action).unwrap();
+        world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
     }
     assert_eq!(commit(&writer, 0, from, &world, &[pushed("a")]).await, Committed::Done);
     let state = fresh.state().await;
@@ -71,7 +71,7 @@ pub(crate) async fn a_rehearsal_writes_nothing(fresh: &Fresh) {
     let commands = [(NOW_MS, Action::Announce(round(1))), (NOW_MS, add_device("bea", "device"))];
     let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
     for (at_ms, action) in &commands {
-        world.apply(*at_ms, action).unwrap();
+        world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
     }
     let before = fresh.everything().await;
     let to = Position { sequence: from.sequence + 1, ..from };
@@ -111,7 +111,7 @@ pub(crate) async fn a_dropped_commit_leaves_all_or_nothing(fresh: &Fresh) {
     for polls in 0..60 {
         let commands = [(NOW_MS, add(&format!("player {polls}")))];
         let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
-        world.apply(commands[0].0, &commands[0].1).unwrap();
+        world.apply(game::Stamps::of_arrival(commands[0].0), &commands[0].1).unwrap();
         let mut left = polls % 20;
         let mut commit = pin!(commit(&writer, 0, from, &world, &[]));
         let ended = poll_fn(|context| {

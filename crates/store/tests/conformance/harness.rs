@@ -340,7 +340,8 @@ pub(crate) async fn commit(
 /// Applies commands as one batch, as the handler does. A command that cannot be is left out.
 pub(crate) async fn run(writer: &Writer, partition: u16, commands: &[(i64, Action)]) -> Vec<Outcome> {
     let Prefetched { from, mut world } = prefetch(writer, partition, commands).await;
-    let applied = commands.iter().filter_map(|(at_ms, action)| world.apply(*at_ms, action).ok());
+    let applied =
+        commands.iter().filter_map(|(at_ms, action)| world.apply(Stamps::of_arrival(*at_ms), action).ok());
     let outcomes = applied.collect();
     assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
     outcomes

@@ -83,11 +83,18 @@ pub(crate) async fn many_players_are_dealt(fresh: &Fresh) {
     let names: Vec<String> = (0..9_000).map(|n| format!("player {n}")).collect();
     let world = |partition, partitions| {
         let mut world = World::default();
-        world.apply(NOW_MS, &Action::Announce(round(1))).unwrap();
-        world.apply(NOW_MS, &Action::Tick { through_ms: NOW_MS + i64::from(partitions) }).unwrap();
+        world.apply(game::Stamps::of_arrival(NOW_MS), &Action::Announce(round(1))).unwrap();
+        world
+            .apply(
+                game::Stamps::of_arrival(NOW_MS),
+                &Action::Tick { through_ms: NOW_MS + i64::from(partitions) },
+            )
+            .unwrap();
         for name in names.iter().filter(|name| partition_of(name, partitions) == partition) {
-            world.apply(NOW_MS, &add_device(name, &format!("device of {name}"))).unwrap();
-            world.apply(round(1).opens_at_ms, &press(name)).unwrap();
+            world
+                .apply(game::Stamps::of_arrival(NOW_MS), &add_device(name, &format!("device of {name}")))
+                .unwrap();
+            world.apply(game::Stamps::of_arrival(round(1).opens_at_ms), &press(name)).unwrap();
         }
         world
     };
@@ -204,7 +211,7 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
     fresh.execute("DELETE FROM rounds WHERE partition = 1 OR id = 2").await;
     let writer = Writer::open(&fresh.store).await.unwrap();
     let Prefetched { from, mut world } = prefetch(&writer, 1, &announce).await;
-    world.apply(NOW_MS, &announce[0].1).unwrap();
+    world.apply(game::Stamps::of_arrival(NOW_MS), &announce[0].1).unwrap();
     let push = OutboxRow {
         topic: "round/1".into(),
         payload: "{}".into(),
@@ -235,7 +242,7 @@ pub(crate) async fn who_counts_with_the_old_number_is_fenced_off(fresh: &Fresh) 
     let mut late = Vec::new();
     for partition in 0..2 {
         let Prefetched { from, mut world } = prefetch(&old, partition, &commands).await;
-        world.apply(NOW_MS, &commands[0].1).unwrap();
+        world.apply(game::Stamps::of_arrival(NOW_MS), &commands[0].1).unwrap();
         late.push((partition, from, world));
     }
     // Where its positions begin does not matter, not even if they are the old ones.

@@ -373,7 +373,7 @@ fn an_add_without_a_token_is_one_command() {
     let command = |rest: &str| {
         let add = parse_add(format!(r#"{{"username":"ada"{rest}}}"#).as_bytes()).expect("a valid add");
         let mut command = Vec::new();
-        encode_action(&Action::Add(add), false, &mut command).expect("it can be written");
+        encode_action(&Action::Add(add), &mut command).expect("it can be written");
         String::from_utf8(command).expect("JSON is UTF-8")
     };
     for rest in ["", r#","token":"""#, r#","token":null"#] {

@@ -137,7 +137,7 @@ fn action(payload: &str, entry_id: &str) {
         Err(error) => return explained(&error),
     };
     let mut again = Vec::new();
-    encode_action(&read, true, &mut again).expect("every action can be written");
+    encode_action(&read, &mut again).expect("every action can be written");
     let again = String::from_utf8(again).expect("JSON is UTF-8");
     assert_eq!(decode_action(&again, || unreachable!("a purchase has its id")).ok(), Some(read));
 }

@@ -4,7 +4,7 @@ use engine::envelope::entry_id;
 use engine::{ENVELOPE_BYTES_MAX, Entry, Envelope, EnvelopeBuilder};
 use game::{Action, PurchaseId};
 use proptest::prelude::*;
-use wire::{decode_action, encode_action};
+use wire::{decode_action, encode_action, encode_purchase};
 
 use crate::values::{action, redriven_id, time_ms};
 
@@ -13,7 +13,13 @@ const PARTITIONS: u16 = 16;
 
 fn payload(action: &Action, purchase_id_given: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    encode_action(action, purchase_id_given, &mut out).expect("every action can be written");
+    match action {
+        Action::Buy { username, powerup, .. } if !purchase_id_given => {
+            encode_purchase(username, None, *powerup, &mut out)
+        }
+        action => encode_action(action, &mut out),
+    }
+    .expect("every action can be written");
     out
 }
 

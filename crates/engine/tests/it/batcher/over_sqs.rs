@@ -28,7 +28,7 @@ async fn nothing_of_a_partition_passes_what_may_not_have_arrived() {
         tickets.push(submit(&batcher, 1, 100));
         for later in [3, 4] {
             way.lose(true);
-            assert_eq!(batcher.flush().await, Flushed::Again);
+            assert_eq!(batcher.flush().await, Flushed::Retry);
             way.lose(false);
             // The first of each partition did arrive, once, and nobody knows.
             assert_eq!(site.left().await, 2);
@@ -79,13 +79,15 @@ async fn what_is_sent_again_leaves_no_room_for_more() {
     in_time(async {
         let (way, site) = site().await;
         let batcher = batcher(&site, 65_536);
-        let tickets: Vec<_> = (0..PENDING_COMMANDS_MAX).map(|number| submit(&batcher, 0, number)).collect();
+        let numbers = 0..PENDING_COMMANDS_MAX;
+        let tickets: Vec<_> =
+            numbers.map(|number| submit(&batcher, u16::from(number % 2 == 0), number)).collect();
         way.lose(true);
-        assert_eq!(batcher.flush().await, Flushed::Again);
-        assert!(batcher.submit(1, NOW_MS, b"1").is_err(), "all are kept still");
+        assert_eq!(batcher.flush().await, Flushed::Retry);
+        assert!(batcher.submit(2, NOW_MS, b"1").is_err(), "all are kept still");
         way.lose(false);
         assert_eq!(batcher.flush().await, Flushed::Sent);
-        assert!(batcher.submit(1, NOW_MS, b"1").is_ok());
+        assert!(batcher.submit(2, NOW_MS, b"1").is_ok());
         for ticket in tickets {
             assert_eq!(ticket.durable.await, Ok(true));
         }
@@ -100,10 +102,10 @@ async fn a_partition_that_fails_is_sent_again_for_itself_and_holds_up_nobody() {
         let batcher = batcher(&site, 65_536);
         way.block(Some(Blocked::Break(r#""MessageGroupId":"1""#)));
         let mut first = [0, 1, 2].map(|partition| submit(&batcher, partition, partition.into()));
-        assert_eq!(batcher.flush().await, Flushed::Again, "one request, which breaks");
+        assert_eq!(batcher.flush().await, Flushed::Retry, "one request, which breaks");
         let mut second = [0, 1, 2].map(|partition| submit(&batcher, partition, 10 + usize::from(partition)));
         for tickets in [&mut first, &mut second] {
-            assert_eq!(batcher.flush().await, Flushed::Again);
+            assert_eq!(batcher.flush().await, Flushed::Retry);
             for partition in [0, 2] {
                 assert_eq!(tickets[partition].durable.try_recv(), Ok(true), "{partition}");
             }
@@ -121,24 +123,36 @@ async fn a_partition_that_fails_is_sent_again_for_itself_and_holds_up_nobody() {
     .await;
 }
 
+/// A batcher at work, over a way on which all requests hang that have something of partition 0.
+async fn hanging(resend_ms_max: i64) -> (Way, Site, Arc<Batcher>) {
+    let way = Way::to(servers::sqs::server().address()).await;
+    let site = Site::sqs_by(Clock::System, Some(&way.address), VISIBILITY_MS).await;
+    let batcher = Arc::new(Batcher::new(site.queue.clone(), Clock::System, options(65_536, resend_ms_max)));
+    way.block(Some(Blocked::Hang(r#""MessageGroupId":"0""#)));
+    (way, site, batcher)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_partition_that_hangs_holds_up_nobody() {
+async fn a_partition_that_hangs_delays_those_in_its_first_send_by_a_second_and_no_others() {
     in_time(async {
-        let way = Way::to(servers::sqs::server().address()).await;
-        let site = Site::sqs_by(Clock::System, Some(&way.address), VISIBILITY_MS).await;
-        let batcher =
-            Arc::new(Batcher::new(site.queue.clone(), Clock::System, options(65_536, RESEND_MS_MAX)));
+        let (way, site, batcher) = hanging(RESEND_MS_MAX).await;
+        // They are in the first send of it.
+        let mut first = [0, 1, 2].map(|partition| submit(&batcher, partition, 0));
         let stop = CancellationToken::new();
-        let running = tokio::spawn(Arc::clone(&batcher).run(stop.clone()));
-        way.block(Some(Blocked::Hang(r#""MessageGroupId":"0""#)));
-        let (watch, mut stuck) = (Stopwatch::start(), submit(&batcher, 0, 0));
+        let (watch, running) = (Stopwatch::start(), tokio::spawn(Arc::clone(&batcher).run(stop.clone())));
+        for partition in [1, 2] {
+            assert_eq!((&mut first[partition].durable).await, Ok(true));
+        }
+        // SQS is given up after 5 s.
+        assert!((1.0..4.0).contains(&watch.seconds()), "{} s", watch.seconds());
+        let watch = Stopwatch::start();
         for number in 1..=20 {
             for ticket in [1, 2].map(|partition| submit(&batcher, partition, number)) {
                 assert_eq!(ticket.durable.await, Ok(true));
             }
         }
-        // They may have been in the first request of it; SQS is given up after 5 s. From then on nothing delays them.
-        assert!(watch.seconds() < 15.0, "{} s", watch.seconds());
+        assert!(watch.seconds() < 4.0, "nothing delays them: {} s", watch.seconds());
+        let [mut stuck, ..] = first;
         assert_eq!(stuck.durable.try_recv(), Err(TryRecvError::Empty), "its fate is open");
         let behind = submit(&batcher, 0, 1);
         way.block(None);
@@ -148,8 +162,28 @@ async fn a_partition_that_hangs_holds_up_nobody() {
         let taken = taken(&site).await;
         assert_eq!(of(&taken, 0), [0, 1]);
         for partition in [1, 2] {
-            assert_eq!(of(&taken, partition), (1..=20).collect::<Vec<_>>());
+            assert_eq!(of(&taken, partition), (0..=20).collect::<Vec<_>>());
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_while_a_partition_hangs_ends_in_time_and_loses_nothing_that_was_acked() {
+    in_time(async {
+        let resend_ms_max = 3_000;
+        let (way, site, batcher) = hanging(resend_ms_max).await;
+        let tickets = [0, 1, 2].map(|partition| submit(&batcher, partition, 0));
+        let stop = CancellationToken::new();
+        let (watch, running) = (Stopwatch::start(), tokio::spawn(Arc::clone(&batcher).run(stop.clone())));
+        stop.cancel();
+        running.await.unwrap();
+        assert!((2.0..4.5).contains(&watch.seconds()), "{} s", watch.seconds());
+        let durable = tickets.map(|ticket| ticket.durable);
+        assert_eq!(futures_util::future::join_all(durable).await, [Ok(false), Ok(true), Ok(true)]);
+        way.block(None);
+        let taken = taken(&site).await;
+        assert_eq!([1, 2].map(|partition| of(&taken, partition)), [[0], [0]]);
     })
     .await;
 }

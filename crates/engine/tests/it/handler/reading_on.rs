@@ -1,6 +1,6 @@
 //! Reading on in a partition that is held: in order, and not for ever while others wait.
 
-use engine::bounds::{BATCH_MESSAGES_MAX, READ_ON_MAX};
+use engine::bounds::{BATCH_MESSAGES_MAX, READ_AHEAD_MAX};
 use queue::Outgoing;
 use rstest::rstest;
 
@@ -15,7 +15,7 @@ impl Bench {
         let outgoing = |number: i64| {
             let id = format!("{partition}-{number}");
             let body = self.site.envelope(self.partitions, &id, &[&(number + 100).to_string()]);
-            Outgoing { partition, id, body }
+            Outgoing { partition, id, body, quiet: false }
         };
         let all: Vec<_> = numbers.into_iter().map(outgoing).collect();
         for result in self.queue.send(&all).await {
@@ -41,7 +41,7 @@ async fn the_next_batch_is_read_while_the_one_before_is_committed(#[values(Sqlit
 #[tokio::test]
 async fn other_partitions_get_their_turn(#[values(Sqlite, Postgres)] base: Base) {
     let bench = Bench::new(base, 2).await;
-    let turns = i64::from(READ_ON_MAX) + 1;
+    let turns = i64::from(READ_AHEAD_MAX) + 1;
     bench.send_many(0, 0..BATCH).await;
     bench.send_many(1, [0]).await;
     bench.send_many(0, BATCH..BATCH * (turns + 4)).await;

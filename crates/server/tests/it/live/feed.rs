@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::support::{NOW_MS, Site, add, play};
+use crate::support::{NOW_MS, Site, add, game, play};
 
 struct Bench {
     site: Site,
@@ -26,7 +26,7 @@ impl Bench {
     /// A feed that runs over a table with these rounds, all of them announced.
     async fn new(rounds: &[Round]) -> Self {
         let site = Site::new().await;
-        let (store, ledger) = site.game(1).await;
+        let (store, ledger) = game(&site, 1).await;
         let table = store.schedule().await.unwrap();
         for round in rounds {
             let row =
@@ -56,7 +56,8 @@ impl Bench {
 
     /// A player joins, as the handler of the same process has it.
     async fn join(&self, name: &str) {
-        let join = |world: &mut World| _ = world.apply(NOW_MS, &add(name, None)).unwrap();
+        let join =
+            |world: &mut World| _ = world.apply(game::Stamps::of_arrival(NOW_MS), &add(name, None)).unwrap();
         play(&self.ledger, 0, join, &[]).await;
         self.poke.notify_one();
     }

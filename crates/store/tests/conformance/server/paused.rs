@@ -34,7 +34,7 @@ async fn a_commit_that_stands_still_is_ended() {
     let commands = [(NOW_MS, add("ada")), (NOW_MS, Action::Announce(round(1)))];
     let Prefetched { from, mut world } = prefetch(&paused, 0, &commands).await;
     for (at_ms, action) in &commands {
-        world.apply(*at_ms, action).unwrap();
+        world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
     }
     let to = store::Position { sequence: from.sequence + 1, ..from };
     let stands = Commit { partition: 0, from, to, world: &world, journal: &[], outbox: &[] };
@@ -96,7 +96,7 @@ async fn of_two_commits_one_is_done() {
         let [one, two] = &writers;
         let (mut first, mut second) = (prefetch(one, 0, &command).await, prefetch(two, 0, &command).await);
         for world in [&mut first.world, &mut second.world] {
-            world.apply(command[0].0, &command[0].1).unwrap();
+            world.apply(game::Stamps::of_arrival(command[0].0), &command[0].1).unwrap();
         }
         let (a, b) = tokio::join!(
             commit(one, 0, first.from, &first.world, &[]),

@@ -39,7 +39,7 @@ impl Open {
         if from.sequence >= u128::from(n) {
             return Ok(false);
         }
-        world.apply(commands[0].0, &commands[0].1).unwrap();
+        world.apply(game::Stamps::of_arrival(commands[0].0), &commands[0].1).unwrap();
         let to = Position { sequence: u128::from(n), ..from };
         let journal = [JournalRow { sequence: to.sequence, stored_at_ms: NOW_MS, body: "body", buried: &[] }];
         let outbox = [OutboxRow {

@@ -210,7 +210,7 @@ async fn every_role_does_its_work() {
         // The second time everything is there already.
         let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
         for (at_ms, action) in &commands {
-            world.apply(*at_ms, action).unwrap();
+            world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
         }
         let to = Position { sequence: n, ..from };
         let journal = [JournalRow { sequence: n, stored_at_ms: NOW_MS, body: "body", buried: &[] }];

@@ -26,7 +26,7 @@ async fn claim(writer: &Writer, partition: u16) {
             .collect();
         let Prefetched { from, mut world } = prefetch(writer, partition, &commands).await;
         for (at_ms, action) in &commands {
-            world.apply(*at_ms, action).unwrap();
+            world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
         }
         let to = Position { sequence: from.sequence + 1, ..from };
         let commit = Commit { partition, from, to, world: &world, journal: &[], outbox: &[] };

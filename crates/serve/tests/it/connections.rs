@@ -1,23 +1,25 @@
 //! The accept loop with bounds so short that a test can wait for them: whoever holds a connection without using it
 //! loses it, and nobody else does.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use engine::clock::{Clock, Stopwatch};
 use engine::live::{Event, Hub};
-use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use serve::{App, Limits, Routes, serve};
+use futures_util::{FutureExt, StreamExt};
+use serve::{App, Limits, LongLived, Refused, Routes, serve};
 use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
-
-use crate::support::in_time;
 
 /// An answer that no socket's buffers hold.
 static BIG: [u8; 16 << 20] = [0; 16 << 20];
@@ -42,7 +44,7 @@ impl Site {
                 .undocumented("/healthz", get(|| async { "ok\n" }))
                 .undocumented("/never", get(std::future::pending::<&'static str>))
                 .undocumented("/big", get(|| async { &BIG[..] }))
-                .merge(server::router::live().with_state(Arc::clone(&hub)));
+                .merge(Routes::new().undocumented("/live", get(live)).with_state(Arc::clone(&hub)));
             app.begin(routes);
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,6 +80,27 @@ impl Site {
         let data = format!("{number:0>60000}");
         self.hub.publish(Event { topic: "board", data: data.into(), stamped: false });
     }
+}
+
+/// An answer that goes on for as long as there are events; 503 where there is no room for one more.
+async fn live(State(hub): State<Arc<Hub>>) -> Response {
+    let Some(connected) = hub.connect().map(Arc::new) else {
+        return Refused::unavailable("no room").into_response();
+    };
+    let long_lived = LongLived::with(&connected);
+    let events = hub.subscribe().map(move |event| {
+        let _alive = &connected; // lives as long as the stream
+        Ok::<_, Infallible>(Bytes::copy_from_slice(event.data.as_bytes()))
+    });
+    let mut response = Body::from_stream(events).into_response();
+    response.extensions_mut().insert(long_lived);
+    response
+}
+
+/// Fails when this takes longer than it ever may.
+async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    let work = Box::pin(work);
+    tokio::time::timeout(Duration::from_secs(120), work).await.expect("this does not end")
 }
 
 /// The head of the next answer.
