@@ -9,7 +9,7 @@ use store::{Position, Schedule, Scheduled, Stage, State};
 
 use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
-use crate::support::{Game, beside_others, eventually, now_ms, with_auth};
+use crate::support::{Game, alone, eventually, now_ms, with_auth};
 
 /// A round every three seconds or so, lit for 0.2 s, for a player with the largest extender for 1 s.
 const BUSY: [(&str, &str); 7] = [
@@ -23,10 +23,8 @@ const BUSY: [(&str, &str); 7] = [
 ];
 const PARTITIONS: u16 = 3;
 
-/// One that announces early: when it is killed, the next one is there before the round opens, also on a busy machine.
 async fn start(place: &Place) -> Game {
-    let settings: Vec<_> = BUSY.into_iter().chain([("ROUND_LEAD_MS", "1000")]).collect();
-    Game::start(place, "scheduler", &settings).await
+    Game::start(place, "scheduler", &BUSY).await
 }
 
 /// A round, as soon as `check` holds for it.
@@ -54,7 +52,7 @@ async fn announced(schedule: &Schedule, id: u64) -> Round {
 async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     #[values(Embedded, Services)] stack: Stack,
 ) {
-    let _beside = beside_others().await;
+    let _alone = alone().await; // a scheduler that is killed must be back before the round opens
     let place = Place::new(stack).await;
     let scheduler = start(&place).await;
     let schedule = place.store().schedule().await.unwrap();
@@ -100,11 +98,8 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     let scheduler = start(&place).await;
     announced(&schedule, 2).await;
 
-    // One that leaves operators the time before a round is announced, a second one where there may be one, and ingest,
-    // which opens rounds for operators.
-    assert!(scheduler.stop().await.success());
-    let scheduler = Game::start(&place, "scheduler", &BUSY).await;
-    let second = if stack == Services { Some(Game::start(&place, "scheduler", &BUSY).await) } else { None };
+    // Beside it a second one, where there may be one, and ingest, which opens rounds for operators.
+    let second = if stack == Services { Some(start(&place).await) } else { None };
     let ingest = Game::start(&place, "ingest", &with_auth(&BUSY)).await;
     let by_operator = ingest.announce_round(300).await["round"].as_u64().unwrap();
     announced(&schedule, by_operator + 1).await;
