@@ -24,7 +24,7 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
     ("files", Direct, &[], &["tokio", "sqlx", "axum"]),
@@ -33,12 +33,16 @@ const ROWS: [Row; 13] = [
     ("engine", Direct, &["queue", "ledger"], &["sqlx", "axum", "reqwest"]),
     ("store", Direct, &["game", "ledger", "files"], &["axum"]),
     ("ranks", Direct, &["game", "ledger", "store"], &["sqlx", "axum"]),
+    ("settings", Direct, &[], &["tokio", "sqlx", "axum", "clap"]),
     ("serve", Direct, &["wire"], &["sqlx"]),
-    ("fetch", Direct, &["game", "wire", "ledger", "store", "ranks", "serve"], &["sqlx"]),
+    ("fetch", Direct, &["game", "wire", "ledger", "store", "ranks", "serve", "settings"], &["sqlx"]),
     (
         "server",
         Direct,
-        &["files", "game", "wire", "queue", "ledger", "engine", "store", "ranks", "serve", "fetch"],
+        &[
+            "files", "game", "wire", "queue", "ledger", "engine", "store", "ranks", "serve", "settings",
+            "fetch",
+        ],
         &["sqlx", "aws-sdk-*"],
     ),
     ("cost", Transitive, &["game"], &["axum", "sqlx", "metrics", "rustls"]),

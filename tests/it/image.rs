@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Method;
-use server::config::SETTINGS;
+use server::config::settings;
 use tokio::time::timeout;
 
 use crate::place::Place;
@@ -52,7 +52,7 @@ async fn hadolint_finds_nothing() {
 
 #[test]
 fn the_dockerfile_says_what_the_code_says() {
-    let setting = |name: &str| SETTINGS.iter().find(|setting| setting.name == name).unwrap();
+    let setting = |name: &str| settings().find(|setting| setting.name == name).unwrap();
     let port = setting("LISTEN").default.unwrap().rsplit(':').next().unwrap();
     assert_eq!(last("EXPOSE"), port);
     let env = last("ENV");

@@ -333,7 +333,7 @@ async fn verify_shows_each_row_that_differs(#[values(Embedded, Services)] stack:
     let output = run(&place, &["verify"], &BY_HAND).await;
     let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{text}{told}");
-    assert!(told.ends_with("the store is not what its journal says\n"), "{told}");
+    assert!(told.ends_with("the store differs from its journal\n"), "{told}");
     let lines: Vec<_> = text.lines().collect();
     let [players, _, _, _, _, board, difference, last] = lines[..] else { panic!("{text}") };
     assert!(players.starts_with("players: 1 rows, hash ") && players.ends_with(", DIFFERENT"), "{text}");

@@ -24,7 +24,7 @@ use tracing::warn;
 use crate::bounds::{ANSWER_MS_MAX, INIT_MS_MAX, SECRET_PAUSE_MS};
 use game::{Game, OpenError};
 use secret::{Login, Secret, Version};
-pub use settings::{SETTINGS, Settings, SettingsError};
+pub use settings::Settings;
 
 /// The clock, in Unix milliseconds.
 pub type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -73,7 +73,7 @@ struct State {
 
 impl Lambda {
     fn new(settings: Settings, now_ms: NowMs) -> Self {
-        let secret = Secret::new(&settings.aws, &settings.secret_id);
+        let secret = Secret::new(&settings);
         let state = Mutex::new(State { game: None, login: None, asked_ms: None });
         Self { settings, secret, now_ms, state }
     }

@@ -59,10 +59,10 @@ impl Node {
         metrics: Option<PrometheusHandle>,
         clock: Clock,
     ) -> Result<Self, NodeError> {
-        let listen = |source| NodeError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let listen = |source| NodeError::Listen { address: config.http.listen, source };
+        let listener = TcpListener::bind(config.http.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let app = Arc::new(App::starting(system_rng().random(), &config.cors_origins, elapsed));
+        let app = Arc::new(App::starting(system_rng().random(), &config.http.cors_origins, elapsed));
         let (limits, answering) = (Limits::of_process(), Arc::clone(&app));
         let mut stages = Stages::new();
         let http = move |stop| serve::serve(listener, answering, limits, stop).map(Ok).boxed();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use server::config::{BoardAddress, Config, QueueAddress, Role, SETTINGS, StoreAddress};
+use server::config::{BoardAddress, Config, QueueAddress, Role, StoreAddress, settings};
 
 use super::document::{Container, Template};
 use crate::support::encoded;
@@ -54,19 +54,24 @@ fn parsed(container: &Container) -> Config {
 #[test]
 fn every_variable_is_a_setting() {
     for container in templates().iter().flat_map(Template::containers) {
+        // No setting is given to a role that does not use it.
+        let role = role(&container);
+        let used = || settings().filter(|setting| setting.roles.is_empty() || setting.roles.contains(&role));
         for name in container.environment().keys() {
-            let known = SETTINGS.iter().any(|setting| setting.variable() == *name && !setting.secret);
+            let known = used().any(|setting| setting.variable() == *name && !setting.secret);
             assert!(known || name == "AWS_REGION", "{}: {name}", container.name);
         }
         for name in container.secrets().keys() {
-            let known = SETTINGS.iter().any(|setting| setting.variable() == *name && setting.secret);
+            let known = used().any(|setting| setting.variable() == *name && setting.secret);
             assert!(known, "{}: {name}", container.name);
         }
     }
     for template in templates() {
         let told = &template.properties("FetchFunction")["Environment"]["Variables"];
-        let told: BTreeSet<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(told, BTreeSet::from(fetch::lambda::SETTINGS));
+        let told: BTreeSet<_> = told.as_object().unwrap().keys().cloned().collect();
+        // Lambda sets those of AWS by itself.
+        let known = fetch::lambda::Settings::SETTINGS.iter().map(server::config::Setting::variable);
+        assert_eq!(told, known.filter(|name| name.starts_with(PREFIX)).collect());
     }
 }
 
@@ -96,7 +101,9 @@ fn every_part_is_told_where_everything_is() {
         let (queue, _) = (template.properties("Queue"), template.properties("Database"));
         for container in template.containers() {
             let (name, role, config) = (&container.name, role(&container), parsed(&container));
-            let StoreAddress::Postgres(store) = &config.store else { panic!("{name}: {}", config.store) };
+            let StoreAddress::Postgres(store) = &config.store.address else {
+                panic!("{name}: {}", config.store.address)
+            };
             let user = if name == "migrate" { "buttonparty" } else { login(name) };
             let begins =
                 format!("postgres://{user}:{}@database.example:5432/buttonparty?", encoded_password());
@@ -104,14 +111,18 @@ fn every_part_is_told_where_everything_is() {
             let uses_queue = [Role::Ingest, Role::Handler, Role::Scheduler, Role::Tool].contains(&role);
             let url = template.resolve(&serde_json::json!({ "Ref": "Queue" }));
             let expected = QueueAddress::Sqs(url.as_str().unwrap().to_owned());
-            assert_eq!(config.queue == expected, uses_queue, "{name}: {}", config.queue);
+            assert_eq!(config.inbox.address == expected, uses_queue, "{name}: {}", config.inbox.address);
             let board = BoardAddress::Redis("rediss://board.example:6379".to_owned());
-            assert_eq!(config.board == board, [Role::Handler, Role::Fetch].contains(&role), "{name}");
-            assert_eq!(Some(config.partitions), partitions(&template), "{name}");
-            assert_eq!(config.visibility_ms, 1_000 * queue["VisibilityTimeout"].as_i64().unwrap(), "{name}");
+            assert_eq!(config.ranks.address == board, [Role::Handler, Role::Fetch].contains(&role), "{name}");
+            assert_eq!(Some(config.inbox.partitions), partitions(&template), "{name}");
+            assert_eq!(
+                config.inbox.visibility_ms,
+                1_000 * queue["VisibilityTimeout"].as_i64().unwrap(),
+                "{name}"
+            );
             let region = container.environment().contains_key("AWS_REGION");
             assert_eq!(region, uses_queue, "{name}: whoever uses SQS must know the region");
-            let passwords = &config.role_passwords;
+            let passwords = &config.store.role_passwords();
             let all = [&passwords.writer, &passwords.reader, &passwords.push, &passwords.scheduler];
             assert!(all.iter().all(|password| password.is_some() == (name == "migrate")), "{name}");
         }

@@ -69,7 +69,7 @@ impl Game {
             connect_ms_max: CONNECT_MS_MAX,
             ..Options::default()
         };
-        let store = Store::postgres(&settings.store_url_for(login), options)?;
+        let store = Store::postgres(&login.in_url(&settings.store_url), options)?;
         let reader = store.reader().await?;
         let identity = reader.identity().await?.ok_or(OpenError::Unsettled)?;
         let partitions = identity.partitions;

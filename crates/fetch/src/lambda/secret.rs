@@ -12,36 +12,45 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde::Deserialize;
+use settings::with_login;
+use url::Url;
 
-use super::settings::Aws;
+use super::settings::Settings;
 
 /// How long connecting may take, milliseconds.
 const CONNECT_MS_MAX: u64 = 1_000;
-/// How long one try may take, milliseconds.
+/// How long one attempt may take, milliseconds.
 const TRY_MS_MAX: u64 = 1_500;
-/// How long reading may take with all tries, milliseconds.
+/// How long a read may take with all its attempts, milliseconds.
 const READ_MS_MAX: u64 = 3_000;
-/// How often it is tried.
+/// The most attempts of a read.
 const TRIES_MAX: u32 = 3;
-/// The longest pause before the second try, milliseconds; the next one is up to twice as long.
+/// The longest pause before the second attempt, milliseconds; each further one is up to twice as long.
 const PAUSE_MS_MAX: u64 = 100;
 
-/// Who logs in to the store. Its password is shown nowhere: it has no `Debug`.
+/// A login to the store. It has no `Debug`, so that its password is never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Login {
-    /// In place of the user in the store's URL, where there is one.
+    /// Replaces the user in the store's URL.
     pub(super) username: Option<String>,
-    /// The password.
     pub(super) password: String,
 }
 
-/// Which value of the secret: while it is rotated, store and secret change one after the other.
+/// The version of the secret. During a rotation the store and the secret change one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
-    /// The one that is valid now, or soon.
+    /// Valid now, or soon.
     Current,
-    /// The one before.
+    /// Replaced by the current one.
     Previous,
+}
+
+impl Login {
+    /// The URL of the store with this login. A URL without a host takes none.
+    pub(super) fn in_url(&self, store_url: &Url) -> String {
+        let url = with_login(store_url.clone(), self.username.as_deref(), &self.password);
+        url.unwrap_or_else(|| store_url.to_string())
+    }
 }
 
 impl Version {
@@ -53,34 +62,25 @@ impl Version {
     }
 }
 
-/// Why the login is not known.
+/// Why there is no login.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SecretError {
-    /// It cannot be read.
     #[error("cannot read the secret {id}")]
-    Read {
-        /// Where it is.
-        id: String,
-        /// What Secrets Manager said.
-        source: Box<SdkError<GetSecretValueError, HttpResponse>>,
-    },
-    /// It holds something else. What it holds is not repeated.
+    Read { id: String, source: Box<SdkError<GetSecretValueError, HttpResponse>> },
+    /// The content is not shown.
     #[error("the secret {id} is not a JSON object with a password")]
-    Shape {
-        /// Where it is.
-        id: String,
-    },
+    Shape { id: String },
 }
 
-/// Where the login is.
+/// The secret that holds the login.
 pub(super) struct Secret {
     client: Client,
     id: String,
 }
 
 impl Secret {
-    /// Touches nothing yet.
-    pub(super) fn new(aws: &Aws, id: &str) -> Self {
+    /// Connects to nothing yet.
+    pub(super) fn new(settings: &Settings) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -88,22 +88,24 @@ impl Secret {
             .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
             .operation_attempt_timeout(Duration::from_millis(TRY_MS_MAX))
             .operation_timeout(Duration::from_millis(READ_MS_MAX));
-        // The environment has all that is needed, so nothing else is asked for it.
-        let (key, secret, token) = (&aws.access_key_id, &aws.secret_access_key, aws.session_token.clone());
+        // The environment has everything, so the SDK need not look for a region or keys.
+        let (key, secret, token) =
+            (&settings.access_key_id, &settings.secret_access_key, settings.session_token.clone());
         let retries = RetryConfig::standard()
             .with_max_attempts(TRIES_MAX)
             .with_initial_backoff(Duration::from_millis(PAUSE_MS_MAX));
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http)
-            .region(Region::new(aws.region.clone()))
+            .region(Region::new(settings.region.clone()))
             .credentials_provider(Credentials::new(key, secret, token, None, "environment"))
             .retry_config(retries)
             .timeout_config(timeouts.build());
-        if let Some(endpoint_url) = &aws.endpoint_url {
+        if let Some(endpoint_url) = settings.secrets_endpoint_url.as_ref().or(settings.endpoint_url.as_ref())
+        {
             config = config.endpoint_url(endpoint_url);
         }
-        Self { client: Client::from_conf(config.build()), id: id.to_owned() }
+        Self { client: Client::from_conf(config.build()), id: settings.secret_id.clone() }
     }
 
     /// Reads a login.
@@ -112,7 +114,7 @@ impl Secret {
         let answer = request.send().await;
         let answer =
             answer.map_err(|source| SecretError::Read { id: self.id.clone(), source: Box::new(source) })?;
-        // Not with the reader's reason, which might repeat a part of it.
+        // The parser's reason is dropped: it may quote the secret.
         serde_json::from_str(answer.secret_string().unwrap_or_default())
             .map_err(|_| SecretError::Shape { id: self.id.clone() })
     }

@@ -115,11 +115,11 @@ impl NodeError {
     pub(super) fn may_pass(&self, config: &Config) -> bool {
         match self {
             Self::OpenInbox { source, .. } | Self::Queue(source) => {
-                !config.queue.is_embedded() && source.is_transient()
+                !config.inbox.address.is_embedded() && source.is_transient()
             }
             Self::OpenStore { source, .. } | Self::Store(source) => {
                 let not_migrated = matches!(source, store::Error::OlderSchema { .. });
-                !config.store.is_embedded() && (source.is_transient() || not_migrated)
+                !config.store.address.is_embedded() && (source.is_transient() || not_migrated)
             }
             Self::Unsettled => true,
             _ => false,

@@ -42,7 +42,7 @@ impl Gauges {
         metrics: Option<PrometheusHandle>,
     ) -> Self {
         // Phones reach ingest, and a queue counts announcements too: whoever sees it grow knows of a round before it opens.
-        let shows_depth = config.queue.is_embedded() || config.role != Role::Ingest;
+        let shows_depth = config.inbox.address.is_embedded() || config.role != Role::Ingest;
         let depth = shows_depth.then(|| Depth {
             messages: gauge!(INBOX_MESSAGES),
             in_flight: gauge!(INBOX_IN_FLIGHT),

@@ -20,11 +20,11 @@ use crate::config::{BoardAddress, Config, QueueAddress, Role, StoreAddress};
 /// Those of the data folder and of the inbox.
 pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
     let options = queue::Options {
-        visibility_ms: config.visibility_ms,
-        file_bytes_max: config.inbox_bytes_max,
+        visibility_ms: config.inbox.visibility_ms,
+        file_bytes_max: config.inbox.file_bytes_max,
         ..queue::Options::default()
     };
-    let opened = match &config.queue {
+    let opened = match &config.inbox.address {
         QueueAddress::File(path) => {
             make_folder_of(path).await?;
             Queue::open_sqlite(path, options, clock.as_fn()).await
@@ -34,7 +34,7 @@ pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeErr
             Queue::open_sqs(&service, options, clock.as_fn()).await
         }
     };
-    opened.map_err(|source| NodeError::OpenInbox { place: config.queue.to_string(), source })
+    opened.map_err(|source| NodeError::OpenInbox { place: config.inbox.address.to_string(), source })
 }
 
 /// Opens the inbox that the configuration names; a file must be there already.
@@ -42,7 +42,7 @@ pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeErr
 /// # Errors
 /// As for [`open_queue`], and [`NodeError::Missing`].
 pub async fn open_existing_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
-    if let QueueAddress::File(path) = &config.queue {
+    if let QueueAddress::File(path) = &config.inbox.address {
         existing("inbox", path)?;
     }
     open_queue(config, clock).await
@@ -55,13 +55,13 @@ pub async fn open_existing_queue(config: &Config, clock: &Clock) -> Result<Queue
 pub(super) fn store_at(config: &Config) -> Result<Store, NodeError> {
     // What a handler that stands still holds must be free again before another one has its partition.
     let below_visibility =
-        |ms_max: u64| ms_max.min(u64::try_from(config.visibility_ms / 2).unwrap_or(ms_max));
+        |ms_max: u64| ms_max.min(u64::try_from(config.inbox.visibility_ms / 2).unwrap_or(ms_max));
     let options = store::Options {
         statement_ms_max: below_visibility(STATEMENT_MS_MAX),
         idle_in_transaction_ms_max: below_visibility(IDLE_MS_MAX),
         ..store::Options::default()
     };
-    match &config.store {
+    match &config.store.address {
         StoreAddress::File(path) => Ok(Store::sqlite(path, options)),
         StoreAddress::Postgres(url) => {
             let options = store::Options { readers: POSTGRES_READERS, ..options };
@@ -75,7 +75,7 @@ pub(super) fn store_at(config: &Config) -> Result<Store, NodeError> {
 /// # Errors
 /// Those of the data folder and of the store.
 pub async fn migrated_store(config: &Config) -> Result<Store, NodeError> {
-    if let StoreAddress::File(path) = &config.store {
+    if let StoreAddress::File(path) = &config.store.address {
         make_folder_of(path).await?;
     }
     let store = store_at(config)?;
@@ -88,7 +88,7 @@ pub async fn migrated_store(config: &Config) -> Result<Store, NodeError> {
 /// # Errors
 /// [`NodeError::Missing`] when there is none, [`NodeError::OpenStore`] when it is of another version.
 pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> {
-    if let StoreAddress::File(path) = &config.store {
+    if let StoreAddress::File(path) = &config.store.address {
         existing("store", path)?;
     }
     open_reader(config, &store_at(config)?).await
@@ -99,7 +99,7 @@ pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> 
 /// # Errors
 /// As for [`open_existing_reader`].
 pub async fn open_existing_ledger(config: &Config) -> Result<Ledger, NodeError> {
-    if let StoreAddress::File(path) = &config.store {
+    if let StoreAddress::File(path) = &config.store.address {
         existing("store", path)?;
     }
     store_at(config)?.ledger().await.map_err(|source| cannot_open_store(config, source))
@@ -114,10 +114,10 @@ pub(super) async fn open_reader(config: &Config, store: &Store) -> Result<Reader
 /// # Errors
 /// [`NodeError::Missing`].
 pub(crate) fn must_exist(config: &Config) -> Result<(), NodeError> {
-    if let StoreAddress::File(path) = &config.store {
+    if let StoreAddress::File(path) = &config.store.address {
         existing("store", path)?;
     }
-    match &config.queue {
+    match &config.inbox.address {
         QueueAddress::File(path) => existing("inbox", path),
         QueueAddress::Sqs(_) => Ok(()),
     }
@@ -126,7 +126,7 @@ pub(crate) fn must_exist(config: &Config) -> Result<(), NodeError> {
 /// The file that stands for all that processes of a game share on this machine: the inbox, as every store belongs to one
 /// inbox; the store where the inbox is elsewhere.
 pub(super) fn shared_file(config: &Config) -> Option<&Path> {
-    match (&config.queue, &config.store) {
+    match (&config.inbox.address, &config.store.address) {
         (QueueAddress::File(path), _) | (_, StoreAddress::File(path)) => Some(path),
         _ => None,
     }
@@ -145,13 +145,13 @@ async fn make_folder_of(file: &Path) -> Result<(), NodeError> {
 }
 
 fn cannot_open_store(config: &Config, source: store::Error) -> NodeError {
-    NodeError::OpenStore { place: config.store.to_string(), source }
+    NodeError::OpenStore { place: config.store.address.to_string(), source }
 }
 
 /// Whether this process brings the store up to date by itself: where it is a file, or where one process is the game.
 /// A game of several processes is migrated by its operator.
 pub(super) fn migrates(config: &Config) -> bool {
-    config.store.is_embedded() || matches!(config.role, Role::Dev | Role::All)
+    config.store.address.is_embedded() || matches!(config.role, Role::Dev | Role::All)
 }
 
 /// Makes sure that inbox and store belong together, and returns the inbox's generation. The first process that may
@@ -165,7 +165,7 @@ pub(super) async fn settle(
     queue: &Queue,
     clock: &Clock,
 ) -> Result<u32, NodeError> {
-    let settled = ledger.settle_identity(queue.inbox_id(), config.partitions, clock.now_ms()).await;
+    let settled = ledger.settle_identity(queue.inbox_id(), config.inbox.partitions, clock.now_ms()).await;
     Ok(settled?.generation)
 }
 
@@ -177,8 +177,8 @@ pub(super) async fn settle(
 pub(crate) async fn agreed(config: &Config, reader: &Reader) -> Result<Option<store::Identity>, NodeError> {
     let known = reader.identity().await?;
     match &known {
-        Some(known) if known.partitions != config.partitions => {
-            let found = config.partitions;
+        Some(known) if known.partitions != config.inbox.partitions => {
+            let found = config.inbox.partitions;
             Err(store::Error::OtherPartitions { known: known.partitions, found }.into())
         }
         _ => Ok(known),
@@ -224,13 +224,13 @@ pub(crate) async fn check_age(reader: &Reader, queue: &Queue) -> Result<(), Node
 /// [`NodeError::Ranks`] for an address that cannot be one.
 pub(super) fn open_ranks(config: &Config) -> Result<Option<Ranks>, NodeError> {
     let (applies, reads) = (config.role.has(Role::Handler), config.role.has(Role::Fetch));
-    match &config.board {
+    match &config.ranks.address {
         // Ranks are kept where presses are applied; a process that only reads has none.
-        BoardAddress::InProcess => Ok((applies && reads).then(|| Ranks::local(config.partitions))),
+        BoardAddress::InProcess => Ok((applies && reads).then(|| Ranks::local(config.inbox.partitions))),
         BoardAddress::Redis(_) if !applies && !reads => Ok(None),
         BoardAddress::Redis(url) => {
-            let wrong = |source| NodeError::Ranks { place: config.board.to_string(), source };
-            let ranks = Ranks::redis(url, config.partitions).map_err(wrong)?;
+            let wrong = |source| NodeError::Ranks { place: config.ranks.address.to_string(), source };
+            let ranks = Ranks::redis(url, config.inbox.partitions).map_err(wrong)?;
             Ok(Some(ranks.rebuilding_as(system_rng().random())))
         }
     }
@@ -238,7 +238,7 @@ pub(super) fn open_ranks(config: &Config) -> Result<Option<Ranks>, NodeError> {
 
 /// How long a receive waits: a file is cheap to ask, a request to SQS costs money.
 pub(crate) fn receive_wait(config: &Config) -> Duration {
-    let wait_ms = match &config.queue {
+    let wait_ms = match &config.inbox.address {
         QueueAddress::File(_) => crate::bounds::RECEIVE_WAIT_MS,
         QueueAddress::Sqs(_) => crate::bounds::RECEIVE_WAIT_SQS_MS,
     };

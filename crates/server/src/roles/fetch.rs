@@ -21,11 +21,11 @@ pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     let state = FetchState {
         reader: reader.clone(),
         ranks: ranks.clone(),
-        partitions: config.partitions,
-        auth: config.auth,
+        partitions: config.inbox.partitions,
+        auth: config.http.auth,
         now_ms: clock.as_fn(),
     };
-    let token = config.operator_token.as_deref().filter(|_| config.role == Role::Dev);
+    let token = config.http.operator_token.as_deref().filter(|_| config.role == Role::Dev);
     let routes = router::fetch()
         .with_state(state)
         .merge(router::live().with_state(Arc::clone(&hub)))

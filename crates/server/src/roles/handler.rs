@@ -19,17 +19,17 @@ pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     let identity = Identity {
         inbox_id: queue.inbox_id().to_owned(),
         generation: *generation,
-        partitions: config.partitions,
+        partitions: config.inbox.partitions,
     };
     let wait = receive_wait(config);
     let mut part = Part::new(Routes::new());
     // Two processes would still apply everything once, but the ranks in the memory of each would lack what the other
     // applied.
     part.alone = Some("handler");
-    for _ in 0..config.partitions.min(HANDLER_LOOPS_MAX) {
+    for _ in 0..config.inbox.partitions.min(HANDLER_LOOPS_MAX) {
         let (queue, ledger, button) = (queue.clone(), ledger.clone(), Arc::clone(&button));
         let (clock, identity) = (clock.clone(), identity.clone());
-        let handler = Handler::new(queue, ledger, button, clock, identity, config.visibility_ms);
+        let handler = Handler::new(queue, ledger, button, clock, identity, config.inbox.visibility_ms);
         part.run(StopStage::Loops, move |stop| {
             let run = Box::pin(handler.run(wait, stop)); // it is large
             async move { run.await.map_err(NodeError::Handler) }

@@ -12,9 +12,9 @@ use crate::push::{Pusher, Sink};
 
 pub(super) async fn open(context: &Context) -> Result<Part, NodeError> {
     let outbox = context.store.outbox().await?;
-    let sink = match context.config.push_sink {
+    let sink = match context.config.push.sink {
         PushSink::Log => Sink::Log,
-        PushSink::Record => Sink::Record(context.config.data.join("pushes.jsonl")),
+        PushSink::Record => Sink::Record(context.config.files.data.join("pushes.jsonl")),
     };
     let owner = format!("{:016x}", system_rng().random::<u64>());
     let pusher = Pusher::new(outbox.clone(), sink, context.clock.clone(), owner);

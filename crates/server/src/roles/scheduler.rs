@@ -33,11 +33,11 @@ pub(super) async fn over_table(context: &Context) -> Result<Arc<Scheduler>, Node
     let Inbox { queue, .. } = context.inbox().await?;
     let Context { config, clock, store, .. } = context;
     let options = SchedulerOptions {
-        cadence: config.cadence,
-        lead_ms: config.round_lead_ms,
-        lead_ms_min: if config.queue.is_embedded() { LEAD_MS_MIN } else { config.round_lead_ms },
-        first_round_ms: config.first_round_ms,
-        partitions: config.partitions,
+        cadence: config.rounds.cadence(),
+        lead_ms: config.rounds.lead_ms,
+        lead_ms_min: if config.inbox.address.is_embedded() { LEAD_MS_MIN } else { config.rounds.lead_ms },
+        first_round_ms: config.rounds.first_ms,
+        partitions: config.inbox.partitions,
     };
     let schedule = store.schedule().await?;
     Ok(Scheduler::new(schedule, queue.clone(), clock.clone(), system_rng(), options))
@@ -45,9 +45,9 @@ pub(super) async fn over_table(context: &Context) -> Result<Arc<Scheduler>, Node
 
 /// The operators' routes; none without an operator token.
 pub(super) fn operators_routes(context: &Context, scheduler: &Arc<Scheduler>) -> Routes {
-    let Some(token) = &context.config.operator_token else { return Routes::new() };
+    let Some(token) = &context.config.http.operator_token else { return Routes::new() };
     let scheduler = Arc::clone(scheduler);
-    let admin = Admin { scheduler, token: token.clone(), lead_ms: context.config.round_lead_ms };
+    let admin = Admin { scheduler, token: token.clone(), lead_ms: context.config.rounds.lead_ms };
     router::admin().with_state(Arc::new(admin))
 }
 

@@ -1,16 +1,16 @@
-//! The configuration: its defaults are those of the table that scripts rely on, every mistake is told at once and by
-//! name, and secrets are never shown.
+//! The configuration: its defaults, which scripts rely on, every mistake at once and by name, and no secret shown.
 
 use std::collections::HashMap;
 use std::path::Path;
 
+use insta::assert_snapshot;
 use serve::Auth;
-use server::config::{BoardAddress, Config, LogFormat, PushSink, QueueAddress, Role, SETTINGS, StoreAddress};
+use server::config::{BoardAddress, Config, LogFormat, PushSink, QueueAddress, Role, StoreAddress, settings};
 
 fn parse(role: Role, given: &[(&str, &str)]) -> Result<Config, String> {
     let given: HashMap<_, _> = given.iter().copied().collect();
     for name in given.keys() {
-        assert!(SETTINGS.iter().any(|setting| setting.name == *name), "{name} is no setting");
+        assert!(settings().any(|setting| setting.name == *name), "{name} is no setting");
     }
     let parsed = Config::parse(role, |setting| given.get(setting.name).map(|value| (*value).to_owned()));
     parsed.map_err(|errors| errors.to_string())
@@ -29,61 +29,64 @@ fn wrong(given: &[(&str, &str)]) -> String {
     parse(Role::All, &given).unwrap_err()
 }
 
+const SERVICES: [(&str, &str); 7] = [
+    ("AUTH", "open"),
+    ("QUEUE_URL", "sqs:https://sqs.eu-central-1.amazonaws.com/123456789012/inbox.fifo"),
+    ("STORE_URL", "postgres://writer:pa55w0rd@db.example/game"),
+    ("BOARD_URL", "redis://:pa55w0rd@board.example:6379/3"),
+    ("WRITER_PASSWORD", "a"),
+    ("READER_PASSWORD", "b=c,d"),
+    ("PUSH_PASSWORD", ""),
+];
+
 #[test]
-fn the_defaults_are_those_of_the_table() {
-    // Name, default, default of `dev`.
-    let table = [
-        ("LISTEN", Some("127.0.0.1:8080"), Some("127.0.0.1:8080")),
-        ("DATA", Some("./buttonparty-data"), Some("./buttonparty-data")),
-        ("QUEUE_URL", Some("embedded"), Some("embedded")),
-        ("STORE_URL", Some("embedded"), Some("embedded")),
-        ("BOARD_URL", Some("in process"), Some("in process")),
-        ("PARTITIONS", Some("auto"), Some("auto")),
-        ("WINDOW_MS", Some("100000"), Some("8000")),
-        ("GRACE_MS", Some("10000"), Some("2000")),
-        ("ROUND_GAP_MS", Some("3600000"), Some("50001")),
-        ("ROUND_ODDS", Some("10000"), Some("10")),
-        ("OPERATOR_TOKEN", None, Some("dev")),
-        ("AUTH", None, Some("open")),
-    ];
-    for (name, all, dev) in table {
-        let setting = SETTINGS.iter().find(|setting| setting.name == name).expect(name);
-        assert_eq!((setting.default_for(false), setting.default_for(true)), (all, dev), "{name}");
-    }
-    let lead = SETTINGS.iter().find(|setting| setting.name == "ROUND_LEAD_MS").unwrap();
-    assert_eq!(lead.default_for(false), Some("2000"));
+fn config_shows_every_setting_with_value_default_unit_and_meaning() {
+    assert_snapshot!("config_all", good(Role::All, &[("AUTH", "open")]).table());
+    assert_snapshot!("config_dev", good(Role::Dev, &[]).table());
+    let password = [("OPERATOR_TOKEN", "very-secret")];
+    let services = good(Role::All, &[&SERVICES[..], &password].concat()).table();
+    assert!(!services.contains("very-secret") && !services.contains("pa55w0rd"), "{services}");
+    assert_snapshot!("config_services", services);
+}
+
+#[test]
+fn the_file_is_what_the_code_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
+    let stored = std::fs::read_to_string(file).unwrap();
+    let write = "write it anew: cargo run -q -p server -- config --markdown > docs/settings.md";
+    assert!(stored == server::config::document(), "docs/settings.md is out of date; {write}");
 }
 
 #[test]
 fn all_is_for_a_real_game() {
     let config = good(Role::All, &[("AUTH", "open")]);
-    assert_eq!(config.auth, Auth::Open);
-    assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
-    assert_eq!(config.data, Path::new("./buttonparty-data"));
-    assert_eq!(config.queue, QueueAddress::File("./buttonparty-data/inbox.sqlite".into()));
-    assert_eq!(config.store, StoreAddress::File("./buttonparty-data/game.sqlite".into()));
-    assert_eq!(config.board, BoardAddress::InProcess);
-    assert_eq!(config.partitions, 1);
-    let cadence = config.cadence;
+    assert_eq!(config.http.auth, Auth::Open);
+    assert_eq!(config.http.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.files.data, Path::new("./buttonparty-data"));
+    assert_eq!(config.inbox.address, QueueAddress::File("./buttonparty-data/inbox.sqlite".into()));
+    assert_eq!(config.store.address, StoreAddress::File("./buttonparty-data/game.sqlite".into()));
+    assert_eq!(config.ranks.address, BoardAddress::InProcess);
+    assert_eq!(config.inbox.partitions, 1);
+    let cadence = config.rounds.cadence();
     assert_eq!((cadence.window_ms, cadence.grace_ms), (100_000, 10_000));
     assert_eq!((cadence.gap_ms, cadence.odds), (3_600_000, 10_000));
-    assert_eq!((config.round_lead_ms, config.first_round_ms), (2_000, None));
-    assert_eq!((config.operator_token, config.cors_origins), (None, vec![]));
-    assert_eq!((config.visibility_ms, config.envelope_bytes_max), (5_000, 65_536));
-    assert_eq!(config.inbox_bytes_max, 16 << 30);
-    assert_eq!((config.push_sink, config.log_format), (PushSink::Log, LogFormat::Json));
+    assert_eq!((config.rounds.lead_ms, config.rounds.first_ms), (2_000, None));
+    assert_eq!((config.http.operator_token, config.http.cors_origins), (None, vec![]));
+    assert_eq!((config.inbox.visibility_ms, config.inbox.envelope_bytes_max), (5_000, 65_536));
+    assert_eq!(config.inbox.file_bytes_max, 16 << 30);
+    assert_eq!((config.push.sink, config.log.format), (PushSink::Log, LogFormat::Json));
 }
 
 #[test]
 fn dev_is_for_trying_it_out_and_needs_nothing() {
     let config = good(Role::Dev, &[]);
-    let cadence = config.cadence;
+    let cadence = config.rounds.cadence();
     assert_eq!((cadence.window_ms, cadence.grace_ms, cadence.gap_ms), (8_000, 2_000, 50_001));
     // A round about once a minute.
     assert_eq!(cadence.odds, 10);
-    assert!(config.first_round_ms.is_some_and(|first_ms| first_ms <= 10_000), "a newcomer sees one soon");
-    assert_eq!(config.operator_token.as_deref(), Some("dev"));
-    assert_eq!(config.log_format, LogFormat::Text);
+    assert!(config.rounds.first_ms.is_some_and(|first_ms| first_ms <= 10_000), "a newcomer sees one soon");
+    assert_eq!(config.http.operator_token.as_deref(), Some("dev"));
+    assert_eq!(config.log.format, LogFormat::Text);
     // Every value can be given to both.
     let given = [
         ("WINDOW_MS", "100000"),
@@ -94,8 +97,8 @@ fn dev_is_for_trying_it_out_and_needs_nothing() {
         ("FIRST_ROUND_MS", ""),
     ];
     let config = good(Role::Dev, &given);
-    assert_eq!((config.cadence.window_ms, config.cadence.odds), (100_000, 0));
-    assert_eq!((config.operator_token, config.first_round_ms), (None, None), "an empty value is none");
+    assert_eq!((config.rounds.cadence().window_ms, config.rounds.cadence().odds), (100_000, 0));
+    assert_eq!((config.http.operator_token, config.rounds.first_ms), (None, None), "an empty value is none");
 }
 
 #[test]
@@ -116,40 +119,34 @@ fn good_values_are_taken() {
             ("LOG", "debug,sqlx=warn"),
         ],
     );
-    assert_eq!(config.listen.port(), 0);
-    assert_eq!(config.queue, QueueAddress::File("/a/inbox".into()));
-    assert_eq!(config.store, StoreAddress::File("b/game".into()));
-    assert_eq!((config.partitions, config.cadence.gap_ms), (1024, 550_001));
-    assert_eq!(config.operator_token.as_deref(), Some("s3cr3t"));
-    assert_eq!(config.cors_origins, ["https://a.example", "http://localhost:3000"]);
-    assert_eq!((config.push_sink, config.log_format), (PushSink::Record, LogFormat::Text));
-    assert_eq!(config.log, "debug,sqlx=warn");
+    assert_eq!(config.http.listen.port(), 0);
+    assert_eq!(config.inbox.address, QueueAddress::File("/a/inbox".into()));
+    assert_eq!(config.store.address, StoreAddress::File("b/game".into()));
+    assert_eq!((config.inbox.partitions, config.rounds.cadence().gap_ms), (1024, 550_001));
+    assert_eq!(config.http.operator_token.as_deref(), Some("s3cr3t"));
+    assert_eq!(config.http.cors_origins, ["https://a.example", "http://localhost:3000"]);
+    assert_eq!((config.push.sink, config.log.format), (PushSink::Record, LogFormat::Text));
+    assert_eq!(config.log.filter, "debug,sqlx=warn");
 }
 
 #[test]
 fn a_game_of_several_processes_has_other_defaults() {
-    let queue = "sqs:https://sqs.eu-central-1.amazonaws.com/123456789012/inbox.fifo";
-    let elsewhere = [
-        ("AUTH", "open"),
-        ("QUEUE_URL", queue),
-        ("STORE_URL", "postgres://writer:pa55w0rd@db.example/game"),
-        ("BOARD_URL", "redis://:pa55w0rd@board.example:6379/3"),
-        ("WRITER_PASSWORD", "a"),
-        ("READER_PASSWORD", "b=c,d"),
-        ("PUSH_PASSWORD", ""),
-    ];
-    let config = good(Role::All, &elsewhere);
-    assert_eq!((config.partitions, config.visibility_ms), (16, 30_000));
-    assert_eq!(config.queue, QueueAddress::Sqs(queue["sqs:".len()..].to_owned()));
-    let store::RolePasswords { writer, reader, push, scheduler } = config.role_passwords.clone();
+    let config = good(Role::All, &SERVICES);
+    assert_eq!((config.inbox.partitions, config.inbox.visibility_ms), (16, 30_000));
+    assert_eq!(config.inbox.address, QueueAddress::Sqs(SERVICES[1].1["sqs:".len()..].to_owned()));
+    let store::RolePasswords { writer, reader, push, scheduler } = config.store.role_passwords();
     assert_eq!((writer.as_deref(), reader.as_deref()), (Some("a"), Some("b=c,d")));
     assert_eq!((push, scheduler), (None, None));
-    for shown in [format!("{:?} {:?}", config.store, config.board), config.table(), format!("{config:?}")] {
+    for shown in [
+        format!("{:?} {:?}", config.store.address, config.ranks.address),
+        config.table(),
+        format!("{config:?}"),
+    ] {
         assert!(!shown.contains("pa55w0rd") && shown.contains("db.example/game"), "{shown}");
     }
-    let given = [elsewhere.as_slice(), &[("PARTITIONS", "4"), ("VISIBILITY_MS", "3000")]].concat();
+    let given = [&SERVICES[..], &[("PARTITIONS", "4"), ("VISIBILITY_MS", "3000")]].concat();
     let config = good(Role::All, &given);
-    assert_eq!((config.partitions, config.visibility_ms), (4, 3_000));
+    assert_eq!((config.inbox.partitions, config.inbox.visibility_ms), (4, 3_000));
     assert!(
         !good(Role::All, &[("AUTH", "open"), ("STORE_URL", "postgres://h/d?password=pa55w0rd")])
             .table()
@@ -210,7 +207,7 @@ fn each_mistake_is_told_by_name_with_the_reason() {
 fn a_password_may_be_given_apart_from_the_url() {
     let given = |url, password| {
         let given = [("AUTH", "open"), ("STORE_URL", url), ("STORE_PASSWORD", password)];
-        parse(Role::All, &given).map(|config| config.store)
+        parse(Role::All, &given).map(|config| config.store.address)
     };
     let url = "postgres://writer@db.example:5432/game?sslmode=require";
     let encoded = "postgres://writer:p%40ss%3A%2Fw%25rd%20%C3%A9%2541@db.example:5432/game?sslmode=require";
@@ -246,6 +243,7 @@ fn rounds_that_could_overlap_are_refused_with_both_figures() {
 fn all_mistakes_are_told_at_once() {
     let given = [
         ("LISTEN", "here"),
+        ("DATA", ""),
         ("QUEUE_URL", "kafka"),
         ("STORE_URL", "mysql"),
         ("BOARD_URL", "memcached"),
@@ -263,13 +261,32 @@ fn all_mistakes_are_told_at_once() {
         ("ENVELOPE_BYTES_MAX", "x"),
         ("INBOX_BYTES_MAX", "x"),
         ("PUSH_SINK", "x"),
+        ("LOG", "no=such=filter"),
         ("LOG_FORMAT", "x"),
     ];
-    let errors = wrong(&given);
-    assert!(errors.starts_with(&format!("the configuration has {} mistake(s):\n", given.len())), "{errors}");
-    for (name, _) in given {
-        assert_eq!(errors.matches(&format!("\n  BUTTONPARTY_{name}=")).count(), 1, "{name}: {errors}");
-    }
+    assert_snapshot!(wrong(&given));
+}
+
+#[test]
+fn the_lambda_tells_all_mistakes_at_once_and_no_secret() {
+    let told = |given: &[(&str, &str)]| {
+        let given: HashMap<_, _> = given.iter().copied().collect();
+        let settings =
+            fetch::lambda::Settings::read(|variable| given.get(variable).map(|text| (*text).to_owned()));
+        settings.err().map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    assert_snapshot!("lambda_nothing_given", told(&[("BUTTONPARTY_STORE_SECRET", "")]));
+    let wrong = told(&[
+        ("BUTTONPARTY_STORE_URL", "postgres://reader:pa55w0rd@db.example/game"),
+        ("BUTTONPARTY_STORE_SECRET", "arn"),
+        ("BUTTONPARTY_BOARD_URL", "memcached://:pa55w0rd@board.example"),
+        ("BUTTONPARTY_LOG", "no=such=filter"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "pa55w0rd"),
+    ]);
+    assert!(!wrong.contains("pa55w0rd"), "{wrong}");
+    assert_snapshot!("lambda_all_wrong", wrong);
 }
 
 #[test]
@@ -297,12 +314,12 @@ fn secrets_are_never_shown() {
             "{errors}"
         );
     }
-    let secrets: Vec<_> = SETTINGS.iter().filter(|setting| setting.secret).collect();
+    let secrets: Vec<_> = settings().filter(|setting| setting.secret).collect();
     assert_eq!(secrets.len(), 6, "{secrets:?}");
     let mut given = vec![("AUTH", "open"), ("STORE_URL", "postgres://ada@db.example/game")];
     given.extend(secrets.iter().map(|setting| (setting.name, "very-secret")));
     let config = good(Role::All, &given);
-    for shown in [config.table(), format!("{config:?}"), format!("{:?}", config.role_passwords)] {
+    for shown in [config.table(), format!("{config:?}"), format!("{:?}", config.store.role_passwords())] {
         assert!(!shown.contains("very-secret"), "{shown}");
     }
     let table = good(Role::All, &[("AUTH", "open"), ("OPERATOR_TOKEN", "very-secret")]).table();
@@ -316,19 +333,8 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn every_setting_is_shown_with_value_default_unit_and_meaning() {
-    let table = good(Role::All, &[("AUTH", "open"), ("WINDOW_MS", "90000")]).table();
-    for setting in SETTINGS {
-        assert!(table.contains(&format!("BUTTONPARTY_{} = ", setting.name)), "{}", setting.name);
-        assert!(table.contains(setting.meaning) && table.contains(&format!("unit: {}; ", setting.unit)));
-    }
-    assert!(table.contains("BUTTONPARTY_WINDOW_MS = 90000\n"), "{table}");
-    assert!(table.contains("unit: milliseconds; default: 100000\n"), "{table}");
-}
-
-#[test]
 fn a_flag_is_the_name_in_lower_case_with_dashes() {
-    let flags: Vec<_> = SETTINGS.iter().map(|setting| (setting.variable(), setting.flag())).collect();
+    let flags: Vec<_> = settings().map(|setting| (setting.variable(), setting.flag())).collect();
     let pair = |variable: &str, flag: &str| (variable.to_owned(), flag.to_owned());
     assert!(flags.contains(&pair("BUTTONPARTY_LISTEN", "listen")));
     assert!(flags.contains(&pair("BUTTONPARTY_ROUND_GAP_MS", "round-gap-ms")));

@@ -1,6 +1,8 @@
 //! The server's loops, stepped without timers: the clock is moved by hand, inbox and store are real files.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod dead_letters;

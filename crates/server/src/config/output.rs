@@ -1,0 +1,54 @@
+//! Where pushes and log lines go.
+
+use settings::{Given, LOG, Role, Setting, settings};
+use tracing_subscriber::EnvFilter;
+
+settings! {
+    /// Where pushes go.
+    pub struct PushSettings {
+        pub sink: PushSink = sink, Setting::new(
+            "PUSH_SINK", "log or record",
+            "where pushes go; record appends them to pushes.jsonl in DATA",
+        ).default("log").roles(&[Role::Push]);
+    }
+}
+
+settings! {
+    /// What is logged, and how.
+    pub struct LogSettings {
+        pub filter: String = filter, LOG;
+        pub format: LogFormat = format, Setting::new("LOG_FORMAT", "json or text", "how it is logged")
+            .default("json").dev("text");
+    }
+}
+
+/// Where pushes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushSink {
+    Log,
+    /// A file of JSON lines, for tests.
+    Record,
+}
+
+/// The format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn sink(given: Given<'_>) -> Result<PushSink, String> {
+    given.choice(&[("log", PushSink::Log), ("record", PushSink::Record)])
+}
+
+fn filter(given: Given<'_>) -> Result<String, String> {
+    let filter = given.string()?;
+    EnvFilter::try_new(&filter).map_err(|error| error.to_string())?;
+    Ok(filter)
+}
+
+fn format(given: Given<'_>) -> Result<LogFormat, String> {
+    given.choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)])
+}
