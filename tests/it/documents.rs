@@ -20,8 +20,9 @@ const GENERATED: &str = "docs/settings.md";
 const SOURCE: &str = concat!("Source:", " docs/");
 
 /// What newcomers look for: a link of the README, and text that the linked section must contain.
-const ANSWERS: [(&str, &str); 6] = [
+const ANSWERS: [(&str, &str); 7] = [
     ("docs/rules.md#freeze", "A round is forgiven if"),
+    ("docs/settings.md", "| `BUTTONPARTY_WINDOW_MS` |"),
     ("docs/api.md#the-board", "GET /fetch/lb"),
     ("docs/api.md#bounds", "| body | 16 KiB"),
     ("CONTRIBUTING.md#a-crowd", "impl Crowd for"),
