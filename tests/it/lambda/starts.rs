@@ -24,21 +24,23 @@ async fn what_is_wrong_with_the_settings_is_said_by_name_and_at_once() {
     /// Settings, and what is said of them.
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
     let tables: [Row<'_>; 6] = [
-        (&[("BUTTONPARTY_STORE_SECRET", "")], &["BUTTONPARTY_STORE_SECRET is required"]),
+        (&[("BUTTONPARTY_STORE_SECRET", "")], &["BUTTONPARTY_STORE_SECRET: must be set"]),
         (
             &[("BUTTONPARTY_STORE_URL", ""), ("AWS_REGION", ""), ("BUTTONPARTY_LOG", "loud=very")],
-            &["BUTTONPARTY_STORE_URL is required", "AWS_REGION is required", "BUTTONPARTY_LOG: "],
+            &["BUTTONPARTY_STORE_URL: must be set", "AWS_REGION: must be set", "BUTTONPARTY_LOG=loud=very: "],
         ),
-        (&[("BUTTONPARTY_STORE_URL", "mysql://a@b/c")], &["BUTTONPARTY_STORE_URL: "]),
+        (&[("BUTTONPARTY_STORE_URL", "mysql://a@b/c")], &["BUTTONPARTY_STORE_URL=mysql://********@b/c: "]),
         (
             &[("BUTTONPARTY_STORE_URL", "postgres://a:hidden@b/c")],
-            &["BUTTONPARTY_STORE_URL: it holds a password, which must come from BUTTONPARTY_STORE_SECRET"],
+            &[
+                "STORE_URL=postgres://********@b/c: it holds a password, which must come from BUTTONPARTY_STORE_SECRET",
+            ],
         ),
         (
             &[("BUTTONPARTY_STORE_URL", "postgres://a@b/c?password=hidden")],
-            &["BUTTONPARTY_STORE_URL: it holds a password"],
+            &["BUTTONPARTY_STORE_URL=postgres://********@b/c?********: it holds a password"],
         ),
-        (&[("BUTTONPARTY_BOARD_URL", "http://a")], &["BUTTONPARTY_BOARD_URL: "]),
+        (&[("BUTTONPARTY_BOARD_URL", "http://a")], &["BUTTONPARTY_BOARD_URL=http://a: "]),
     ];
     for (changes, said) in tables {
         let ended = start(&with(changes)).await.expect_err("it does not start");
