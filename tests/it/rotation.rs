@@ -70,7 +70,7 @@ async fn a_process_whose_password_was_changed_ends_and_goes_on_with_the_new_one(
         let told = std::fs::read_to_string(log).unwrap();
         let last = told.lines().last().unwrap();
         assert!(
-            last.starts_with("buttonparty: the login to the store is refused by now: "),
+            last.starts_with("buttonparty: database login rejected; was the password rotated?: "),
             "{role}: {told}"
         );
         let reason = format!("password authentication failed for user \"{login}\"");

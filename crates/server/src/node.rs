@@ -42,18 +42,18 @@ pub struct Node {
     /// Where HTTP is served.
     pub address: SocketAddr,
     stages: Stages,
-    /// What is closed when everything has stopped, in this order.
+    /// Run in this order when every task has stopped.
     closes: Vec<BoxFuture<'static, ()>>,
-    /// The roles that no other process may have on the same files.
+    /// Locks of the roles that only one process may have on the same files.
     _holds: Vec<Hold>,
 }
 
 impl Node {
-    /// Opens and starts everything that the role has. Serves HTTP from the beginning: while it waits for a server that
-    /// does not answer yet, `/readyz` says what it waits for.
+    /// Opens and starts every part of the process's roles. HTTP is served from the beginning: while the process waits
+    /// for a server that does not answer yet, `/readyz` tells which.
     ///
     /// # Errors
-    /// [`NodeError`], with what could not be opened.
+    /// [`NodeError`], which names what could not be opened.
     pub async fn start(
         config: &Config,
         metrics: Option<PrometheusHandle>,
@@ -76,17 +76,17 @@ impl Node {
             routes = routes.merge(part.routes);
             closes.push(part.close);
         }
-        closes.reverse(); // first what all roles share, then what each has for itself
+        closes.reverse(); // the shared part closes first, then the parts of the roles
         app.begin(routes);
         info!(%address, role = ?config.role, "listening");
         Ok(Self { address, stages, closes, _holds: holds })
     }
 
-    /// Runs until `asked` to stop, or until a part must not go on; then stops accepting, flushes what was taken, lets
-    /// the handler ack what it committed, and closes the files. Takes at most [`SHUTDOWN_MS_MAX`].
+    /// Runs until `asked` completes or a part fails. Then it stops accepting requests, flushes accepted commands, lets
+    /// the handler ack what it committed, and closes the files, in at most [`SHUTDOWN_MS_MAX`].
     ///
     /// # Errors
-    /// The reason why a part could not go on.
+    /// The error of the part that failed.
     pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), NodeError> {
         let result = tokio::select! {
             () = asked => Ok(()),
@@ -100,13 +100,13 @@ impl Node {
             }
         };
         if tokio::time::timeout(Duration::from_millis(SHUTDOWN_MS_MAX), stopping).await.is_err() {
-            warn!("the stop was cut short; what was not acked comes again");
+            warn!("the stop was cut short; unacked messages will be delivered again");
         }
         result
     }
 }
 
-/// Opens what the roles need, again and again while what is missing may come by itself.
+/// Opens the parts of the roles. Retries while the error may pass by itself.
 async fn open_patiently(
     config: &Config,
     metrics: Option<PrometheusHandle>,
@@ -129,7 +129,7 @@ async fn open_patiently(
     }
 }
 
-/// Opens the parts of the roles, then what every process has.
+/// Opens the parts of the roles, then the part that every process has.
 async fn open_parts(
     config: &Config,
     metrics: Option<PrometheusHandle>,
@@ -143,7 +143,7 @@ async fn open_parts(
     Ok(parts)
 }
 
-/// Makes this the only process with these roles on these files.
+/// Locks the roles that only one process may have on the same files.
 ///
 /// # Errors
 /// [`NodeError::Held`] while another process has one.
@@ -158,18 +158,18 @@ fn hold_roles(config: &Config, parts: &[Part]) -> Result<Vec<Hold>, NodeError> {
     parts.iter().filter_map(|part| part.alone).map(hold).collect()
 }
 
-/// How much time has passed in this process, for `serve`, which reads no clock.
+/// The time since the process started, for `serve`, which reads no clock.
 fn elapsed() -> Duration {
     static BEGIN: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
     Duration::from_secs_f64(BEGIN.seconds())
 }
 
-/// Makes the data folder if it is not there.
+/// Creates the data folder if it does not exist.
 ///
 /// # Errors
 /// [`NodeError::Data`].
 pub async fn make_folder(folder: &Path) -> Result<(), NodeError> {
     let wrong = |source| NodeError::Data { folder: folder.display().to_string(), source };
-    // Device tokens and the schedule are nobody else's business.
+    // Only the owner may read device tokens and the schedule.
     tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await.map_err(wrong)
 }

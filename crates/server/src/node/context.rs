@@ -1,4 +1,4 @@
-//! What the roles of a process share: each thing is opened once, when the first of them needs it.
+//! What the roles of a process share. Inbox and ledger are opened once, when the first role needs them.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::config::{Config, Role};
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
-    /// LoopLog when the process begins to stop.
+    /// Cancelled when the process begins to stop.
     pub(crate) stop: CancellationToken,
     pub(crate) store: Store,
     pub(crate) reader: Reader,
-    /// `None`: the roles of the process have nothing to do with them.
+    /// `None`: no role of the process uses ranks.
     pub(crate) ranks: Option<Arc<Ranks>>,
-    /// Poked after a commit in this process.
+    /// Notified after each commit of this process.
     pub(crate) committed: Arc<Notify>,
     inbox: OnceCell<Inbox>,
     ledger: OnceCell<Ledger>,
@@ -35,15 +35,15 @@ pub(crate) struct Context {
 /// An inbox that belongs to the store.
 pub(crate) struct Inbox {
     pub(crate) queue: Queue,
-    /// Which of the store's inboxes it is.
+    /// Its number among the inboxes that the store has had.
     pub(crate) generation: u32,
 }
 
 impl Context {
-    /// Opens what every role needs: the store, migrated where this process does that.
+    /// Opens what every role needs: the store, which it migrates where this process may.
     ///
     /// # Errors
-    /// What could not be opened.
+    /// Those of the store and of the ranks.
     pub(crate) async fn open(
         config: &Config,
         clock: &Clock,
@@ -63,10 +63,10 @@ impl Context {
         })
     }
 
-    /// The inbox; makes sure that it belongs to the store, and is not older than what was applied from it.
+    /// The inbox. It must belong to the store and not be older than what the store has applied.
     ///
     /// # Errors
-    /// What could not be opened, or does not fit.
+    /// The inbox cannot be opened, belongs to another store, or is too old.
     pub(crate) async fn inbox(&self) -> Result<&Inbox, NodeError> {
         self.inbox.get_or_try_init(|| self.open_inbox()).await
     }
@@ -93,22 +93,22 @@ impl Context {
         self.inbox.get().map(|inbox| inbox.queue.clone())
     }
 
-    /// The handler's side of the database.
+    /// The handler's connections to the database.
     ///
     /// # Errors
-    /// What could not be opened.
+    /// Those of the store.
     pub(crate) async fn ledger(&self) -> Result<&Ledger, NodeError> {
         Ok(self.ledger.get_or_try_init(|| self.store.ledger()).await?)
     }
 
-    /// Closes what was opened for all roles.
+    /// Closes inbox and reader.
     pub(crate) async fn close(&self) {
         close(self.opened_queue(), Some(self.reader.clone())).await;
     }
 }
 
-/// Closes what is shared. It comes before what roles have opened for themselves: readers first, so that whoever is last
-/// can empty the log into the file.
+/// Closes inbox and reader. The roles close their own connections later: the last connection to a SQLite file moves its
+/// write-ahead log into the file, which a reader would prevent.
 pub(super) async fn close(queue: Option<Queue>, reader: Option<Reader>) {
     if let Some(queue) = queue {
         queue.close().await;

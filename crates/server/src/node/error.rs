@@ -9,58 +9,32 @@ use crate::config::Config;
 /// Why a process does not start, or ends.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The folder of the data.
     #[error("cannot use the data folder {folder}")]
-    Data {
-        /// The folder.
-        folder: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file that is not there.
+    Data { folder: String, source: std::io::Error },
+    /// A file that must exist and does not.
     #[error("cannot open the {what} {file}")]
     Missing {
-        /// What it is.
+        /// `inbox` or `store`.
         what: &'static str,
-        /// Where it should be.
         file: String,
-        /// What the system said.
         source: std::io::Error,
     },
-    /// An inbox that cannot be opened, or not by this version.
+    /// An inbox that this version cannot open.
     #[error("cannot open the inbox {place}")]
-    OpenInbox {
-        /// Where it is.
-        place: String,
-        /// What was wrong with it.
-        source: queue::Error,
-    },
-    /// A store that cannot be opened, or not by this version.
+    OpenInbox { place: String, source: queue::Error },
+    /// A store that this version cannot open.
     #[error("cannot open the store {place}")]
-    OpenStore {
-        /// Where it is.
-        place: String,
-        /// What was wrong with it.
-        source: store::Error,
-    },
-    /// The address of the ranks.
+    OpenStore { place: String, source: store::Error },
     #[error("cannot use the board {place}")]
-    Ranks {
-        /// Where it is.
-        place: String,
-        /// What was wrong with it.
-        source: ranks::Error,
-    },
-    /// A new game, of which nobody has decided what it belongs to.
+    Ranks { place: String, source: ranks::Error },
+    /// The store has no identity yet; `migrate` has not run.
     #[error("no game has begun in this store: run `buttonparty migrate` first")]
     Unsettled,
-    /// The inbox.
     #[error("cannot use the inbox")]
     Queue(#[from] queue::Error),
-    /// The store.
     #[error("cannot use the store")]
     Store(#[from] store::Error),
-    /// The inbox is older than what was applied from it.
+    /// The store has applied messages that this inbox never had.
     #[error(
         "the inbox is older than the store: the store has applied message {applied}, the inbox has only given out \
          {given}. It was restored from a backup; restore the store that belongs to it, or move the inbox's files away \
@@ -74,44 +48,24 @@ pub enum NodeError {
     },
     /// Another process has the role on the same files.
     #[error(
-        "another process with the role {role} is using {file}: it runs, or is still stopping (for 10 s at most). Files \
-         have one {role}, as part of `all` or `dev` or alone"
+        "another process with the role {role} is using {file}. It may still be stopping, which takes at most 10 s. Only \
+         one process may have the role {role} on the same files, alone or as part of `all` or `dev`"
     )]
-    Held {
-        /// The role.
-        role: &'static str,
-        /// The file that both are for.
-        file: String,
-    },
-    /// The lock of a role.
+    Held { role: &'static str, file: String },
     #[error("cannot lock the role {role} on {file}")]
-    Lock {
-        /// The role.
-        role: &'static str,
-        /// The file.
-        file: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The address.
+    Lock { role: &'static str, file: String, source: std::io::Error },
     #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The database does not let this process in any more.
-    #[error("the login to the store is refused by now: its password must have changed")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    /// The database accepted this process's login before and rejects it now.
+    #[error("database login rejected; was the password rotated?")]
     Login(#[source] store::Error),
-    /// The handler met a message of another game, or another inbox in the place of its own.
+    /// The handler met a message of another game or partition count, or its inbox was replaced.
     #[error("the handler stopped")]
     Handler(#[source] StepError),
 }
 
 impl NodeError {
-    /// Whether what is missing may come by itself, because it is somewhere else: a server that does not answer yet, a
-    /// database that is not migrated yet.
+    /// Whether the cause may pass by itself: a server that does not answer yet, a database that is not migrated yet.
     pub(super) fn may_pass(&self, config: &Config) -> bool {
         match self {
             Self::OpenInbox { source, .. } | Self::Queue(source) => {

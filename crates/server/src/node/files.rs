@@ -1,5 +1,5 @@
-//! Embedded files that are deleted, moved or replaced under a running process. What guards the data is that nothing counts
-//! as written to them (`queue` and `store` see to it); this tells the operator.
+//! Logs when embedded files are deleted, moved or replaced under a running process. It only informs the operator:
+//! `queue` and `store` make sure that no write to such files counts as stored.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use tracing::{error, info};
 
 use crate::bounds::FILES_WATCH_MS;
 
-/// Says so in the log when the files of the inbox or of the store are not the ones that were opened, and when they are
-/// back, until `stop`.
+/// Until `stop`, logs when the files of the inbox or of the store are no longer those that were opened, and when they
+/// are back.
 pub(super) async fn watch(queue: Option<Queue>, reader: Option<Reader>, stop: CancellationToken) {
     let (mut inbox, mut store) = (Place::of("inbox"), Place::of("store"));
     let pause = || tokio::time::sleep(Duration::from_millis(FILES_WATCH_MS));
@@ -25,9 +25,10 @@ pub(super) async fn watch(queue: Option<Queue>, reader: Option<Reader>, stop: Ca
     }
 }
 
-/// Where something is, and whether it was there when that was last asked.
+/// The files of the inbox or of the store.
 struct Place {
     name: &'static str,
+    /// The result of the last check.
     in_place: bool,
 }
 
@@ -41,7 +42,7 @@ impl Place {
         match found {
             Err(error) if *in_place => error!(
                 reason = serve::chain(error),
-                "the files of the {name} were taken away: nothing is taken or applied until the same files are back"
+                "the files of the {name} were taken away: nothing is accepted or applied until the same files are back"
             ),
             Ok(()) if !*in_place => info!("the files of the {name} are back"),
             _ => {}

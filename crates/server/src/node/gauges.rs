@@ -1,4 +1,4 @@
-//! What is looked at now and then: the inbox, and whether the clock was set.
+//! Gauges that are updated periodically: the depth of the inbox. Also notices when the system's clock is set.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use super::NodeError;
 use crate::bounds::{CLOCK_SET_MS_MIN, GAUGES_MS};
 use crate::config::{Config, Role};
 
-/// What is looked at now and then.
+/// The gauges, and what they are computed from.
 pub(super) struct Gauges {
     queue: Option<Queue>,
     clock: Clock,
-    /// What the clock said when no time had passed yet: it changes when the clock is set.
+    /// Wall-clock time minus elapsed time, in milliseconds: it changes only when the clock is set.
     set_ms: i64,
     metrics: Option<PrometheusHandle>,
-    /// `None`: it is not to be shown.
+    /// `None`: this process must not show it.
     depth: Option<Depth>,
 }
 
-/// How much waits in the inbox.
+/// The depth of the inbox.
 struct Depth {
     messages: Gauge,
     in_flight: Gauge,
@@ -34,14 +34,15 @@ struct Depth {
 }
 
 impl Gauges {
-    /// Of this inbox, where the process has one.
+    /// `queue` is the process's inbox, if it has one.
     pub(super) fn new(
         config: &Config,
         queue: Option<Queue>,
         clock: Clock,
         metrics: Option<PrometheusHandle>,
     ) -> Self {
-        // Phones reach ingest, and a queue counts announcements too: whoever sees it grow knows of a round before it opens.
+        // The depth counts announcements, and phones can reach ingest's metrics: a phone that sees the depth grow would
+        // know of a round before it opens.
         let shows_depth = config.inbox.address.is_embedded() || config.role != Role::Ingest;
         let depth = shows_depth.then(|| Depth {
             messages: gauge!(INBOX_MESSAGES),
@@ -53,10 +54,10 @@ impl Gauges {
         Self { queue, clock, set_ms, metrics, depth }
     }
 
-    /// Brings them up to date until `stop`.
+    /// Updates the gauges until `stop`.
     ///
     /// # Errors
-    /// [`queue::Error::Replaced`]: what is taken from now on would belong to nobody.
+    /// [`queue::Error::Replaced`]: another inbox took this one's place, and its messages belong to no store.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), NodeError> {
         let pause = || tokio::time::sleep(Duration::from_millis(GAUGES_MS));
         while stop.run_until_cancelled(pause()).await.is_some() {
@@ -69,19 +70,19 @@ impl Gauges {
         let set_ms = self.clock.now_ms() - self.clock.elapsed_ms();
         let by_ms = set_ms - std::mem::replace(&mut self.set_ms, set_ms);
         if by_ms.abs() >= CLOCK_SET_MS_MIN {
-            warn!(by_ms, "the system's clock was set, or stood still");
+            warn!(by_ms, "system clock was set, or the process was suspended");
         }
         if let Some(metrics) = &self.metrics {
             metrics.run_upkeep();
         }
         let Some(queue) = &self.queue else { return Ok(()) };
-        let looked = match &self.depth {
+        let checked = match &self.depth {
             Some(depth) => queue.backlog().await.map(|backlog| depth.set(&backlog, self.clock.now_ms())),
             None => queue.check().await,
         };
-        match looked {
+        match checked {
             Err(replaced @ queue::Error::Replaced { .. }) => return Err(replaced.into()),
-            Err(error) => debug!(%error, "cannot look at the inbox"),
+            Err(error) => debug!(%error, "cannot read the depth of the inbox"),
             Ok(()) => {}
         }
         Ok(())

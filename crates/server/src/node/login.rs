@@ -1,5 +1,5 @@
-//! A login that the store refuses for good: its password was changed. The process ends, so that whoever started it starts
-//! it again with the present one; it cannot ask for that itself.
+//! Ends the process when the database rejects its login for good: the password was rotated, and only a restart brings
+//! the new one.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::NodeError;
 use crate::bounds::{LOGIN_PAUSE_MS, LOGIN_TRIES};
 
-/// Watches until `stop`. As long as no new connection is needed, nobody notices a change, and nothing is asked.
+/// Watches until `stop`. It opens no connection by itself: a rejected login is noticed when a new connection is needed.
 ///
 /// # Errors
-/// [`NodeError::Login`] when a login was refused, and then again and again.
+/// [`NodeError::Login`] when the login was rejected and all retries were too.
 pub(super) async fn watch(store: Store, stop: CancellationToken) -> Result<(), NodeError> {
     while stop.run_until_cancelled(pause()).await.is_some() {
         if store.login_was_refused()
-            && let Some(Err(error)) = stop.run_until_cancelled(insist(&store)).await
+            && let Some(Err(error)) = stop.run_until_cancelled(retry(&store)).await
         {
             return Err(NodeError::Login(error));
         }
@@ -24,8 +24,8 @@ pub(super) async fn watch(store: Store, stop: CancellationToken) -> Result<(), N
     Ok(())
 }
 
-/// Whether the login is refused at every try; anything else that happens is no reason to end.
-async fn insist(store: &Store) -> Result<(), store::Error> {
+/// Retries a rejected login. Fails if every attempt is rejected; any other outcome is no reason to end the process.
+async fn retry(store: &Store) -> Result<(), store::Error> {
     let mut tries = 1;
     loop {
         match store.log_in().await {

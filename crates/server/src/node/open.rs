@@ -1,4 +1,4 @@
-//! Opening the inbox, the store and the ranks that the configuration names, and whether they belong together.
+//! Opens the inbox, the store and the ranks of the configuration, and checks that they belong together.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::{NodeError, make_folder};
 use crate::bounds::{IDLE_MS_MAX, POSTGRES_READERS, STATEMENT_MS_MAX};
 use crate::config::{BoardAddress, Config, QueueAddress, Role, StoreAddress};
 
-/// Opens the inbox that the configuration names; a file is made if there is none, a queue is not.
+/// Opens the inbox of the configuration. A missing file is created; a missing queue is not.
 ///
 /// # Errors
 /// Those of the data folder and of the inbox.
@@ -37,7 +37,7 @@ pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeErr
     opened.map_err(|source| NodeError::OpenInbox { place: config.inbox.address.to_string(), source })
 }
 
-/// Opens the inbox that the configuration names; a file must be there already.
+/// Opens the inbox of the configuration. A file must exist.
 ///
 /// # Errors
 /// As for [`open_queue`], and [`NodeError::Missing`].
@@ -48,12 +48,12 @@ pub async fn open_existing_queue(config: &Config, clock: &Clock) -> Result<Queue
     open_queue(config, clock).await
 }
 
-/// The store that the configuration names, not touched yet.
+/// The store of the configuration, without connecting to it.
 ///
 /// # Errors
-/// [`NodeError::OpenStore`] for an address that cannot be one.
+/// [`NodeError::OpenStore`] for an invalid address.
 pub(super) fn store_at(config: &Config) -> Result<Store, NodeError> {
-    // What a handler that stands still holds must be free again before another one has its partition.
+    // A stalled handler must lose its locks before its partition's visibility ends and another handler takes over.
     let below_visibility =
         |ms_max: u64| ms_max.min(u64::try_from(config.inbox.visibility_ms / 2).unwrap_or(ms_max));
     let options = store::Options {
@@ -70,7 +70,7 @@ pub(super) fn store_at(config: &Config) -> Result<Store, NodeError> {
     }
 }
 
-/// Brings the store that the configuration names up to date; a file is made if there is none.
+/// Migrates the store of the configuration. A missing file is created.
 ///
 /// # Errors
 /// Those of the data folder and of the store.
@@ -83,10 +83,10 @@ pub async fn migrated_store(config: &Config) -> Result<Store, NodeError> {
     Ok(store)
 }
 
-/// Opens the store that the configuration names for reading; a file must be there already.
+/// Opens the store of the configuration for reading. A file must exist.
 ///
 /// # Errors
-/// [`NodeError::Missing`] when there is none, [`NodeError::OpenStore`] when it is of another version.
+/// [`NodeError::Missing`] without a file, [`NodeError::OpenStore`] for another version's schema.
 pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> {
     if let StoreAddress::File(path) = &config.store.address {
         existing("store", path)?;
@@ -94,7 +94,7 @@ pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> 
     open_reader(config, &store_at(config)?).await
 }
 
-/// Opens the store that the configuration names for writing; a file must be there already.
+/// Opens the store of the configuration for writing. A file must exist.
 ///
 /// # Errors
 /// As for [`open_existing_reader`].
@@ -109,7 +109,7 @@ pub(super) async fn open_reader(config: &Config, store: &Store) -> Result<Reader
     store.reader().await.map_err(|source| cannot_open_store(config, source))
 }
 
-/// Says that there is no game where a tool is to find one.
+/// Fails if the files of inbox or store do not exist. A tool must not create them.
 ///
 /// # Errors
 /// [`NodeError::Missing`].
@@ -123,8 +123,8 @@ pub(crate) fn must_exist(config: &Config) -> Result<(), NodeError> {
     }
 }
 
-/// The file that stands for all that processes of a game share on this machine: the inbox, as every store belongs to one
-/// inbox; the store where the inbox is elsewhere.
+/// The file to lock for the processes of a game on this machine: the inbox, since every store belongs to one inbox, or
+/// the store where the inbox is a service.
 pub(super) fn shared_file(config: &Config) -> Option<&Path> {
     match (&config.inbox.address, &config.store.address) {
         (QueueAddress::File(path), _) | (_, StoreAddress::File(path)) => Some(path),
@@ -148,17 +148,17 @@ fn cannot_open_store(config: &Config, source: store::Error) -> NodeError {
     NodeError::OpenStore { place: config.store.address.to_string(), source }
 }
 
-/// Whether this process brings the store up to date by itself: where it is a file, or where one process is the game.
-/// A game of several processes is migrated by its operator.
+/// Whether this process migrates the store: if the store is a file, or if one process has every role. An operator
+/// migrates a game of several processes.
 pub(super) fn migrates(config: &Config) -> bool {
     config.store.address.is_embedded() || matches!(config.role, Role::Dev | Role::All)
 }
 
-/// Makes sure that inbox and store belong together, and returns the inbox's generation. The first process that may
-/// decides it for a new game.
+/// Checks that inbox and store belong together, and returns the inbox's generation. For a new game it ties them
+/// together.
 ///
 /// # Errors
-/// Those of the store and of the inbox, and what does not fit.
+/// Those of the store, another inbox, or another number of partitions.
 pub(super) async fn settle(
     config: &Config,
     ledger: &Ledger,
@@ -169,8 +169,7 @@ pub(super) async fn settle(
     Ok(settled?.generation)
 }
 
-/// Makes sure that the game, if one has begun, has as many partitions as the configuration says; returns what it
-/// belongs to.
+/// The identity of the game, if it has begun. Checks that its number of partitions is that of the configuration.
 ///
 /// # Errors
 /// Another number of partitions; those of the store.
@@ -185,10 +184,10 @@ pub(crate) async fn agreed(config: &Config, reader: &Reader) -> Result<Option<st
     }
 }
 
-/// Makes sure that inbox and store belong together, without deciding anything.
+/// Checks that inbox and store belong together. A new game is an error.
 ///
 /// # Errors
-/// [`NodeError::Unsettled`] as long as nobody has decided; as for [`agreed`]; another inbox.
+/// [`NodeError::Unsettled`] for a new game; as for [`agreed`]; another inbox.
 pub(super) async fn belongs(config: &Config, reader: &Reader, queue: &Queue) -> Result<u32, NodeError> {
     let known = agreed(config, reader).await?.ok_or(NodeError::Unsettled)?;
     if known.inbox_id != queue.inbox_id() {
@@ -198,34 +197,34 @@ pub(super) async fn belongs(config: &Config, reader: &Reader, queue: &Queue) -> 
     Ok(known.generation)
 }
 
-/// Makes sure that the inbox is not older than what was applied from it, and can be used.
+/// Checks that the inbox can be used and is not older than what the store has applied.
 ///
 /// # Errors
 /// [`NodeError::InboxOlder`]; those of the store and of the inbox.
 pub(crate) async fn check_age(reader: &Reader, queue: &Queue) -> Result<(), NodeError> {
     if let Some(given) = queue.highest_sequence().await? {
-        // Every partition stands in the current inbox: adopting one moves all.
+        // All positions are in the current inbox: adopting an inbox moves every partition.
         let positions = reader.positions().await?;
         let applied = positions.iter().map(|(_, position)| position.sequence).max().unwrap_or_default();
         if applied > given.0 {
             return Err(NodeError::InboxOlder { applied, given: given.0 });
         }
     }
-    // A file that may not be written is opened for reading without a word. One that is full may start all the same.
+    // SQLite opens a file without write permission for reading, without an error. A full inbox may start.
     match queue.check().await {
         Err(refused @ queue::Error::Refused { .. }) => Err(refused.into()),
         _ => Ok(()),
     }
 }
 
-/// The ranks of this process, if its role has to do with them.
+/// The ranks of this process, if one of its roles uses them.
 ///
 /// # Errors
-/// [`NodeError::Ranks`] for an address that cannot be one.
+/// [`NodeError::Ranks`] for an invalid address.
 pub(super) fn open_ranks(config: &Config) -> Result<Option<Ranks>, NodeError> {
     let (applies, reads) = (config.role.has(Role::Handler), config.role.has(Role::Fetch));
     match &config.ranks.address {
-        // Ranks are kept where presses are applied; a process that only reads has none.
+        // The handler keeps the ranks; a process without it has none to read.
         BoardAddress::InProcess => Ok((applies && reads).then(|| Ranks::local(config.inbox.partitions))),
         BoardAddress::Redis(_) if !applies && !reads => Ok(None),
         BoardAddress::Redis(url) => {
@@ -236,7 +235,7 @@ pub(super) fn open_ranks(config: &Config) -> Result<Option<Ranks>, NodeError> {
     }
 }
 
-/// How long a receive waits: a file is cheap to ask, a request to SQS costs money.
+/// How long a receive waits. A look into a file is cheap; a request to SQS costs money.
 pub(crate) fn receive_wait(config: &Config) -> Duration {
     let wait_ms = match &config.inbox.address {
         QueueAddress::File(_) => crate::bounds::RECEIVE_WAIT_MS,

@@ -1,4 +1,4 @@
-//! What every process has, whatever its roles: health, gauges, watches, and the ranks that several roles share.
+//! The part that every process has, whatever its roles: health, gauges, watches, and ranks that several roles share.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::rebuilder::Rebuilder;
 use crate::roles::Part;
 use crate::router;
 
-/// Opens it beside the parts of the process's roles, of which health tells too.
+/// Opens the part, and moves the health checks of the roles' parts into it.
 pub(super) async fn open(context: &Context, parts: &mut [Part], metrics: Option<PrometheusHandle>) -> Part {
     let Context { config, clock, store, .. } = context;
     let queue = context.opened_queue();

@@ -1,4 +1,4 @@
-//! Everything that runs in a process, by the stage of a stop at which it ends.
+//! The tasks of a process, grouped by the stage of the shutdown in which they end.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -12,25 +12,25 @@ use super::NodeError;
 use crate::bounds::{FLUSH_STOP_MAX, HTTP_STOP_MAX};
 use crate::roles::Task;
 
-/// The stages of a stop, in their order: each begins when what belongs to the one before has ended.
+/// The stages of a shutdown, in order. Each begins when the tasks of the previous stage have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopStage {
     /// No new requests; those in progress are answered.
     Http,
-    /// What was taken is flushed into the inbox.
+    /// Accepted commands are flushed into the inbox.
     Flush,
     /// The handler acks what it committed; the other loops end.
     Loops,
-    /// What was committed has reached the ranks.
+    /// Committed changes reach the ranks.
     Ranks,
 }
 
 impl StopStage {
     const ALL: [Self; 4] = [Self::Http, Self::Flush, Self::Loops, Self::Ranks];
 
-    /// With the beginning of which stage it is told to stop. Loops begin nothing new from the first moment on, which
-    /// also ends live answers; only the wait for them comes later.
-    fn told_with(self) -> Self {
+    /// The stage at whose beginning this stage's tasks are cancelled. Loops are cancelled at once, which also ends live
+    /// responses; the process waits for them later.
+    fn cancelled_with(self) -> Self {
         match self {
             Self::Loops => Self::Http,
             other => other,
@@ -66,7 +66,7 @@ impl Stages {
         Self(Default::default())
     }
 
-    /// Cancelled when what belongs to this stage is told to stop.
+    /// Cancelled when the tasks of this stage must stop.
     pub(super) fn token(&self, stage: StopStage) -> CancellationToken {
         self.0[stage as usize].stop.clone()
     }
@@ -76,14 +76,13 @@ impl Stages {
         tasks.spawn(task(stop.clone()));
     }
 
-    /// Waits until something cannot go on.
+    /// Waits until a task fails.
     pub(super) async fn failed(&mut self) -> NodeError {
         loop {
             match self.ended().await {
                 (StopStage::Loops, Ok(Ok(()))) => {}
                 (_, Ok(Err(error))) => return error,
-                // The others only end when they are told to. Anything else is a panic, and nobody would be answered any
-                // more.
+                // Other tasks end only when they are cancelled. Anything else is a panic, and requests would hang.
                 (_, ended) => broken(ended.err()),
             }
         }
@@ -102,10 +101,10 @@ impl Stages {
         .await
     }
 
-    /// Stops everything, stage by stage.
+    /// Stops all tasks, stage by stage.
     pub(super) async fn stop(&mut self) {
         for stage in StopStage::ALL {
-            for told in StopStage::ALL.into_iter().filter(|told| told.told_with() == stage) {
+            for told in StopStage::ALL.into_iter().filter(|told| told.cancelled_with() == stage) {
                 self.0[told as usize].stop.cancel();
             }
             let tasks = &mut self.0[stage as usize].tasks;
@@ -121,7 +120,7 @@ impl Stages {
     }
 }
 
-/// A part that is broken in an unknown way: the process ends rather than limp. Nothing that was acked is lost by this.
+/// Aborts after a panic in a task: the process must not go on half working. Nothing that was acked is lost by this.
 fn broken(panic: Option<JoinError>) -> ! {
     let panic = panic.map(|error| error.to_string()).unwrap_or_default();
     error!(panic, "a part of the process failed");
