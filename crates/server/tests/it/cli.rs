@@ -12,7 +12,7 @@ const WIDTH: usize = 100;
 /// The help of a command and of everything below it.
 fn help_of(command: &mut Command, path: &str, text: &mut String) {
     _ = writeln!(text, "$ {path} --help\n{}", command.render_help());
-    for sub in command.get_subcommands_mut().filter(|sub| !["help", "cost"].contains(&sub.get_name())) {
+    for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
         let path = format!("{path} {}", sub.get_name());
         help_of(sub, &path, text);
     }
@@ -25,9 +25,8 @@ fn help_explains_every_command() {
         let hidden = is_setting(arg.get_id().as_str());
         arg.hide(hidden)
     };
-    // Flags of settings are the same everywhere, and shown by the other test. `cost` is tested where it lives.
+    // Flags of settings are the same everywhere, and shown by the other test.
     let mut command = server::cli::command().term_width(WIDTH).mut_args(hide);
-    command = command.mut_subcommands(|sub| if sub.get_name() == "cost" { sub.hide(true) } else { sub });
     command.build();
     let mut text = String::new();
     help_of(&mut command, "buttonparty", &mut text);
