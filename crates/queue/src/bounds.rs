@@ -59,7 +59,7 @@ pub(crate) const REASON_BYTES_MAX: usize = 2048;
 /// Maximum length of an id in SQS, in bytes.
 pub(crate) const ID_BYTES_MAX: usize = 1024;
 
-/// Maximum number of concurrent requests of one call to SQS.
+/// Maximum number of concurrent requests of one call to SQS; of a send, those that partitions share.
 pub(crate) const REQUESTS_AT_ONCE_MAX: usize = 8;
 
 /// Maximum long-poll time of a receive from SQS, in seconds.
@@ -69,8 +69,16 @@ pub(crate) const RECEIVE_WAIT_S_MAX: u64 = 20;
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Timeout of a request to SQS with messages of several partitions. After it each of them is sent in a request of its
-/// own, so that one that hangs does not hold up the others.
+/// own, so that one that hangs does not hold up the others. It doubles, up to [`ANSWER_TIMEOUT`], each time that it runs
+/// out, so that a slow service is not asked ten times as often.
 pub(crate) const SHARED_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Shared requests in a row that must be answered in time before their timeout is halved again.
+pub(crate) const SHARED_ANSWERS_IN_TIME: u32 = 32;
+
+/// Maximum number of concurrent requests of one send to SQS that hold a single message each. Shared requests have
+/// their own bound, so that partitions that hang never hold them up.
+pub(crate) const SINGLE_REQUESTS_AT_ONCE_MAX: usize = 64;
 
 /// Timeout of connecting to SQS.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -10,6 +10,7 @@
 mod connect;
 mod dead;
 mod lease;
+mod patience;
 mod receive;
 mod retry;
 mod send;
@@ -22,6 +23,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use tokio_util::sync::CancellationToken;
 
+use self::patience::Patience;
 use crate::bounds::LAST_LOOK_S;
 use crate::error::Error;
 use crate::{Backlog, NowMs, Options, Sequence};
@@ -70,6 +72,7 @@ struct Inner {
     oldest_sent_at_ms: AtomicI64,
     /// Counts the calls; seeds the jitter of each.
     calls: AtomicU64,
+    patience: Patience,
     closed: CancellationToken,
 }
 
@@ -98,6 +101,7 @@ impl Sqs {
             now_ms,
             oldest_sent_at_ms: AtomicI64::new(NOTHING),
             calls: AtomicU64::new(seed),
+            patience: Patience::new(),
             closed: CancellationToken::new(),
         };
         inner.look_up().await?;

@@ -42,8 +42,12 @@ impl Sqlite {
                 _ => allowed.push(index),
             }
         }
+        let mut result = Ok(());
         for indices in allowed.chunks(ROWS_PER_STATEMENT_MAX) {
-            let result = self.insert(indices.iter().map(|index| &envelopes[*index])).await;
+            // What comes after a failure must not overtake it.
+            if result.is_ok() {
+                result = self.insert(indices.iter().map(|index| &envelopes[*index])).await;
+            }
             for index in indices {
                 answered(*index, result.clone());
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::ops::Range;
+use std::pin::pin;
 
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{BuildError, SdkError};
@@ -19,7 +20,8 @@ use super::Sqs;
 use super::retry::{Outcomes, cut_off_error};
 use crate::Outgoing;
 use crate::bounds::{
-    ENTRIES_PER_REQUEST_MAX, ID_BYTES_MAX, REQUEST_BYTES_MAX, REQUESTS_AT_ONCE_MAX, SHARED_ANSWER_TIMEOUT,
+    ENTRIES_PER_REQUEST_MAX, ID_BYTES_MAX, REQUEST_BYTES_MAX, REQUESTS_AT_ONCE_MAX,
+    SINGLE_REQUESTS_AT_ONCE_MAX,
 };
 use crate::error::Error;
 
@@ -86,6 +88,12 @@ struct Ended<'a> {
     results: Option<Vec<Result<(), Error>>>,
 }
 
+/// How many requests of one send may be in progress.
+struct Permits {
+    shared: Semaphore,
+    single: Semaphore,
+}
+
 impl Sqs {
     /// Partitions share requests. The next requests begin when all shared ones have been answered, so that there are
     /// as few as possible. A shared request that is slow is cut off, and each of its partitions continues alone.
@@ -106,7 +114,10 @@ impl Sqs {
             }
         }
         let mut ready: Vec<_> = lanes.into_values().collect();
-        let permits = Semaphore::new(REQUESTS_AT_ONCE_MAX);
+        let permits = Permits {
+            shared: Semaphore::new(REQUESTS_AT_ONCE_MAX),
+            single: Semaphore::new(SINGLE_REQUESTS_AT_ONCE_MAX),
+        };
         let (mut in_flight, mut shared) = (FuturesUnordered::new(), 0);
         loop {
             if shared == 0 {
@@ -140,16 +151,29 @@ impl Sqs {
     }
 
     /// Sends the first message of each lane in one request.
-    async fn send_next<'a>(&self, lanes: Vec<Lane<'a>>, permits: &Semaphore) -> Ended<'a> {
-        let _permit = permits.acquire().await; // never closed
+    async fn send_next<'a>(&self, lanes: Vec<Lane<'a>>, permits: &Permits) -> Ended<'a> {
+        let is_shared = lanes.len() > 1;
+        let of_its_kind = if is_shared { &permits.shared } else { &permits.single };
+        let _permit = of_its_kind.acquire().await; // never closed
         let entries: Vec<_> = lanes.iter().filter_map(Lane::next).collect();
         let request = self.request(&self.0.url, &entries);
-        let results = if lanes.len() > 1 {
-            timeout(SHARED_ANSWER_TIMEOUT, request).await.ok()
-        } else {
-            Some(request.await)
-        };
+        let results = if is_shared { self.in_time(request).await } else { Some(request.await) };
         Ended { lanes, results }
+    }
+
+    /// Waits for a shared request; `None`: it is cut off. After a close nothing more is sent, so it is waited for.
+    async fn in_time<T>(&self, request: impl Future<Output = T>) -> Option<T> {
+        let mut request = pin!(request);
+        let patience = &self.0.patience;
+        if let Ok(done) = timeout(patience.timeout(), &mut request).await {
+            patience.answered();
+            return Some(done);
+        }
+        if self.0.closed.is_cancelled() {
+            return Some(request.await);
+        }
+        patience.ran_out();
+        None
     }
 
     fn pack<'a>(&self, envelope: &'a Outgoing) -> Result<SqsEntry<'a>, Error> {

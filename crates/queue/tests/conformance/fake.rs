@@ -29,6 +29,10 @@ pub(crate) enum Fault {
     BreakAfter,
     /// It is done and never answered.
     Hang,
+    /// The same, from here on, for every send with a message of the first groups, up to this number.
+    HangOf(u16),
+    /// It is done and answered after this time.
+    Slow(Duration),
     /// The entry with this id is not done and answered with this code; a fault of the service.
     Entry(&'static str, &'static str),
     /// It is done; a count in the answer is what it was before anything was sent.
@@ -144,6 +148,10 @@ async fn answer(
         let mut state = shared.state.lock().unwrap();
         state.requests.push((action.clone(), input.clone()));
         match state.faults.front() {
+            Some((of, Fault::HangOf(groups))) if *of == action => {
+                let is_of = |entry: &Value| text(entry, "MessageGroupId").parse::<u16>().unwrap() < *groups;
+                input["Entries"].as_array().unwrap().iter().any(is_of).then_some(Fault::Hang)
+            }
             Some((of, _)) if *of == action => state.faults.pop_front().map(|(_, fault)| fault),
             _ => None,
         }
@@ -156,10 +164,11 @@ async fn answer(
             shared.act(&action, &input, None).await.ok();
             return broken();
         }
-        Some(Fault::Hang) => {
+        Some(Fault::Hang | Fault::HangOf(_)) => {
             shared.act(&action, &input, None).await.ok();
             return std::future::pending().await;
         }
+        Some(Fault::Slow(time)) => tokio::join!(shared.act(&action, &input, None), sleep(time)).0,
         Some(Fault::Entry(id, code)) => shared.act(&action, &input, Some((id, code))).await,
         Some(Fault::LateCounts) => shared.act(&action, &input, None).await.map(|mut answer| {
             let attributes = answer["Attributes"].as_object_mut().unwrap();

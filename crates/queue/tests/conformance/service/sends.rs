@@ -107,3 +107,31 @@ async fn what_may_be_stored_is_never_said_to_be_not() {
     let results = harness.queue.send(&[outgoing(0, "a"), outgoing(1, "b")]).await;
     assert!(results.iter().all(|result| !result.as_ref().unwrap_err().is_definite()), "{results:?}");
 }
+
+/// Of twelve partitions, the ten that share the first request hang, together and then each alone.
+#[tokio::test]
+async fn many_partitions_that_hang_hold_up_no_other_of_their_send() {
+    let harness = fresh().await;
+    let hanging = 10;
+    fake(&harness).fail([(SEND, Fault::HangOf(hanging))]);
+    let mut envelopes: Vec<_> = (0..12).map(|partition| outgoing(partition, "a")).collect();
+    envelopes.extend((10..12).map(|partition| outgoing(partition, "b")));
+    let mut answers = Vec::new();
+    harness.queue.send_each(&envelopes, |index, result| answers.push((index, result.is_ok()))).await;
+    let first: Vec<_> = answers.iter().take(4).copied().collect();
+    assert_eq!(first, [(10, true), (11, true), (12, true), (13, true)]);
+    assert!(answers[4..].iter().all(|(_, stored)| !stored), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_slow_for_all_is_not_asked_for_each_partition_again_and_again() {
+    let harness = fresh().await;
+    let slow = std::time::Duration::from_millis(1_300);
+    fake(&harness).fail((0..13).map(|_| (SEND, Fault::Slow(slow))));
+    for round in ["a", "b", "c"] {
+        let envelopes: Vec<_> = (0..10).map(|partition| outgoing(partition, round)).collect();
+        assert!(harness.queue.send(&envelopes).await.iter().all(Result::is_ok));
+    }
+    // The first request is divided; the next ones are given the time that they need.
+    assert_eq!(sizes(&harness), [10, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 10, 10]);
+}
