@@ -4,14 +4,14 @@
 //!
 //! Order: a partition has one send in flight at a time. While the result of any of its envelopes is unknown, nothing
 //! newer of that partition is sent. An envelope without an answer is sent again under the same id before any later
-//! one, and the inbox ignores it if it has it. An envelope that fails for good fails those behind it in the same
-//! send; later ones are sent. Every sender is answered in time: an envelope that is too old is not sent again, and a
+//! one, and the inbox ignores it if it has it. If the inbox refuses an envelope, it may refuse those behind it in the
+//! same send too; later ones are sent. Every sender is answered in time: an envelope that is too old is not sent again, and a
 //! try ends when the time of its oldest envelope is up.
 //!
 //! Isolation: partitions share a send, and each of them finishes as soon as the inbox has answered for it. A
 //! partition that fails is retried alone. When the latest send is slow, the partitions that are not in flight begin
-//! another one. So a partition that fails or hangs delays the others of its first send by about a second, and later
-//! sends not at all. It may use at most half of the bounds on pending commands.
+//! another one. So a partition that fails or hangs delays the others of its first send by about a second, by up to five
+//! while the inbox is slow for all of them, and later sends not at all. It may use at most half of the bounds on pending commands.
 //!
 //! The batcher knows no crowd: a command is a partition, a time and a payload. It has no timers but the timeout of a
 //! try, so a test steps it with [`Batcher::flush`].
@@ -218,6 +218,7 @@ impl Batcher {
                 continue;
             }
             let (due, gathers) = self.lanes.lock().due(elapsed_ms);
+            self.waiting.set(self.lanes.lock().pending_commands() as f64);
             tokio::select! {
                 Some(_) = sends.next() => {}
                 () = self.wake.notified(), if !gathers => {}

@@ -87,7 +87,7 @@ pub struct Handler<C> {
     /// Batches that were received and are not settled; the inbox may return batches of several partitions. They are
     /// kept over failures, so that an outage does not count as redelivery and keeps the order.
     held: VecDeque<Delivery>,
-    /// How many batches of the partition that is held have been read on in a row.
+    /// How many batches of the partition that is held have been read ahead in a row.
     read_ahead: u32,
 }
 

@@ -233,13 +233,14 @@ impl<C: Crowd> Settler<C> {
         if letters.is_empty() {
             return Ok(());
         }
+        self.queue.bury(&letters).await?;
         for letter in &letters {
             // The reason may quote a player's data, so only the dead letter and the debug log have it.
             warn!(id = letter.id, "command moved to dead letters");
             debug!(id = letter.id, reason = letter.reason, "command moved to dead letters");
         }
         self.metrics.buried.increment(letters.len() as u64);
-        Ok(self.queue.bury(&letters).await?)
+        Ok(())
     }
 
     fn measure(&self, works: &[Work<C::Command>], commit_seconds: f64) {

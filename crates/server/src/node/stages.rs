@@ -12,7 +12,8 @@ use super::NodeError;
 use crate::bounds::{FLUSH_STOP_MAX, HTTP_STOP_MAX};
 use crate::roles::Task;
 
-/// The stages of a shutdown, in order. Each begins when the tasks of the previous stage have ended.
+/// The stages of a shutdown, in order. Each begins when the tasks of the previous stage have
+/// ended, or when the time of that stage is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopStage {
     /// No new requests; those in progress are answered.

@@ -31,7 +31,7 @@ async fn a_batch_is_prefetched_applied_committed_and_then_acked(#[values(Sqlite,
         Seen::Applied(2),
         Seen::Applied(3),
         Seen::Commits { unacked: 2, dead: 0 },
-        Seen::LoopLog { from: 0, to: 2 },
+        Seen::Committed { from: 0, to: 2 },
     ];
     assert_eq!(*bench.tally.seen.lock(), expected);
     assert_eq!(bench.left().await, 0);

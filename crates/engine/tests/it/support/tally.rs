@@ -51,7 +51,7 @@ pub(crate) enum Seen {
         unacked: u64,
         dead: u64,
     },
-    LoopLog {
+    Committed {
         from: u128,
         to: u128,
     },
@@ -223,6 +223,6 @@ impl Crowd for Tally {
     }
 
     fn committed(&self, _: TallyBatch, span: Span) {
-        self.seen.lock().push(Seen::LoopLog { from: span.from.sequence, to: span.to.sequence });
+        self.seen.lock().push(Seen::Committed { from: span.from.sequence, to: span.to.sequence });
     }
 }

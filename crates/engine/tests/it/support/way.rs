@@ -12,13 +12,13 @@ use tokio::task::JoinHandle;
 /// A way from a port on loopback to a server; it is closed when this is dropped.
 pub(crate) struct Way {
     pub(crate) address: String,
-    told: Arc<LoopLog>,
+    told: Arc<Faults>,
     task: JoinHandle<()>,
 }
 
 /// What goes wrong on a way.
 #[derive(Default)]
-struct LoopLog {
+struct Faults {
     losing: AtomicBool,
     blocked: Mutex<Option<Blocked>>,
 }
@@ -43,7 +43,7 @@ impl Way {
         let server = address.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let told = Arc::new(LoopLog::default());
+        let told = Arc::new(Faults::default());
         let by = Arc::clone(&told);
         let task = tokio::spawn(async move {
             loop {
@@ -66,7 +66,7 @@ impl Way {
     }
 }
 
-async fn join(client: TcpStream, server: TcpStream, told: Arc<LoopLog>) {
+async fn join(client: TcpStream, server: TcpStream, told: Arc<Faults>) {
     let (mut requests, mut to_client) = client.into_split();
     let (mut answers, mut to_server) = server.into_split();
     let back = async {
