@@ -110,7 +110,8 @@ pub fn document() -> String {
          thing and end.\n\n\
          {}\n\
          ## The Lambda function\n\n\
-         It serves the reads (`fetch`). AWS Lambda sets the region and the keys itself.\n\n\
+         It serves the reads (`fetch`), takes its settings from environment variables only, and uses all of them. AWS \
+         Lambda sets the region and the keys itself.\n\n\
          {}",
         settings::markdown(settings()),
         settings::markdown(fetch::lambda::Settings::SETTINGS)

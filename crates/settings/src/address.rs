@@ -90,14 +90,20 @@ pub fn with_login(mut url: Url, username: Option<&str>, password: &str) -> Optio
     Some(url.into())
 }
 
-/// The value with what may be a password in a URL masked: the part in front of the host, and the parameters.
+/// The value with what may be a password in a URL masked: everything in front of the host, and the parameters. A value
+/// that is no URL may be a mistyped one, so it is treated alike.
 pub fn without_password(value: &str) -> String {
-    let (address, query) = value.split_once('?').unwrap_or((value, ""));
-    let query = if query.contains("password") { "?********" } else { &value[address.len()..] };
-    match address.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
-        Some((scheme, rest)) => format!("{scheme}://********@{rest}{query}"),
-        None => format!("{address}{query}"),
-    }
+    let (scheme, separator, rest) = match value.split_once("://") {
+        Some((scheme, rest)) => (scheme, "://", rest),
+        None => ("", "", value),
+    };
+    // A password may hold `?`, so the end of the login is looked for first.
+    let (login, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, host)| ("********@", host));
+    let (host, query) = match rest.split_once('?') {
+        Some((host, query)) if query.contains("password") => (host, "?********"),
+        _ => (rest, ""),
+    };
+    format!("{scheme}{separator}{login}{host}{query}")
 }
 
 impl Display for StoreAddress {

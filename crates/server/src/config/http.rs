@@ -11,7 +11,7 @@ settings! {
         pub listen: SocketAddr = listen, Setting::new(
             "LISTEN", "address:port",
             "where HTTP is served; port 0 picks a free one, which is printed on the first line of output",
-        ).default("127.0.0.1:8080");
+        ).default("127.0.0.1:8080").roles(&Role::EVERY);
         /// How players sign in.
         pub auth: Auth = auth, Setting::new(
             "AUTH", "open",
@@ -24,7 +24,7 @@ settings! {
         pub cors_origins: Vec<String> = cors_origins, Setting::new(
             "CORS_ORIGINS", "origins, separated by commas",
             "other origins whose pages may call; none by default but the server's own page",
-        ).default("");
+        ).default("").roles(&Role::EVERY);
     }
 }
 
