@@ -75,7 +75,7 @@ async fn every_file_is_sent_with_its_type_and_policy() {
         let other = game.request(Method::GET, &path).header(IF_NONE_MATCH, "\"other\"").send().await.unwrap();
         assert_eq!(other.status(), StatusCode::OK, "{path}");
     }
-    for path in ["/web/package.json", "/web/none.js", "/web/", "/web/..%2FCargo.toml"] {
+    for path in ["/web/package.json", "/web/none.js", "/web/", "/web/..%2FCargo.toml", "/web/%FF"] {
         assert_eq!(get(&game, path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
     assert!(game.stop().await.success());

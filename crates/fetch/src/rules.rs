@@ -3,7 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, header};
 use game::{Level, Powerup, PowerupKind, SQUARED_FROM};
 use serve::Json;
-use wire::{LevelRules, PowerupRules, Rules};
+use wire::{LevelRules, PowerupRules, Problem, Rules};
 
 /// A release may change the rules; clients learn it within five minutes.
 const KEPT: [(HeaderName, HeaderValue); 1] =
@@ -14,7 +14,13 @@ const KEPT: [(HeaderName, HeaderValue); 1] =
 /// A round says itself when it closes: see `/live` and `/fetch/self`.
 #[utoipa::path(
     get, path = "/rules", tag = "fetch",
-    responses((status = 200, description = "The same for everybody; it changes only with a release", body = Rules))
+    responses(
+        (status = 200, description = "The same for everybody; it changes only with a release", body = Rules),
+        (
+            status = 503, description = "The process is starting", body = Problem,
+            content_type = "application/problem+json",
+        ),
+    )
 )]
 pub(crate) async fn rules() -> ([(HeaderName, HeaderValue); 1], Json<Rules>) {
     let levels = |kind| {

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -109,9 +110,11 @@ pub(crate) async fn show(State(page): State<Arc<Page>>, headers: HeaderMap) -> R
 /// Sends a file of the page.
 pub(crate) async fn file(
     State(page): State<Arc<Page>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
+    // A name that is no UTF-8 is no file either.
+    let Path(name) = name.map_err(|_| ProblemKind::NotFound)?;
     let file = page.files.get(name.as_str()).ok_or(ProblemKind::NotFound)?;
     Ok(file.answer(&headers))
 }

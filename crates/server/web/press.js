@@ -13,6 +13,12 @@ import { state } from "./state.js";
 /** Only the latest press shows its outcome. */
 let latest = 0;
 
+/** The factor of the longest extender. A press does not wait for it: it only tells a press apart from its repetition. */
+let extenderMax = 1;
+void rules.then(({ powerups }) => {
+  extenderMax = Math.max(...powerups.EXTENDER.map(({ quantity }) => quantity));
+});
+
 export async function press() {
   const username = state.me;
   if (username === null) {
@@ -29,10 +35,8 @@ export async function press() {
   tell("Pressed! Asking the server…", "wait");
   try {
     const { arrived_at } = await send("/press", { username }, tell);
-    const { powerups } = await rules;
-    const factorMax = Math.max(...powerups.EXTENDER.map(({ quantity }) => quantity));
     const judge = (/** @type {Player | null} */ found) =>
-      turn === latest ? judgePress(found, arrived_at, factorMax) : null;
+      turn === latest ? judgePress(found, arrived_at, extenderMax) : null;
     const judged = await outcomeOf(username, judge);
     if (isLatest()) showJudged(username, judged, tell);
   } catch (error) {
