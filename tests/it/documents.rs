@@ -22,7 +22,7 @@ const SOURCE: &str = concat!("Source:", " docs/");
 /// What newcomers look for: a link of the README, and text that the linked section must contain.
 const ANSWERS: [(&str, &str); 7] = [
     ("docs/rules.md#freeze", "A round is forgiven if"),
-    ("docs/settings.md", "| `BUTTONPARTY_WINDOW_MS` |"),
+    ("docs/settings.md#the-server", "| `BUTTONPARTY_WINDOW_MS` |"),
     ("docs/api.md#the-board", "GET /fetch/lb"),
     ("docs/api.md#bounds", "| body | 16 KiB"),
     ("CONTRIBUTING.md#a-crowd", "impl Crowd for"),
@@ -104,7 +104,8 @@ fn plain(path: &Path) -> PathBuf {
 fn paths(document: &str) -> impl Iterator<Item = &str> {
     let is_part = |c: char| c.is_alphanumeric() || "/._-".contains(c);
     let words = document.split(move |c: char| !is_part(c)).map(|word| word.trim_end_matches(['.', '/']));
-    words.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)))
+    // A path that lacks its first folder is one too: `server/src/…`.
+    words.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)) || word.contains("/src/"))
 }
 
 #[test]
@@ -185,6 +186,28 @@ fn comments_name_sections_of_documents_that_exist() {
         }
     }
     assert!(total >= 10, "only {total} were found");
+}
+
+#[test]
+fn the_costs_of_the_deployment_are_those_of_the_program() {
+    let document = fs::read_to_string(Path::new(ROOT).join("docs/deploy-aws.md")).unwrap();
+    let snapshot = Path::new(ROOT).join("crates/cost/tests/it/snapshots/it__command__table.snap");
+    let printed = fs::read_to_string(snapshot).unwrap();
+    let (_, printed) = printed.split_once("dollars for a million presses").unwrap();
+    let (presses, month) = printed.split_once("dollars a month, whatever happens").unwrap();
+    // A row is its name, and what both ways cost; columns are apart by two spaces or more.
+    let row = |line: &str, name: &str| {
+        let mut columns = line.split("  ").map(str::trim).filter(|column| !column.is_empty());
+        let own = columns.next()?;
+        let (packed, each) = (columns.next()?, columns.next()?);
+        Some(format!("| {} | {packed} | {each} |", if name.is_empty() { own } else { name }))
+    };
+    let mut rows: Vec<_> = presses.lines().skip(1).filter_map(|line| row(line, "")).collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    let together = month.lines().find(|line| line.trim_start().starts_with("together")).unwrap();
+    rows.extend(row(together, "a month in which nobody presses"));
+    let missing: Vec<_> = rows.iter().filter(|row| !document.contains(*row)).collect();
+    assert_eq!(missing, [""; 0], "docs/deploy-aws.md lacks rows that the cost program prints");
 }
 
 #[test]
