@@ -182,6 +182,31 @@ fn no_two_public_types_have_one_name() {
     assert!(names.is_empty(), "{names:#?}");
 }
 
+/// A source and, where it declares modules in files of their own, those: they stand in this folder.
+fn modules(file: &Path, folder: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let declared = text.lines().filter_map(|line| {
+        let code = line.split("//").next()?.trim();
+        let (visibility, name) = code.strip_suffix(';')?.split_once("mod ")?;
+        (visibility.is_empty() || visibility.starts_with("pub")).then_some(name)
+    });
+    let mut files = vec![file.to_owned()];
+    for name in declared {
+        let folder = folder.join(name);
+        let (beside, within) = (folder.with_extension("rs"), folder.join("mod.rs"));
+        files.extend(modules(if beside.exists() { &beside } else { &within }, &folder));
+    }
+    files
+}
+
+/// Whether a line is an attribute of a test, such as `#[tokio::test(flavor = "…")]`, or of what is there for tests only.
+fn is_of_tests(line: &str) -> bool {
+    // What stands in quotes is text, such as a reason.
+    let attribute = line.trim_start().split('"').next().unwrap_or_default();
+    let mut words = attribute.split(|c: char| !c.is_alphanumeric() && c != '_');
+    attribute.starts_with('#') && words.any(|word| word.ends_with("test"))
+}
+
 /// A target with `test = false` is not built for tests, which saves building it twice: a test in it would never run.
 #[test]
 fn no_test_stands_where_none_is_run() {
@@ -191,14 +216,33 @@ fn no_test_stands_where_none_is_run() {
     let untested = targets.filter(|target| target["test"] == false && target["kind"] != json!(["bench"]));
     let mut looked_at = 0;
     for target in untested {
+        assert_ne!(target["kind"], json!(["test"]), "{} is never run", target["src_path"]);
         let root = Path::new(target["src_path"].as_str().unwrap());
+        let folder = root.parent().unwrap();
+        // The root of a program may stand in the folder of a library that is tested.
         let is_library = target["kind"] == json!(["lib"]);
-        let files = if is_library { sources(root.parent().unwrap()) } else { vec![root.to_owned()] };
+        let files = if is_library { sources(folder) } else { modules(root, folder) };
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
-            assert!(!text.contains("test]") && !text.contains("cfg(test"), "{}", file.display());
+            assert_eq!(text.lines().find(|line| is_of_tests(line)), None, "{}", file.display());
             looked_at += 1;
         }
     }
     assert!(looked_at > 10, "{looked_at}");
+
+    // What must not be there is found: in every form, and in the module of a module.
+    let here = Path::new(ROOT).join("tests/it");
+    assert!(modules(&here.join("main.rs"), &here).contains(&here.join("chaos/fleet.rs")));
+    for line in [
+        "#[test]",
+        "    #[tokio::test(flavor = \"\")]",
+        "#[rstest]",
+        "#[cfg(all(test, unix))]",
+        "#![cfg(test)]",
+    ] {
+        assert!(is_of_tests(line), "{line}");
+    }
+    for line in ["#![expect(clippy::unwrap_used, reason = \"a test fails\")]", "fn test() {"] {
+        assert!(!is_of_tests(line), "{line}");
+    }
 }

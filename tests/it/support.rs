@@ -56,8 +56,9 @@ pub(crate) async fn beside_others() -> RwLockReadGuard<'static, ()> {
     LOAD.get_or_init(RwLock::default).read().await
 }
 
-/// Held by tests that keep the machine busy: one at a time, and nothing beside it. `.ci/test` runs several processes of
-/// tests beside each other and these after all the others, so it must know them.
+/// Held by tests that keep the machine busy: one at a time, and no other test beside it. `.ci/test` runs several processes
+/// of tests beside each other and these after all the others, so it must know them. The lints of `.ci/run` may still be
+/// at work then, at idle priority: they get what the test leaves of the processors.
 pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or_default();
