@@ -14,8 +14,8 @@ use crate::place::{Place, Stack};
 use crate::support::{BY_HAND, Game, alone, beside_others, eventually, full, now_ms, with_auth};
 
 const PARTITIONS: u16 = 8;
-/// How often a handler is killed, or made to stand still: wholly, and in short.
-const TURNS: (usize, usize) = (3, 1);
+/// How often a handler is killed, or made to stand still, each in its turn: wholly, and in short.
+const TURNS: (usize, usize) = (3, 2);
 /// Phones at work at the same time; every other one is at the other ingest node.
 const PHONES: usize = 12;
 /// What the names of players begin with that join to see whether a partition goes on.
