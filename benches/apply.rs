@@ -11,7 +11,7 @@ use crate::ours::{Ours, PLAYERS, round};
 use crate::report::{fsync_ms, median, row, verdict};
 use crate::{Outcome, RUNS, folder};
 
-/// The slower an fsync, the more is won by sharing it: the goals, and the latency in milliseconds that parts them.
+/// Target ratios and the fsync latency in milliseconds that selects one: a slower fsync gains more from being shared.
 const GOALS: (f64, f64, f64) = (5.0, 0.2, 20.0);
 
 /// Measures both in turn, and prints the ratio.
@@ -66,7 +66,7 @@ fn store_in(data: &Path) -> PathBuf {
     data.join("game.sqlite")
 }
 
-/// The handler's loop over files in this folder, with all players.
+/// The handler's loop over files in this folder, filled with all players.
 async fn filled(data: &Path) -> Outcome<Ours> {
     std::fs::create_dir_all(data)?;
     let store = Store::sqlite(&store_in(data), store::Options::default());

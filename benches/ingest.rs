@@ -66,7 +66,7 @@ fn print(name: &str, loads: &[Load]) -> f64 {
 
 fn measured(server: Server) -> Outcome<Load> {
     let load = load::run(server.address)?;
-    // Nobody listens any more when the server has failed; then joining says why.
+    // If the server has failed, there is no receiver; `join` then returns the error.
     let _ = server.stop.send(());
     server.thread.join().map_err(|_| "the server panicked")??;
     Ok(load)
@@ -80,7 +80,7 @@ struct Server {
 }
 
 impl Server {
-    /// Runs `serve`, which says where it listens and goes on until it is told to stop.
+    /// Runs `serve` on its own thread. `serve` reports its address and runs until it is told to stop.
     fn start<F: Future<Output = Outcome<()>>>(
         name: &'static str,
         serve: impl FnOnce(mpsc::Sender<SocketAddr>, oneshot::Receiver<()>) -> F + Send + 'static,
@@ -104,7 +104,7 @@ impl Server {
         Self::start("bare", async |listens, stopped| {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             listens.send(listener.local_addr()?)?;
-            // Like the real server's connections; what cannot be set is only slower.
+            // The real server sets TCP_NODELAY too. A failure only makes the connection slower.
             let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
             let router = axum::Router::new().route("/press", post(bare_press));
             let stopped = async { stopped.await.unwrap_or_default() };
@@ -141,7 +141,7 @@ async fn bare_press(body: Bytes) -> Response {
     }
 }
 
-/// What the batcher's histograms have summed up and counted.
+/// Sums and counts of the batcher's histograms.
 struct Sums {
     commands: (f64, f64),
     envelopes: (f64, f64),

@@ -1,5 +1,5 @@
-//! A load like that of wrk: one thread, many connections that are kept, each with one request under way; requests are
-//! made beforehand, and of an answer no more is read than its status and its length.
+//! A load generator like wrk: one thread and many keep-alive connections, each with one request in flight. Requests are
+//! built beforehand; of a response only the status and the length are read.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,23 +13,23 @@ use tokio::task::JoinSet;
 
 use crate::Outcome;
 
-/// Connections, each with one request under way at any time.
+/// Connections, each with one request in flight.
 pub(crate) const CONNECTIONS: usize = 128;
-/// How long the load runs before it is measured, in seconds.
+/// Duration of the load before the measurement starts, in seconds.
 const WARM_UP_S: f64 = 0.5;
-/// How long it is measured, in seconds: long enough for the inbox to write its log back more than once.
+/// Duration of the measurement, in seconds: the inbox checkpoints its WAL more than once in it.
 pub(crate) const MEASURED_S: f64 = 4.0;
-/// Most bytes of an answer.
+/// Maximum size of a response.
 const ANSWER_BYTES_MAX: usize = 4096;
 const DIGITS: usize = 8;
 
-/// What came of a load.
+/// Result of a load.
 pub(crate) struct Load {
     /// Presses answered with 202 while it was measured.
     pub(crate) accepted: u64,
-    /// Other answers, from the start.
+    /// Other responses, from the start.
     pub(crate) refused: u64,
-    /// How long each of the accepted took, in microseconds.
+    /// Latency of each accepted press, in microseconds.
     pub(crate) micros: Histogram<u64>,
 }
 
@@ -39,13 +39,13 @@ impl Load {
         self.accepted as f64 / MEASURED_S
     }
 
-    /// The time in milliseconds within which this share of the answers came.
+    /// Latency in milliseconds at this quantile.
     pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
         self.micros.value_at_quantile(share) as f64 / 1e3
     }
 }
 
-/// Presses under ever new usernames, from a thread of its own; returns when it has measured.
+/// Sends presses with ever new usernames from a thread of its own; returns after the measurement.
 pub(crate) fn run(address: SocketAddr) -> Outcome<Load> {
     let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -119,7 +119,7 @@ impl Request {
         Self { text: format!("{head}Content-Length: {bytes}\r\n\r\n{body}").into_bytes() }
     }
 
-    /// The press of this player.
+    /// Returns the press request of this player.
     fn by(&mut self, player: usize) -> std::io::Result<&[u8]> {
         let digits = self.text.len() - r#""}"#.len() - DIGITS;
         write!(&mut self.text[digits..digits + DIGITS], "{player:0DIGITS$}")?;
@@ -127,7 +127,7 @@ impl Request {
     }
 }
 
-/// How many bytes the answer has that begins so; `None` while its head is not complete.
+/// Length in bytes of the response that begins with these bytes; `None` while its head is incomplete.
 fn length(answer: &[u8]) -> Option<usize> {
     let (mut head, mut body) = (0, None);
     for line in answer.split_inclusive(|byte| *byte == b'\n') {

@@ -1,4 +1,4 @@
-//! The handler's loop over a full inbox: what the other sides are compared with.
+//! The handler's loop over a full inbox: the side that the others are compared with.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,24 +21,25 @@ use crate::{Outcome, RUNS};
 
 /// Players, each of whom presses once in each round.
 pub(crate) const PLAYERS: u64 = 200_000;
-/// The partition of a game that has one.
+/// The only partition of a one-partition game.
 pub(crate) const PARTITION: u16 = 0;
-/// Coprime to the number of players: from press to press so far through them. Nobody presses in the order of the names.
+/// Step between consecutive pressers, coprime to the number of players. Players do not press in the order of their
+/// names.
 const PRESS_STRIDE: u64 = 48_271;
-/// The same from add to add: nor does anybody press in the order in which the players came.
+/// The same step for adds. Players do not press in the order in which they joined.
 const ADD_STRIDE: u64 = 7_919;
 const VISIBILITY_MS: i64 = 30_000;
-/// From opening to opening: more than the largest cutoff, so that rounds do not overlap.
+/// Time between openings: longer than the largest cutoff, so that rounds do not overlap.
 const GAP_MS: i64 = 1_000_000;
-/// How long ranks may take for what is still on its way to it when all is applied.
+/// Timeout for ranks to show everything after the last command was applied.
 const SHOWN_MAX: Duration = Duration::from_secs(30);
 
-/// Who presses as the `nth` in each round.
+/// Username of the `nth` presser of each round.
 pub(crate) fn presser(nth: u64) -> String {
     name(nth * PRESS_STRIDE)
 }
 
-/// Who was added as the `nth`.
+/// Username of the `nth` player added.
 pub(crate) fn added(nth: u64) -> String {
     name(nth * ADD_STRIDE)
 }
@@ -47,50 +48,50 @@ fn name(number: u64) -> String {
     format!("player-{:08}", number % PLAYERS)
 }
 
-/// The round with this id, from 1 on. All of them lie ahead, like every round that is announced in time.
+/// The round with this id, counted from 1. All rounds open in the future, like every round that is announced in time.
 pub(crate) fn round(id: u64) -> Outcome<Round> {
     let opens_at_ms = Clock::System.now_ms() + GAP_MS * (1 + i64::try_from(id)?);
     Ok(Round::new(id, opens_at_ms, 100_000, 10_000)?)
 }
 
-/// When everybody presses in this round, Unix milliseconds.
+/// Time at which everybody presses in this round, in Unix milliseconds.
 pub(crate) fn pressed_at_ms(round: &Round) -> i64 {
     round.opens_at_ms + 1
 }
 
-/// What a player has who has pressed in all rounds up to this one.
+/// Score of a player who has pressed in every round up to this one.
 pub(crate) fn score(round: u64) -> u64 {
     (1..=round).map(game::curve).sum()
 }
 
-/// How fast it was.
+/// Result of a measurement.
 pub(crate) struct Measured {
     /// Presses per second.
     pub(crate) rate: f64,
-    /// Transactions that they were applied in.
+    /// Number of transactions.
     pub(crate) transactions: u64,
 }
 
 impl Measured {
-    /// Presses in one transaction, the mean.
+    /// Mean number of presses in a transaction.
     pub(crate) fn per_transaction(&self) -> f64 {
         PLAYERS as f64 / self.transactions as f64
     }
 }
 
-/// The handler's loops with their inbox and their store, and the ranks that they project into.
+/// The handler's loops with their inbox and store, and the ranks that they update.
 pub(crate) struct Ours {
     queue: Queue,
     packer: Packer,
     partitions: u16,
-    /// As many as a handler has for these partitions.
+    /// As many loops as a handler runs for these partitions.
     loops: Vec<Handler<Button>>,
     store: Store,
     ranks: Option<Arc<Ranks>>,
 }
 
 impl Ours {
-    /// Opens it over an empty store, with an inbox in this folder.
+    /// Opens the loops over an empty store, with an inbox in this folder.
     pub(crate) async fn open(
         data: &Path,
         store: Store,
@@ -129,7 +130,7 @@ impl Ours {
         Ok(())
     }
 
-    /// Applies a whole round. With ranks the time ends when they show all of it.
+    /// Applies a whole round. If there are ranks, the measurement ends when they show all of it.
     pub(crate) async fn measure(&mut self, round: &Round) -> Outcome<Measured> {
         for partition in 0..self.partitions {
             self.send_to(partition, round.opens_at_ms, [Ok(Action::Announce(*round))]).await?;
@@ -144,7 +145,7 @@ impl Ours {
         Ok(Measured { rate: PLAYERS as f64 / watch.seconds(), transactions })
     }
 
-    /// Puts what players do into the inbox, each into the player's partition.
+    /// Puts players' commands into the inbox, each into its player's partition.
     async fn send(&mut self, at_ms: i64, actions: impl IntoIterator<Item = Outcome<Action>>) -> Outcome<()> {
         let mut dealt: Vec<_> = (0..self.partitions).map(|_| Vec::new()).collect();
         for action in actions {
@@ -174,8 +175,8 @@ impl Ours {
         Ok(())
     }
 
-    /// Has all loops step until the inbox is empty; that many commands must have been applied. Returns the steps it
-    /// took.
+    /// Steps all loops until the inbox is empty, and checks the number of applied commands. Returns the number of
+    /// steps.
     async fn drain(&mut self, expected: u64) -> Outcome<u64> {
         let (mut applied, mut steps) = (0, 0);
         let mut running: JoinSet<_> = self.loops.drain(..).map(until_idle).collect();
@@ -188,7 +189,7 @@ impl Ours {
         if applied == expected { Ok(steps) } else { Err(format!("{applied} of {expected} commands").into()) }
     }
 
-    /// Every player has pressed in every round: whoever had no points for it spoils the comparison.
+    /// Checks that every player has pressed in every round; a press without a point would distort the comparison.
     pub(crate) async fn check(&self) -> Outcome<()> {
         let score = score(RUNS);
         let reader = self.store.reader().await?;
@@ -205,7 +206,7 @@ impl Ours {
     }
 }
 
-/// Steps until nothing is left to receive. Returns the commands that it has applied, and the steps.
+/// Steps until the inbox is empty. Returns the number of applied commands and of steps.
 async fn until_idle(mut writer: Handler<Button>) -> Outcome<(Handler<Button>, u64, u64)> {
     let (mut applied, mut steps) = (0, 0);
     loop {
@@ -220,7 +221,7 @@ async fn until_idle(mut writer: Handler<Button>) -> Outcome<(Handler<Button>, u6
     }
 }
 
-/// Waits until the last of all is known to be the last: then everybody's press of this round is in the ranks.
+/// Waits until the last player is last in the ranks; then the ranks have every press of this round.
 async fn shown(ranks: &Ranks, round: &Round) -> Outcome<()> {
     let username = Username::new(&name(PLAYERS - 1))?;
     let last = Standing { score: score(round.id), reached_at_ms: pressed_at_ms(round), username };
@@ -232,7 +233,7 @@ async fn shown(ranks: &Ranks, round: &Round) -> Outcome<()> {
     Ok(timeout(SHOWN_MAX, all).await.map_err(|_| "the ranks do not show all of a round")?)
 }
 
-/// The presses of a round, in their order.
+/// The presses of a round, in order.
 pub(crate) fn presses(nths: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Outcome<Action>> {
     nths.into_iter().map(|nth| Ok(Action::Press { username: Username::new(&presser(nth))? }))
 }

@@ -1,5 +1,5 @@
-//! The handler's loop over PostgreSQL against the statements alone, against one transaction per press, with the board in
-//! Redis, and with as many loops as a handler has.
+//! The handler's loop over PostgreSQL, compared with the bare statements and with one transaction per press; also with
+//! ranks in Redis, and with all loops of a handler.
 
 mod one_by_one;
 mod raw;
@@ -23,11 +23,11 @@ use crate::ours::{Ours, PARTITION, round};
 use crate::report::{fsync_ms, median, row, verdict};
 use crate::{Outcome, RUNS, folder};
 
-/// Least ratios: to the statements alone; to one press at a time, and what it is to become; with the board to without.
+/// Minimum ratios: to the bare statements; to one press per transaction, now and later; with ranks to without.
 const GOALS: (f64, (f64, f64), f64) = (0.7, (10.0, 20.0), 0.75);
-/// Of the game that a whole handler is measured on: one for each of its loops.
+/// Partitions of the game that measures a whole handler: one for each of its loops.
 const PARTITIONS: u16 = HANDLER_LOOPS_MAX;
-/// As the store sets it: what finds its rows by keys does so whatever the statistics say.
+/// The planner settings of the store: look-ups by key use the index whatever the statistics say.
 const BY_KEY: [(&str, &str); 5] = [
     ("jit", "off"),
     ("plan_cache_mode", "force_generic_plan"),
@@ -36,11 +36,11 @@ const BY_KEY: [(&str, &str); 5] = [
     ("enable_mergejoin", "off"),
 ];
 
-/// Measures all in turn, and prints the ratios.
+/// Measures all sides in turn, and prints the ratios.
 pub(crate) async fn compare() -> Outcome<()> {
     explain();
     let folder = folder()?;
-    // The server's files too: the system's temporary folder may be in memory, where nothing is ever synced.
+    // The server's files are here too: the system's temporary folder may be in memory, where nothing is ever synced.
     let beside = Path::new(env!("CARGO_TARGET_TMPDIR"));
     tempfile::env::override_temp_dir(beside).map_err(|_| "the temporary folder is set already")?;
     let (server, redis) = (Server::start().await, redis::Server::start());
@@ -104,7 +104,7 @@ fn explain() {
     println!("   whole: as ours, {PARTITIONS} partitions and all loops of a handler side by side");
 }
 
-/// A game in a database of its own, with all players.
+/// A game with all players, in a database of its own.
 struct Side {
     database: Database,
     writer: Ours,
@@ -121,7 +121,7 @@ impl Side {
         let database = server.database().await;
         let store = Store::postgres(&database.url(), store::Options::default())?;
         store.migrate().await?;
-        // A vacuum would fall on whoever is measured just then. Room comes from the pages themselves.
+        // An autovacuum would slow down whichever side is being measured. HOT updates reuse space in the pages.
         database.execute("ALTER TABLE players SET (autovacuum_enabled = off)").await;
         let data = folder.join(name);
         std::fs::create_dir(&data)?;
@@ -130,19 +130,19 @@ impl Side {
         Ok(Self { database, writer })
     }
 
-    /// Has the server write back what the measurement before has left to it.
+    /// Runs a checkpoint, so that no measurement pays for the writes of the one before.
     async fn settle(&self) {
         self.database.execute("CHECKPOINT").await;
     }
 }
 
-/// A connection set as those of the store's writer.
+/// A connection with the settings of the store's writer.
 async fn connect(database: &Database) -> Outcome<PgConnection> {
     let options = PgConnectOptions::from_str(&database.url())?.options(BY_KEY).disable_statement_logging();
     Ok(options.connect().await?)
 }
 
-/// Where the partition stands.
+/// Position of the partition.
 async fn sequence(connection: &mut PgConnection) -> Outcome<u128> {
     let sequence: String = query_scalar("SELECT sequence FROM partitions WHERE partition = $1")
         .bind(i32::from(PARTITION))
@@ -151,12 +151,12 @@ async fn sequence(connection: &mut PgConnection) -> Outcome<u128> {
     Ok(sequence.parse()?)
 }
 
-/// As the store writes a sequence.
+/// A sequence in the store's text form.
 fn sequence_text(sequence: u128) -> String {
     format!("{sequence:039}")
 }
 
-/// What was measured: presses per second, but where it says otherwise.
+/// Results, in presses per second unless a field says otherwise.
 #[derive(Default)]
 struct Taken {
     ours: Vec<f64>,

@@ -1,7 +1,7 @@
-//! What the game reaches, as ratios against a named limit that is measured beside it in the same run: absolute figures
-//! move from machine to machine and from run to run. Nothing here fails for being slow.
+//! Performance of the game as ratios to a named limit that is measured in the same run, because absolute figures vary
+//! between machines and runs. A slow result never fails.
 //!
-//! `cargo bench -p benches` runs all, `cargo bench -p benches -- ingest` or `-- apply` or `-- postgres` one of them.
+//! `cargo bench -p benches` runs all benchmarks; `cargo bench -p benches -- ingest` (or `apply`, `postgres`) runs one.
 
 mod apply;
 mod ingest;
@@ -18,13 +18,13 @@ use tokio::runtime::Builder;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What any step of a benchmark may fail with.
+/// Result of any step of a benchmark.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// How often each side is measured, in turn; medians are compared.
+/// How often each side is measured, in turn; the medians are compared.
 const RUNS: u64 = 5;
 
-/// A new folder for the files of one run, beside the build's: a temporary one may well be in memory only.
+/// A new folder for the files of one run, inside the build folder: the system's temporary folder may be in memory.
 fn folder() -> Outcome<tempfile::TempDir> {
     Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
 }
@@ -32,7 +32,7 @@ fn folder() -> Outcome<tempfile::TempDir> {
 fn main() -> Outcome<()> {
     let asked: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wants = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    // As in the real process, so that what is measured pays for its metrics and its log's filter.
+    // As in the real process: the measurement includes metrics and the log filter.
     server::telemetry::init_logs("warn", server::config::LogFormat::Text)?;
     let metrics = server::telemetry::init_metrics()?;
     let cores = std::thread::available_parallelism()?;
@@ -50,7 +50,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Measures, and says how much others disturbed it.
+/// Runs a measurement, and reports how much other processes disturbed it.
 fn beside_others(measure: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
     let before = Processors::read();
     measure()?;

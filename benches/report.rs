@@ -1,4 +1,4 @@
-//! Medians, fsyncs, verdicts, and whether others disturbed the run.
+//! Medians, fsync latency, verdicts, and the CPU use of other processes.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -8,21 +8,21 @@ use engine::clock::Stopwatch;
 
 use crate::Outcome;
 
-/// Syncs whose median is taken.
+/// Number of syncs for the median.
 const SYNCS: usize = 100;
-/// Share of the machine from which on others disturb what is measured, in percent.
+/// CPU share of other processes above which a measurement counts as disturbed, in percent.
 const OTHERS_PERCENT_MAX: f64 = 10.0;
-/// What is written before each sync, in bytes: one page of the file system.
+/// Bytes written before each sync: one page of the file system.
 const SYNCED_BYTES: usize = 4096;
 
-/// The middle of these values; 0 of none.
+/// Median of these values; 0 if there are none.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
-/// The values in a row, for people.
+/// The values as one line of text.
 pub(crate) fn row(values: &[f64]) -> String {
     values.iter().map(|value| format!("{value:>8.0}")).collect()
 }
@@ -33,7 +33,7 @@ pub(crate) fn verdict(what: &str, ratio: f64, goal: f64) {
     println!("  {what}: {ratio:.2}, goal at least {goal}: {word}");
 }
 
-/// How long an fdatasync of one page takes in this folder, the median in milliseconds.
+/// Median latency of an fdatasync of one page in this folder, in milliseconds.
 pub(crate) fn fsync_ms(folder: &Path) -> Outcome<f64> {
     let mut file = File::create(folder.join("fsync"))?;
     let page = [0x5a_u8; SYNCED_BYTES];
@@ -48,8 +48,8 @@ pub(crate) fn fsync_ms(folder: &Path) -> Outcome<f64> {
     Ok(median(&taken))
 }
 
-/// What of the processors' time has been used since the start of the system, and by this process and the servers that it
-/// has started and ended. Only known on Linux.
+/// CPU time used since boot by the system, and by this process with the servers that it started and stopped. Linux
+/// only.
 pub(crate) struct Processors {
     all: f64,
     idle: f64,
@@ -62,8 +62,8 @@ impl Processors {
         // proc_stat(5), in ticks: user, nice, system, idle, iowait, irq, softirq, steal, and guests, which are in user.
         let system = std::fs::read_to_string("/proc/stat").ok()?;
         let system: Vec<f64> = numbers(system.strip_prefix("cpu ")?);
-        // proc_pid_stat(5): after the name in brackets and the state, utime and stime stand as 12th and 13th, then the
-        // same of children that were waited for.
+        // proc_pid_stat(5): after the name in parentheses and the state, fields 12 and 13 are utime and stime, then the
+        // same for children that were waited for.
         let own = std::fs::read_to_string("/proc/self/stat").ok()?;
         let own: Vec<f64> = numbers(own.rsplit_once(')')?.1.trim_start().get(1..)?);
         Some(Self {
@@ -73,7 +73,7 @@ impl Processors {
         })
     }
 
-    /// Says what others used of the machine since then: what is measured beside them is worth little.
+    /// Reports the CPU share of other processes since `before`: a measurement beside them is worth little.
     pub(crate) fn print_others_since(&self, before: &Self) {
         let (all, own) = (self.all - before.all, self.own - before.own);
         let others = all - (self.idle - before.idle) - own;

@@ -1,4 +1,4 @@
-//! What a straightforward server does: one transaction for each press.
+//! A straightforward server: one transaction for each press.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use crate::Outcome;
 use crate::ours::{PARTITION, pressed_at_ms, presser};
 
-/// How long it is measured, in seconds.
+/// Duration of a measurement, in seconds.
 pub(super) const MEASURED_S: f64 = 2.0;
 
-/// A connection to a game whose players are there, and where its partition stands.
+/// A connection to a game with all players, and the position of its partition.
 pub(super) struct OneByOne {
     connection: SqliteConnection,
     sequence: u128,

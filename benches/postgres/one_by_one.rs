@@ -1,5 +1,4 @@
-//! What a straightforward server does at its best: one transaction for each press, in which one statement judges it
-//! and counts it.
+//! A straightforward server at its best: one transaction for each press, with one statement that judges and counts it.
 
 use engine::clock::Stopwatch;
 use game::Round;
@@ -10,10 +9,10 @@ use super::{sequence, sequence_text};
 use crate::Outcome;
 use crate::ours::{PARTITION, added, pressed_at_ms};
 
-/// How long it is measured, in seconds.
+/// Duration of a measurement, in seconds.
 pub(super) const MEASURED_S: f64 = 2.0;
 
-/// The rules for a player who has no powerups and has missed nothing.
+/// The rules for a player without powerups who has missed no round.
 const PRESS: &str = "UPDATE players SET streak = streak + 1,
         score = score + CASE WHEN streak < 9 THEN streak + 1 ELSE (streak + 1) * (streak + 1) END,
         press_points = CASE WHEN streak < 9 THEN streak + 1 ELSE (streak + 1) * (streak + 1) END,
@@ -22,7 +21,7 @@ const PRESS: &str = "UPDATE players SET streak = streak + 1,
     WHERE partition = $1 AND username = $2 AND pressed_round < $3";
 const MOVE_ON: &str = "UPDATE partitions SET sequence = $3 WHERE partition = $1 AND sequence = $2";
 
-/// A connection to a game whose players are there, and where its partition stands.
+/// A connection to a game with all players, and the position of its partition.
 pub(super) struct OneByOne {
     connection: PgConnection,
     sequence: u128,
@@ -39,8 +38,8 @@ impl OneByOne {
         let watch = Stopwatch::start();
         let mut presses = 0;
         while watch.seconds() < MEASURED_S {
-            // Who came together stands together: so each page is written whole to the log for many presses, as when
-            // everybody presses, and not for each of the few that there is time for.
+            // Players added together share pages. Many presses then share one full-page write in the WAL, as when
+            // everybody presses, although this side has time for only a few presses.
             self.press(&added(presses), round).await?;
             presses += 1;
         }

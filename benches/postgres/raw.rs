@@ -1,5 +1,5 @@
-//! The statements that the store's writer sends for a round of presses, and nothing around them: no inbox, no
-//! decoding, no rules. Their texts are those in `crates/store/src/postgres`.
+//! The statements that the store's writer sends for a round of presses, without inbox, decoding or rules. The SQL is
+//! copied from `crates/store/src/postgres`.
 
 use engine::clock::Stopwatch;
 use game::Round;
@@ -56,7 +56,7 @@ const TOP: &str = "INSERT INTO board (partition, snapshot) VALUES ($1, $2)
 /// The first inbox of a game.
 const INBOX: i64 = 1;
 
-/// A connection to a game whose players are there, and where its partition stands.
+/// A connection to a game with all players, and the position of its partition.
 pub(super) struct Raw {
     connection: PgConnection,
     packer: Packer,
@@ -64,10 +64,10 @@ pub(super) struct Raw {
     sequence: u128,
 }
 
-/// A statement with its values, and how many rows it must touch.
+/// A statement with its parameters, and the number of rows that it must affect.
 type Statement = (Query<'static, Postgres, PgArguments>, usize);
 
-/// What one transaction of ours sends: what it reads, then what it writes.
+/// The statements of one of our transactions: reads first, then writes.
 struct Batch {
     read: [Statement; 2],
     write: [Statement; 4],
@@ -81,7 +81,7 @@ impl Raw {
         Ok(Self { connection, packer: Packer::new("bench", 1), added_at_ms, sequence })
     }
 
-    /// Presses per second when a whole round is written in so many transactions.
+    /// Presses per second when a round is written in this many transactions.
     pub(super) async fn measure(&mut self, round: &Round, transactions: u64) -> Outcome<f64> {
         let mut batches = Vec::new();
         let each = usize::try_from(PLAYERS.div_ceil(transactions))?;
@@ -132,7 +132,7 @@ impl Raw {
         })
     }
 
-    /// Players without a name and powerups, who have pressed in each round up to this one.
+    /// Updates players without name and powerups who have pressed in each round up to this one.
     fn update(&self, round: &Round, usernames: &[String]) -> Query<'static, Postgres, PgArguments> {
         let count = usernames.len();
         let texts = || vec![None::<&str>; count];
@@ -165,7 +165,7 @@ impl Raw {
     }
 }
 
-/// The text of a snapshot that these players are at the top of.
+/// The text of a top-100 snapshot that begins with these players.
 fn top(round: &Round, usernames: &[String]) -> String {
     let (score, at_ms) = (score(round.id), pressed_at_ms(round));
     let row = |username| format!(r#"[{score},{at_ms},"{username}",null]"#);
@@ -173,7 +173,7 @@ fn top(round: &Round, usernames: &[String]) -> String {
     format!("[{}]", rows.join(","))
 }
 
-/// Rows that come back are fetched, and looked at no further.
+/// Runs the statements in one transaction. Returned rows are fetched, but not decoded.
 async fn transact<const N: usize>(
     connection: &mut PgConnection,
     begin: &'static str,

@@ -87,7 +87,7 @@ async fn answering(head: &'static str) -> String {
     format!("http://{address}/metrics")
 }
 
-/// What a run with these arguments writes to standard error. It must fail and print nothing else.
+/// Standard error of a run with these arguments, which must fail and print nothing else.
 async fn refused(args: &[&str]) -> String {
     let Output { status, stdout, stderr } = command(args).output().await.unwrap();
     assert!(!status.success() && stdout.is_empty(), "{args:?}: {status}");

@@ -1,4 +1,4 @@
-//! The formulas against figures from elsewhere, and that every input and price has an effect.
+//! The formulas compared with independent figures; and each input and price has an effect.
 
 use cost::deployed::{self, HEAD_BYTES};
 use cost::inputs::{FLAGS, Inputs};
@@ -31,7 +31,7 @@ fn one_partition() -> Inputs {
     Inputs { partitions: 1.0, handlers: 1.0, ..Inputs::default() }
 }
 
-/// The sizes that the estimate assumes: 160 bytes of an answer and 50 of a press. Today they are 229 and 65.
+/// The sizes that the estimate assumes: a response of 160 bytes and a press of 50. The sizes today are 229 and 65.
 fn of_the_estimate() -> Inputs {
     Inputs { answer_bytes: 160.0, press_bytes: 50.0, ..one_partition() }
 }
@@ -39,12 +39,13 @@ fn of_the_estimate() -> Inputs {
 #[test]
 fn the_price_of_a_million_presses_is_that_of_the_first_estimate() {
     let report = report(&of_the_estimate());
-    // Item, packed and its tolerance, one message per press and its tolerance.
+    // Item; packed cost and its tolerance; cost with one message per press and its tolerance.
     let table = [
         ("HTTP front", 0.005, 0.08, 1.00, 0.001),
-        // The estimate has one digit.
+        // The estimate has one significant digit.
         ("compute", 0.001, 0.25, 0.05, 0.01),
-        // Packed: the log of a press was measured later. One per press: two statements at the measured rate.
+        // Packed: the WAL size of a press was measured after the estimate. One per press: two statements at the
+        // measured rate.
         ("database", 0.011, 0.15, 0.25, 0.05),
         ("egress", 0.014, 0.05, 0.03, 0.03),
     ];
@@ -58,11 +59,11 @@ fn the_price_of_a_million_presses_is_that_of_the_first_estimate() {
     assert_near("SQS, full envelopes", report.sqs_when_full, 0.0008, 0.01);
     assert!((0.0008..=0.02).contains(&sqs.packed_usd), "{sqs:?}");
     assert_near("together", report.per_million_presses_total.each_usd, 1.81, 0.01);
-    // The estimate has neither the ranks nor the traffic between zones.
+    // The estimate leaves out ranks and traffic between zones.
     let estimated = |line: &&Line| line.each_usd.is_some();
     let packed: f64 = report.per_million_presses.iter().filter(estimated).map(|line| line.packed_usd).sum();
     assert_near("together, packed", packed - sqs.packed_usd + report.sqs_when_full, 0.03, 0.1);
-    // With the answer of today the load balancer is at the estimate, and the rest grows with the bytes.
+    // With today's sizes the load balancer costs what the estimate says; the other items grow with the bytes.
     let today = self::report(&one_partition());
     assert_near("HTTP front", line(&today, "HTTP front").packed_usd, 0.005, 0.03);
     assert_near("egress", line(&today, "egress").packed_usd, 0.014 * 229.0 / 160.0, 0.05);
@@ -73,7 +74,7 @@ fn the_price_of_a_million_presses_is_that_of_the_first_estimate() {
 
 #[test]
 fn sixteen_partitions_make_more_requests_than_the_first_estimate_says() {
-    // Each partition has its own envelope, which five presses share and not 75: that is the whole difference.
+    // The difference comes only from envelopes: with sixteen partitions, 5 presses share an envelope instead of 75.
     let (one, sixteen) = (report(&one_partition()), report(&Inputs::default()));
     let sqs = |report: &Report| line(report, "SQS").packed_usd;
     assert!(sqs(&one) <= 0.02 && (0.03..0.04).contains(&sqs(&sixteen)), "{} {}", sqs(&one), sqs(&sixteen));
@@ -156,21 +157,21 @@ fn requests_are_counted_as_sqs_bills_them() {
         envelopes_per_receive: 1.0,
         partitions_per_receive: 1.0,
     };
-    // A packing, and its requests to send, receive and delete 100 commands.
+    // A packing, and the requests that it needs to send, receive and delete 100 commands.
     let table = [
         (base, [1.0, 1.0, 1.0]),
         // Ten messages share a request, eleven do not.
         (Packing { envelopes_per_send: 10.0, envelopes_per_receive: 10.0, ..base }, [1.0, 1.0, 1.0]),
         (Packing { envelopes_per_send: 11.0, ..base }, [2.0, 11.0, 11.0]),
-        // Each 64 KiB counts, except for a delete.
+        // Each 64 KiB is billed as one request, except for a delete.
         (Packing { envelope_bytes: 65_536.0, ..base }, [1.0, 1.0, 1.0]),
         (Packing { envelope_bytes: 65_537.0, ..base }, [2.0, 2.0, 1.0]),
-        // A send has 256 KiB at most.
+        // A send is limited to 256 KiB.
         (
             Packing { envelopes_per_send: 8.0, envelope_bytes: 65_536.0, envelopes_per_receive: 8.0, ..base },
             [8.0, 8.0, 1.0],
         ),
-        // Each partition is deleted on its own.
+        // Each partition has its own delete requests.
         (
             Packing {
                 envelopes_per_send: 4.0,
@@ -188,7 +189,7 @@ fn requests_are_counted_as_sqs_bills_them() {
             assert!((found - expected).abs() < 1e-9, "{packing:?}: {found}, not {expected}");
         }
     }
-    // With few presses nothing is shared: three requests each.
+    // With few presses nothing is shared: each press costs three requests.
     let few = Packing::expected(&Inputs { players: 10.0, ..Inputs::default() });
     assert_near("alone", few.requests_per_command().total(), 3.0, 0.01);
 }
@@ -204,7 +205,7 @@ fn at_the_break_even_both_ways_cost_the_same() {
         let more = report(&Inputs { rounds_per_day: rounds_per_day * 1.1, ..inputs });
         assert!(more.month.packed_usd < more.month.each_usd);
     }
-    // One press at a time on a FIFO queue: packing only costs.
+    // One press at a time on a FIFO queue: packing brings only its own cost.
     let few = report(&Inputs { players: 100.0, tls: true, ..Inputs::default() });
     assert_eq!(few.break_even_presses_per_month, None);
     insta::assert_snapshot!("never_cheaper", few.text());
@@ -217,13 +218,13 @@ fn a_game_in_which_nobody_presses_costs_its_fixed_costs() {
     let sum: f64 = idle.standing.iter().map(|line| line.usd).sum();
     assert_near("its lines", sum, idle.standing_total.packed_usd, 1e-9);
     let of = |name: &str| idle.standing.iter().find(|line| line.name == name).unwrap().usd;
-    // By hand: 5 endpoints in 2 zones for 730 h at 1 cent; half a capacity unit at 12 cents.
+    // Checked by hand: 5 endpoints in 2 zones for 730 h at 1 cent; half a capacity unit at 12 cents.
     assert_near("endpoints", of("interface endpoints"), 73.0, 1e-9);
     assert_near("database", of("database, at its least"), 43.8, 1e-9);
     // Two vCPU in four processes; ingest has 2 GB each, handlers 1 GB each.
     let processes = (2.0 * 0.03238 + 6.0 * 0.00356) * 730.0;
     assert_near("processes", of("ingest and handlers"), processes, 1e-9);
-    // Gauges: two ingest processes ask once a second, four others twice. Eight loops receive every 20 s.
+    // Gauge requests: two ingest processes send one a second, four other processes two. Eight loops receive every 20 s.
     let requests = ((2.0 + 4.0 * 2.0) * 0.40 + 8.0 / 20.0 * 0.50) * 730.0 * 3600.0 / 1e6;
     assert_near("asking", of("SQS, asked while it is empty"), requests, 1e-9);
     let asleep = report(&Inputs { acu_min: 0.0, ..Inputs::default() });

@@ -1,4 +1,4 @@
-//! The batcher: what gathered goes out as few messages, and everybody is told what became of it.
+//! The batcher: it sends collected commands as few messages, and answers each caller.
 
 mod over_sqs;
 
@@ -140,7 +140,7 @@ async fn it_takes_only_so_many_bytes() {
     assert!(batcher.submit(0, NOW_MS, b"1").is_err(), "one partition leaves room for the others");
     tickets.extend((0..32).map(|_| batcher.submit(1, NOW_MS, long.as_bytes()).unwrap()));
     assert!(batcher.submit(2, NOW_MS, b"1").is_err(), "not one byte more");
-    // These are too long for the inbox, so each is told at once that it is not durable.
+    // These are too long for the inbox; each caller gets an error at once.
     assert_eq!(batcher.flush().await, Flushed::Sent);
     for ticket in tickets {
         assert_eq!(ticket.durable.await, Ok(false));
@@ -195,7 +195,7 @@ async fn after_a_minute_it_gives_up() {
     let mut ticket = submit(&batcher, 0, 1);
     let lock = site.lock_inbox().await;
     assert_eq!(batcher.flush().await, Flushed::Retry);
-    // A minute is a minute, whatever the clock is set to meanwhile.
+    // Setting the clock back does not lengthen the minute.
     site.clock.set_by(-10 * RESEND_MS_MAX);
     site.clock.advance(RESEND_MS_MAX - 1);
     assert_eq!(batcher.flush().await, Flushed::Retry);
@@ -209,7 +209,7 @@ async fn after_a_minute_it_gives_up() {
     assert_eq!((batcher.flush().await, site.left().await), (Flushed::Nothing, 0), "it is not sent any more");
 }
 
-/// SQLite waits for 5 s, for who has its turn before the sender too; pauses come on top of that.
+/// SQLite waits up to 5 s, also for the writer that is ahead of the sender; retry pauses come on top.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_is_answered_in_time_also_in_the_middle_of_a_try() {
     let site = Site::new().await;
@@ -262,7 +262,7 @@ async fn an_envelope_with_little_time_left_does_not_cut_off_the_try_of_a_younger
     assert_eq!(batcher.flush().await, Flushed::Sent);
     let durable = [old, just, young].map(|ticket| ticket.durable);
     assert_eq!(futures_util::future::join_all(durable).await, [Ok(false), Ok(true), Ok(true)]);
-    // Where there is no younger one, what is left is worth a try.
+    // No younger entry exists, so the rest is worth a retry.
     let alone = submit(&batcher, 0, 3);
     site.clock.advance(10 * least_ms - 500);
     assert_eq!(batcher.flush().await, Flushed::Sent);
@@ -319,7 +319,7 @@ async fn running_it_sends_all_and_stopping_it_leaves_nothing_behind() {
     }
     stop.cancel();
     in_time(running).await.unwrap();
-    // What comes in while it stops, or just before, is flushed too.
+    // Entries that arrive during the stop, or just before it, are flushed too.
     let late: Vec<_> = (400..500).map(|number| submit(&batcher, 1, number)).collect();
     in_time(Arc::clone(&batcher).run(stop)).await;
     for ticket in late {

@@ -1,4 +1,4 @@
-//! The envelope: its text, its bounds, and what its decoders refuse, with the reason that the dead letter carries.
+//! The envelope: its text, its bounds, and the decoder errors, which become the reasons of dead letters.
 
 use engine::envelope::{entry_id, with_id};
 use engine::{ENVELOPE_BYTES_MAX, Entry, Envelope, EnvelopeBuilder, EnvelopeError};
@@ -11,7 +11,7 @@ fn envelope(fields: &str) -> String {
     format!(r#"{{"v":1,"inbox":"i","partitions":2,"id":"e"{fields}}}"#)
 }
 
-/// Each text is refused with a reason that begins so; what follows is serde's own text and position.
+/// Each text is refused with a reason that begins with this; serde's message and position follow.
 fn refused(read: impl Fn(&str) -> Result<(), EnvelopeError>, table: &[(&str, &str)]) {
     for (text, reason) in table {
         let error = read(text).expect_err(text).to_string();
@@ -19,7 +19,7 @@ fn refused(read: impl Fn(&str) -> Result<(), EnvelopeError>, table: &[(&str, &st
     }
 }
 
-/// SQS refuses a message with them, and everybody's commands that are in it.
+/// SQS rejects a message with such a character, and so every command in it.
 #[test]
 fn what_is_no_character_is_escaped() {
     let payload = "{\"press\":{\"username\":\"a\u{fffe}b\u{ffff}\u{fffd}\"}}";

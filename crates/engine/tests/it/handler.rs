@@ -1,5 +1,5 @@
-//! The handler's loop over a crowd of numbers, on the ledger of either database: it knows no button, and applies each
-//! message exactly once.
+//! The handler's loop with a crowd whose commands are numbers, on the ledger of either database. The loop has no code
+//! for the button; it applies each message exactly once.
 
 mod burying;
 mod pair;
@@ -22,18 +22,18 @@ use store::{Reader, Store};
 use crate::support::tally::{Seen, Tally, mark};
 use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS};
 
-/// The databases there are.
+/// The databases under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Base {
     Sqlite,
     Postgres,
 }
 
-/// An inbox, a database behind it, the tally that is kept there, and how many partitions there are.
+/// An inbox, a database with the tally, and the number of partitions.
 struct Bench {
     site: Site,
     tally: Arc<Tally>,
-    /// One after the other for each writer, as each process has its own.
+    /// Handlers take these in turn, as each process has its own.
     ledgers: [Ledger; 2],
     writers: AtomicUsize,
     reader: Reader,
@@ -42,7 +42,7 @@ struct Bench {
     visibility_ms: i64,
 }
 
-/// What one partition keeps.
+/// State of one partition.
 #[derive(Debug, PartialEq)]
 struct Kept {
     position: Position,
@@ -70,8 +70,8 @@ impl Bench {
     }
 
     async fn at(site: Site, base: Base, partitions: u16, visibility_ms: i64) -> Self {
-        // A commit that is held up on purpose is not to be ended for it; what was dropped in the middle is over when the
-        // one connection takes something else up.
+        // A commit that a test delays must not time out. The connection ends a transaction that was dropped halfway
+        // when it is used again.
         let options = store::Options {
             writers: 1,
             statement_ms_max: 60_000,
@@ -110,7 +110,7 @@ impl Bench {
         self.kept(partition).await.numbers
     }
 
-    /// The numbers that each batch was read for.
+    /// The numbers that each batch was loaded for.
     fn loaded(&self) -> Vec<Vec<i64>> {
         let seen = self.tally.seen.lock();
         let loaded =
@@ -122,7 +122,7 @@ impl Bench {
         self.writer_of(1)
     }
 
-    /// A writer that takes its inbox for the one of this generation.
+    /// A handler that expects an inbox of this generation.
     fn writer_of(&self, generation: u32) -> Handler<Tally> {
         let inbox_id = self.queue.inbox_id().to_owned();
         let identity = Identity { generation, inbox_id, partitions: self.partitions };
@@ -138,7 +138,7 @@ impl Bench {
         self.send_body(partition, id, &body).await;
     }
 
-    /// Sends a message for each number.
+    /// Sends one message for each number.
     async fn send_numbers(&self, partition: u16, numbers: impl IntoIterator<Item = i64>) {
         for number in numbers {
             let text = number.to_string();
@@ -146,14 +146,14 @@ impl Bench {
         }
     }
 
-    /// Steps until nothing is there.
+    /// Steps until the inbox is empty.
     async fn drain(&self, writer: &mut Handler<Tally>) -> Vec<Step> {
         let mut steps = Vec::new();
         loop {
             match writer.step(NOW).await {
                 Ok(Step::Idle) => return steps,
                 Ok(step) => steps.push(step),
-                // Tried a few times before anything is buried.
+                // A refused commit is retried a few times before anything goes to the dead letters.
                 Err(StepError::Store(ledger::Error::Refused { .. })) => {}
                 Err(error) => panic!("{error}"),
             }

@@ -1,4 +1,4 @@
-//! The engine over real inboxes and the ledger of both databases, stepped without timers: the clock is moved by hand.
+//! The engine over real inboxes and the ledgers of both databases. Tests step the loops; the clock is manual.
 
 #[cfg(test)]
 mod batcher;

@@ -1,4 +1,4 @@
-//! Loops that try again what fails, by a clock that the test moves.
+//! Loops that retry failed steps, on a manual clock.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{NOW_MS, in_time};
 
-/// Fails at these steps, and for good at this one.
+/// Fails temporarily at these steps, and fatally at this one.
 #[derive(Clone, Default)]
 struct Flaky {
     fails: Vec<usize>,
@@ -49,7 +49,7 @@ impl Flaky {
         self.steps.load(Ordering::SeqCst)
     }
 
-    /// Waits until it has begun so many steps.
+    /// Waits until this many steps have begun.
     async fn begins(&self, steps: usize) {
         while self.steps() < steps {
             tokio::task::yield_now().await;
@@ -93,7 +93,7 @@ async fn what_fails_is_tried_again_when_its_pause_is_over() {
     let running = tokio::spawn(async move { repeat(&mut work, &by, &until).await });
     for failed in 1..=6 {
         in_time(flaky.begins(failed)).await;
-        clock.set_by(100_000); // no time passes by that
+        clock.set_by(100_000); // this does not move the monotonic clock
         clock.advance(ms(expected.next_pause()) - 1);
         for _ in 0..20 {
             tokio::task::yield_now().await;
@@ -124,7 +124,7 @@ async fn a_stop_ends_a_pause_and_what_is_fatal_ends_the_loop() {
     assert!(matches!(ended, Err(Failed(3))), "{ended:?}");
 }
 
-/// A log that is kept.
+/// A log that is captured.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -148,10 +148,10 @@ async fn the_log_says_once_that_it_fails_and_once_that_it_works_again() {
         .without_time()
         .with_target(false)
         .with_writer(move || writer.clone());
-    // While there is one subscriber, a line is switched off for good where a thread without it passes first.
+    // With a single subscriber, `tracing` disables a log line for good once a thread without the subscriber passes it.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _default = tracing::subscriber::set_default(subscriber.finish());
-    // By the system's clock: the first pauses are short.
+    // On the system's clock, because the first pauses are short.
     let mut work = Flaky { fails: vec![1, 2, 3, 6], fatal: Some(9), ..Flaky::default() };
     let ended = in_time(repeat(&mut work, &Clock::System, &CancellationToken::new())).await;
     assert!(ended.is_err());

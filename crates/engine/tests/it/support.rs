@@ -1,4 +1,4 @@
-//! A crowd that is a tally, and a way on which answers get lost.
+//! A crowd that keeps a tally, and a proxy that loses answers.
 
 pub(crate) mod tally;
 pub(crate) mod way;

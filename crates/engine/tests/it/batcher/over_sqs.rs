@@ -30,7 +30,7 @@ async fn nothing_of_a_partition_passes_what_may_not_have_arrived() {
             way.lose(true);
             assert_eq!(batcher.flush().await, Flushed::Retry);
             way.lose(false);
-            // The first of each partition did arrive, once, and nobody knows.
+            // The first message of each partition arrived once, but the answer was lost.
             assert_eq!(site.left().await, 2);
             tickets.push(submit(&batcher, 0, later));
             for ticket in &mut tickets {
@@ -57,7 +57,7 @@ async fn what_fails_for_good_is_told_to_those_who_sent_it() {
         let (_way, site) = site().await;
         let batcher = batcher(&site, 1);
         let first = submit(&batcher, 0, 0);
-        // SQS takes such a character, this server does not.
+        // SQS accepts such a character; this server does not.
         let refused = batcher.submit(0, NOW_MS, "\"🦀\"".as_bytes()).unwrap();
         let behind = submit(&batcher, 0, 2);
         let beside = submit(&batcher, 1, 100);
@@ -123,7 +123,7 @@ async fn a_partition_that_fails_is_sent_again_for_itself_and_holds_up_nobody() {
     .await;
 }
 
-/// A batcher at work, over a way on which all requests hang that have something of partition 0.
+/// A batcher over a proxy on which every request with an entry of partition 0 hangs.
 async fn hanging(resend_ms_max: i64) -> (Way, Site, Arc<Batcher>) {
     let way = Way::to(servers::sqs::server().address()).await;
     let site = Site::sqs_by(Clock::System, Some(&way.address), VISIBILITY_MS).await;
@@ -136,14 +136,14 @@ async fn hanging(resend_ms_max: i64) -> (Way, Site, Arc<Batcher>) {
 async fn a_partition_that_hangs_delays_those_in_its_first_send_by_a_second_and_no_others() {
     in_time(async {
         let (way, site, batcher) = hanging(RESEND_MS_MAX).await;
-        // They are in the first send of it.
+        // These entries are in its first send.
         let mut first = [0, 1, 2].map(|partition| submit(&batcher, partition, 0));
         let stop = CancellationToken::new();
         let (watch, running) = (Stopwatch::start(), tokio::spawn(Arc::clone(&batcher).run(stop.clone())));
         for partition in [1, 2] {
             assert_eq!((&mut first[partition].durable).await, Ok(true));
         }
-        // SQS is given up after 5 s.
+        // A request to SQS times out after 5 s.
         assert!((1.0..4.0).contains(&watch.seconds()), "{} s", watch.seconds());
         let watch = Stopwatch::start();
         for number in 1..=20 {

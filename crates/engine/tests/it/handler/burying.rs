@@ -1,4 +1,4 @@
-//! What is buried, with which reason, and that its neighbours go on.
+//! Which commands go to the dead letters, with which reason, and that the others are applied.
 
 use engine::Entry;
 use engine::bounds::POISON_TRIES_MAX;
@@ -21,7 +21,7 @@ async fn only_the_command_that_is_refused_is_buried(#[values(Sqlite, Postgres)] 
     bench.send(0, "mixed", &["3", &poison, "4", &poison, "5"]).await;
     bench.send_numbers(0, [6]).await;
     let mut writer = bench.writer();
-    // It may pass by itself: it is tried again, after pauses, before anything is given up.
+    // The refusal may be temporary: the handler retries with pauses before it gives a command up.
     for _ in 1..POISON_TRIES_MAX {
         assert!(matches!(writer.step(NOW).await, Err(StepError::Store(ledger::Error::Refused { .. }))));
         assert_eq!((bench.dead().await.len(), bench.numbers(0).await), (0, vec![]));
@@ -34,7 +34,7 @@ async fn only_the_command_that_is_refused_is_buried(#[values(Sqlite, Postgres)] 
     let inbox = bench.queue.inbox_id();
     assert_eq!(ids, [format!("{inbox}/0/3/1"), format!("{inbox}/0/3/3")]);
     assert!(dead[0].reason.starts_with("the store refuses it: "), "{}", dead[0].reason);
-    // Nothing is read for what was refused, and while it is searched for only what is rehearsed.
+    // Refused commands need no load. The search for the bad one loads only what it rehearses.
     let loaded = bench.loaded();
     assert_eq!(loaded.last().unwrap(), &[1, 2, 3, 4, 5, 6]);
     assert!(loaded.contains(&vec![1, 2, 3]) && loaded.contains(&vec![1, 2, 3, 4, POISON, 5]), "{loaded:?}");
@@ -46,7 +46,7 @@ async fn only_the_command_that_is_refused_is_buried(#[values(Sqlite, Postgres)] 
 #[tokio::test]
 async fn a_poisoned_batch_loses_nothing_that_stood_behind_it(#[values(Sqlite, Postgres)] base: Base) {
     let bench = Bench::new(base, 1).await;
-    // More than one batch, so that the rest is read on while the commit is refused.
+    // More than one batch: the handler keeps reading while the commit is refused.
     bench.send_numbers(0, 1..=600).await;
     let mut writer = bench.writer();
     bench.drain(&mut writer).await;
@@ -156,7 +156,7 @@ async fn a_reason_is_cut_short(#[values(Sqlite, Postgres)] base: Base) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
-    /// However commands are packed into messages and messages into batches, the end is the same.
+    /// The result does not depend on how commands are packed into messages, or messages into batches.
     #[test]
     fn packing_and_batching_change_nothing(
         numbers in prop::collection::vec(prop_oneof![9 => 100_i64..1000, 1 => Just(-1)], 1..60),

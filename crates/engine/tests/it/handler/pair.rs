@@ -1,4 +1,4 @@
-//! Two writers over one inbox: the position decides.
+//! Two handlers on one inbox: the position decides which one commits.
 
 use engine::handler::Step;
 use rstest::rstest;
@@ -45,7 +45,7 @@ async fn a_writer_that_is_fenced_off_in_the_middle_of_somebody_elses_batch_gives
             tokio::task::yield_now().await;
         }
         bench.clock.advance(VISIBILITY_MS);
-        // It commits, but does not learn it, and holds the partition.
+        // It commits and holds the partition, but the answer is lost.
         fast.step(NOW).await.unwrap_err();
         bench.tally.go.add_permits(1);
     };

@@ -1,5 +1,5 @@
-//! Everything that can go wrong, at random, while messages keep arriving: at the end each one was applied once, in
-//! order, or buried once.
+//! All failures at random while messages keep arriving: in the end each message was applied once, in order, or is in
+//! the dead letters once.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ const TROUBLES: [Trouble; 7] = [
     Trouble::LeaseLost,
 ];
 
-/// More than it ever takes until all is applied.
+/// More turns than are ever needed until everything is applied.
 const TURNS_MAX: u32 = 1_000;
 
 async fn play(base: Base, seed: u64) {
@@ -44,7 +44,7 @@ async fn play(base: Base, seed: u64) {
                 }
             }
             5..7 => bench.tally.trouble([TROUBLES[rng.random_range(0..TROUBLES.len())]]),
-            // A message that arrives in the middle of a step is what read-ahead must not lose.
+            // A message that arrives during a step must not be lost by read-ahead.
             _ => {
                 let number = turn + 500;
                 let id = format!("late-{turn}");

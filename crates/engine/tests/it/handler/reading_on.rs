@@ -1,4 +1,4 @@
-//! Reading on in a partition that is held: in order, and not for ever while others wait.
+//! Read-ahead in a held partition: in order, and without starving other partitions.
 
 use engine::bounds::{BATCH_MESSAGES_MAX, READ_AHEAD_MAX};
 use queue::Outgoing;
@@ -10,7 +10,7 @@ use crate::support::NOW;
 use crate::support::tally::Trouble;
 
 impl Bench {
-    /// Sends so many messages at once.
+    /// Sends these numbers at once.
     async fn send_many(&self, partition: u16, numbers: impl IntoIterator<Item = i64>) {
         let outgoing = |number: i64| {
             let id = format!("{partition}-{number}");
@@ -81,7 +81,7 @@ async fn what_was_read_on_comes_again_in_order_after_a_failure(#[values(Sqlite, 
         bench.send_many(0, 0..3 * BATCH).await;
         bench.tally.trouble(troubles.clone());
         let mut writer = bench.writer();
-        // The clock stands still: nothing may wait for a lease to run out.
+        // The clock is stopped: nothing may depend on a lease that expires.
         for _ in 0..12 {
             let _ = writer.step(NOW).await;
         }

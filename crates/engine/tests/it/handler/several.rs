@@ -1,4 +1,4 @@
-//! Batches of several partitions at once, as SQS gives them: each is settled for itself, and all leases are kept alive
+//! Batches of several partitions at once, as SQS delivers them: each is settled separately, and all leases are renewed
 //! meanwhile.
 
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::support::{ALL, NOW, Site, VISIBILITY_MS, in_time};
 
 /// The shortest visibility; the server measures it by its own clock.
 const SECOND_MS: i64 = 1_000;
-/// A visibility that is kept alive by a machine that is busy with other tests: two thirds of it may pass unused.
+/// A visibility that a busy machine can still renew in time: two thirds of it may pass unused.
 const KEPT_MS: i64 = 6_000;
 
 impl Bench {
-    /// In SQS, with one number in each partition.
+    /// Over SQS, with one number in each partition.
     async fn one_in_each(partitions: u16, visibility_ms: i64) -> Self {
         Self::sqs(partitions, visibility_ms).await.with_one_in_each().await
     }
 
-    /// The same, by the system's clock: what is due is due, however often the work begins anew.
+    /// The same with the system's clock, so that retries do not shift due times.
     async fn one_in_each_by_the_clock(partitions: u16, visibility_ms: i64) -> Self {
         let site = Site::sqs_by(Clock::System, None, visibility_ms).await;
         Self::at(site, Sqlite, partitions, visibility_ms).await.with_one_in_each().await
@@ -38,20 +38,20 @@ impl Bench {
         self
     }
 
-    /// Waits until so many commits have begun.
+    /// Waits until this many commits have begun.
     async fn commits_begin(&self, commits: usize) {
         while self.tally.commits() < commits {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Checks that nothing becomes visible while more than one visibility passes.
+    /// Checks for longer than one visibility that no message becomes visible.
     async fn nothing_comes_back(&self) {
         let wait = Duration::from_millis((self.visibility_ms * 3 / 2).unsigned_abs());
         assert_eq!(self.queue.receive(ALL, wait).await.unwrap(), []);
     }
 
-    /// Checks that each number was applied once, and acked.
+    /// Checks that each number was applied and acked once.
     async fn all_is_done(&self) {
         for partition in 0..self.partitions {
             assert_eq!(self.numbers(partition).await, [100 + i64::from(partition)]);
@@ -99,8 +99,7 @@ async fn all_leases_are_kept_alive_during_a_slow_commit() {
 async fn all_leases_are_kept_alive_during_pauses() {
     in_time(async {
         let bench = Bench::one_in_each_by_the_clock(2, KEPT_MS).await;
-        // The pauses take longer than a lease lasts: half of 50 ms at the least, and each twice as long as the one before,
-        // up to half of 5 s.
+        // The retry pauses together outlast a lease: at least half of 50 ms, doubled each time, up to half of 5 s.
         bench.tally.trouble([Trouble::Commit; 9]);
         let stop = CancellationToken::new();
         let run = bench.writer().run(NOW, stop.clone());
@@ -128,7 +127,7 @@ async fn what_another_has_taken_over_is_dropped() {
         let (mut slow, mut fast) = (bench.writer(), bench.writer());
         let takeover = async {
             bench.commits_begin(1).await;
-            // As if the process had been asleep: it cannot extend any more.
+            // As if the process had been suspended: it can no longer renew the lease.
             bench.clock.advance(SECOND_MS);
             while bench.left().await > 0 {
                 fast.step(Duration::from_secs(1)).await.unwrap();
@@ -153,7 +152,7 @@ async fn what_was_lost_meanwhile_is_not_begun() {
         assert_eq!(writer.step(NOW).await.unwrap(), Step::Lost);
         assert_eq!(writer.step(NOW).await.unwrap(), Step::Lost);
         assert_eq!((bench.tally.commits(), bench.left().await), (1, 2), "nothing of either is acked");
-        // Redelivered by the server in its own time: one is found applied.
+        // The server redelivers at its own time; one message turns out to be applied already.
         let mut commands = 0;
         while bench.left().await > 0 {
             if let Step::Applied { commands: more, .. } = writer.step(Duration::from_secs(1)).await.unwrap() {
@@ -196,7 +195,7 @@ async fn a_writer_that_must_not_go_on_gives_all_back() {
         assert!(matches!(bench.writer().step(NOW).await, Err(StepError::Foreign(_))));
         assert_eq!(bench.queue.receive(ALL, NOW).await.unwrap().len(), 3, "at once");
 
-        // It learns from the store that its inbox was replaced.
+        // The store tells the handler that its inbox was replaced.
         let bench = Bench::one_in_each(3, VISIBILITY_MS).await;
         assert!(matches!(bench.writer_of(2).step(NOW).await, Err(StepError::Foreign(_))));
         assert_eq!(bench.queue.receive(ALL, NOW).await.unwrap().len(), 3, "at once");
@@ -217,7 +216,7 @@ async fn a_letter_that_was_sent_again_and_buried_anew_is_a_new_one() {
         let inbox = bench.queue.inbox_id();
         let ids: Vec<_> = first.iter().map(|letter| letter.id.as_str()).collect();
         assert_eq!(ids, [format!("{inbox}/1/1/1"), format!("{inbox}/1/2/all")]);
-        // Burying is repeated when the commit after it fails.
+        // The message goes to the dead letters again, because the commit after the first time failed.
         bench.queue.bury(&first).await.unwrap();
         assert_eq!(bench.dead().await, first);
         assert_eq!(engine::dlq::list(&bench.queue).try_collect::<Vec<_>>().await.unwrap(), first);
@@ -248,7 +247,7 @@ async fn what_a_queue_that_was_made_anew_holds_is_not_taken_for_applied() {
         let position = bench.kept(0).await.position;
         let arn = bench.queue.inbox_id().split('@').next().unwrap();
         servers::sqs::server().make_anew(arn.rsplit(':').next().unwrap()).await;
-        // By somebody who has not noticed either.
+        // Sent by a process that has not noticed either.
         bench.send(0, "anew", &["4"]).await;
         let error = writer.step(NOW).await.unwrap_err();
         assert!(matches!(error, StepError::Queue(queue::Error::Replaced { .. })), "{error:?}");

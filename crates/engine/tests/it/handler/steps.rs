@@ -1,4 +1,4 @@
-//! The order of the steps, and what a failure of each leaves behind.
+//! The order of the steps, and the state after each of them fails.
 
 use engine::Envelope;
 use engine::bounds::FENCED_TRIES_MAX;
@@ -56,7 +56,7 @@ async fn what_the_store_cannot_do_just_now_comes_again_and_is_never_buried(
             assert_eq!(bench.left().await, 2, "nothing is acked");
             assert!(bench.numbers(0).await.is_empty());
         }
-        // Held all the while: an outage is no reason to receive again and again, which the inbox would count.
+        // The lease is held throughout: receiving again during an outage would raise the inbox's receive count.
         assert_eq!(bench.writer().step(NOW).await.unwrap(), Step::Idle);
         assert_eq!(writer.step(NOW).await.unwrap(), applied(2, 2), "{trouble:?}");
         assert_eq!(bench.numbers(0).await, [1, 2]);
@@ -77,7 +77,7 @@ async fn a_commit_that_happened_unheard_is_not_repeated(#[values(Sqlite, Postgre
     assert_eq!(writer.step(NOW).await.unwrap(), applied(0, 0), "both were applied before");
     assert_eq!(writer.step(NOW).await.unwrap(), applied(1, 1));
     assert_eq!((bench.numbers(0).await, bench.left().await), (vec![1, 2, 3], 0));
-    // Nothing is read for what stands at or before the position.
+    // Messages at or before the position are not loaded.
     assert_eq!(bench.loaded(), [vec![1, 2], vec![3]]);
 }
 
@@ -171,7 +171,7 @@ async fn a_step_that_was_cut_off_is_taken_up_again(#[values(Sqlite, Postgres)] b
     assert_eq!((bench.numbers(0).await, bench.left().await), (vec![1, 2], 0));
 }
 
-/// Steps until a commit has begun, and goes no further.
+/// Steps until a commit has begun, then drops the step.
 pub(super) async fn cut_off_in_commit(bench: &Bench, writer: &mut engine::Handler<super::Tally>) {
     let before = bench.tally.commits();
     let step = writer.step(NOW);
@@ -201,7 +201,7 @@ async fn a_writer_that_is_stopped_ends_without_losing_anything(#[values(Sqlite, 
     };
     let (ended, ()) = crate::support::in_time(async { tokio::join!(run, stopping) }).await;
     ended.unwrap();
-    // Whoever comes next goes on at once: what had been read on was given back.
+    // The next handler continues at once: messages that were read ahead were released.
     bench.drain(&mut bench.writer()).await;
     assert_eq!(bench.numbers(0).await, (100..700).collect::<Vec<_>>());
 }

@@ -1,5 +1,5 @@
-//! A crowd that knows no button. Its commands are numbers. All that it keeps stands in the ledger: the journal has the
-//! numbers, the mark is a hash of them in their order. Its database fails when told.
+//! A crowd whose commands are numbers. All its state is in the ledger: the journal has the numbers, and the mark is a
+//! hash of them in order. Tests can make its database fail.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -16,37 +16,37 @@ use tokio::sync::Semaphore;
 
 use super::VISIBILITY_MS;
 
-/// The number that the database refuses.
+/// The number that the database rejects.
 pub(crate) const POISON: i64 = 13;
 
-/// What the database does instead of its duty, once.
+/// A failure of the database that happens once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Trouble {
-    /// A read fails for the moment.
+    /// A read fails temporarily.
     Prefetch,
-    /// A commit fails for the moment, in the middle of its transaction.
+    /// A commit fails temporarily, in the middle of its transaction.
     Commit,
-    /// A commit succeeds, but that is never learnt.
+    /// A commit succeeds, but its result is lost.
     Ambiguous,
-    /// A commit finds the position moved.
+    /// A commit finds that the position has moved.
     Fenced,
-    /// A commit takes longer than the lease lasts.
+    /// A commit takes longer than the lease.
     LeaseLost,
-    /// A commit waits until it is let go, then begins.
+    /// A commit waits until the test releases it.
     Waits,
-    /// A commit never returns: it stands in the middle of its transaction.
+    /// A commit hangs in the middle of its transaction.
     Hangs,
-    /// A commit goes well.
+    /// A commit succeeds.
     None,
 }
 
-/// What happened, in order.
+/// The events, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Seen {
-    /// With the numbers that were asked for.
+    /// A load, with the numbers requested.
     Loaded(Vec<i64>),
     Applied(i64),
-    /// With the messages that were not acked then, and the dead letters that there were.
+    /// A commit, with the unacked messages and the dead letters at that time.
     Commits {
         unacked: u64,
         dead: u64,
@@ -61,13 +61,13 @@ pub(crate) struct Tally {
     queue: Queue,
     clock: Clock,
     pub(crate) troubles: Mutex<VecDeque<Trouble>>,
-    /// What is to happen to the write that a partition is in.
+    /// The failure planned for the current write of a partition.
     now: Mutex<HashMap<u16, Trouble>>,
     pub(crate) seen: Mutex<Vec<Seen>>,
     pub(crate) go: Semaphore,
 }
 
-/// The mark before and after some numbers.
+/// The mark after these numbers, from the mark before them.
 pub(crate) fn mark(before: i64, numbers: &[i64]) -> i64 {
     numbers.iter().fold(before, |mark, number| mark.wrapping_mul(31).wrapping_add(*number))
 }
@@ -84,7 +84,7 @@ impl Tally {
         }
     }
 
-    /// The same, as who says what goes wrong in a ledger.
+    /// The same object as the ledger's fault injection.
     pub(crate) fn faults(self: &Arc<Self>) -> Arc<dyn Faults> {
         Arc::clone(self) as Arc<dyn Faults>
     }
@@ -97,7 +97,7 @@ impl Tally {
         self.seen.lock().iter().filter(|seen| matches!(seen, Seen::Commits { .. })).count()
     }
 
-    /// The next trouble, if it is one of reading or of writing, as asked.
+    /// Takes the next failure if it is one of reading or of writing, as asked.
     fn next(&self, reading: bool) -> Trouble {
         let mut troubles = self.troubles.lock();
         match troubles.front() {
@@ -146,15 +146,15 @@ fn refused() -> ledger::Error {
     ledger::Error::Refused { source: sqlx::Error::Protocol("poison".to_owned()) }
 }
 
-/// What a batch works on.
+/// The working state of a batch.
 pub(crate) struct TallyBatch {
     mark: i64,
     numbers: Vec<i64>,
-    /// What is still to be applied, to see that it is just what was loaded for.
+    /// Numbers still to be applied; checks that exactly these were loaded.
     expected: VecDeque<i64>,
 }
 
-/// A number, and whose it is: `7` is every partition's, `"ada:7"` ada's.
+/// A number and its player: `7` belongs to no player, `"ada:7"` to ada.
 #[derive(Debug)]
 pub(crate) struct Number {
     pub(crate) number: i64,

@@ -1,4 +1,4 @@
-//! A way to a server on which answers get lost, and requests get stuck, when told.
+//! A proxy to a server that loses answers and holds requests when a test says so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,24 +9,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A way from a port on loopback to a server; it is closed when this is dropped.
+/// A proxy from a loopback port to a server; closed on drop.
 pub(crate) struct Way {
     pub(crate) address: String,
     told: Arc<Faults>,
     task: JoinHandle<()>,
 }
 
-/// What goes wrong on a way.
+/// The failures of a proxy.
 #[derive(Default)]
 struct Faults {
     losing: AtomicBool,
     blocked: Mutex<Option<Blocked>>,
 }
 
-/// Requests that do not arrive: those in which this text stands.
+/// Requests that do not arrive: those that contain this text.
 #[derive(Clone, Copy)]
 pub(crate) enum Blocked {
-    /// Nothing happens until it is told that they are no longer blocked.
+    /// The request hangs until it is unblocked.
     Hang(&'static str),
     /// The connection breaks.
     Break(&'static str),
@@ -55,12 +55,12 @@ impl Way {
         Self { address, told, task }
     }
 
-    /// From now on requests arrive, and the connection breaks instead of each answer; or no longer.
+    /// Switches the loss of answers: requests arrive, but the connection breaks instead of each answer.
     pub(crate) fn lose(&self, losing: bool) {
         self.told.losing.store(losing, Ordering::SeqCst);
     }
 
-    /// From now on these requests do not arrive; or all do.
+    /// Blocks these requests, or none.
     pub(crate) fn block(&self, blocked: Option<Blocked>) {
         *self.told.blocked.lock() = blocked;
     }
@@ -100,7 +100,7 @@ async fn join(client: TcpStream, server: TcpStream, told: Arc<Faults>) {
             }
         }
     };
-    // Either end closes both.
+    // When either side closes, both are closed.
     tokio::select! {
         () = forth => {}
         () = back => {}
