@@ -27,7 +27,7 @@ use tower::ServiceExt;
 const NOW_MS: i64 = 1_800_000_000_000;
 const PARTITIONS: u16 = 2;
 
-/// A game with its read routes, and the clock by which they answer.
+/// A game with its read routes, and the clock that they use.
 struct Bench {
     ledger: Ledger,
     reader: Reader,
@@ -90,7 +90,7 @@ impl Bench {
         Answer { status, headers, text: String::from_utf8(body.to_vec()).unwrap() }
     }
 
-    /// What a player sees of themselves.
+    /// The response of `/fetch/self` for this player.
     async fn me(&self, name: &str) -> Value {
         let answer = self.get(&format!("/fetch/self?username={name}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -98,7 +98,7 @@ impl Bench {
         answer.json()
     }
 
-    /// Applies commands in one partition; the ranks are told, as by the handler of the same process.
+    /// Applies commands in one partition and projects the changes into the ranks, like a handler in the same process.
     async fn apply_in(&self, partition: u16, commands: &[(i64, Action)], prepare: impl Fn(&mut Player)) {
         let names: Vec<_> = commands.iter().filter_map(|(_, action)| action.username().cloned()).collect();
         let mut connection = self.ledger.acquire().await.unwrap();
@@ -120,7 +120,7 @@ impl Bench {
         self.ranks.project(partition, from, span.to, changed);
     }
 
-    /// Applies a command of a player, in the player's partition.
+    /// Applies a player's command in the player's partition.
     async fn apply(&self, at_ms: i64, action: Action) {
         let partition = partition_of(action.username().unwrap().as_str(), PARTITIONS);
         self.apply_in(partition, &[(at_ms, action)], |_| {}).await;
@@ -132,13 +132,13 @@ impl Bench {
         }
     }
 
-    /// A player with so many points.
+    /// Adds a player with this score.
     async fn join(&self, name: &str, score: u64) {
         let partition = partition_of(name, PARTITIONS);
         self.apply_in(partition, &[(NOW_MS, add(name, None))], |player| player.score = score).await;
     }
 
-    /// A round that every partition has heard of.
+    /// Announces a round in every partition.
     async fn announce(&self, round: Round) {
         self.everywhere(&Action::Announce(round)).await;
         let row = Scheduled { round, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
@@ -146,7 +146,7 @@ impl Bench {
         assert!(self.schedule.announced(round.id).await.unwrap());
     }
 
-    /// Makes ranks exact.
+    /// Rebuilds the ranks; they are exact afterwards.
     async fn rebuild(&self) {
         self.ranks.rebuild_stale(&self.reader, self.now_ms.load(Ordering::SeqCst)).await.unwrap();
     }

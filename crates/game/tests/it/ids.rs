@@ -2,7 +2,7 @@
 
 use game::{DisplayName, Invalid, Platform, PurchaseId, Reason, Token, Username, partition_of};
 
-/// What a constructor says to a text; `None` when it takes it.
+/// The error of a constructor for this text; `None` if it accepts the text.
 fn refusal<T>(made: Result<T, Invalid>) -> Option<(&'static str, Reason)> {
     made.err().map(|invalid| (invalid.field, invalid.reason))
 }
@@ -82,7 +82,7 @@ fn refusals_say_which_field_and_why() {
 
 #[test]
 fn the_partition_of_a_username_never_changes() {
-    // FNV-1a 64 of "", "a" and "foobar" as published with the algorithm, folded to 32 bits by hand.
+    // Published FNV-1a 64 values of "", "a" and "foobar", folded to 32 bits by hand.
     for (text, folded) in [
         ("", 0xcbf2_9ce4_u32 ^ 0x8422_2325),
         ("a", 0xaf63_dc4c ^ 0x8601_ec8c),
@@ -101,6 +101,6 @@ fn partitions_share_the_players_evenly() {
     for number in 0..16_000 {
         players[usize::from(partition_of(&format!("player-{number}"), 16))] += 1;
     }
-    // 1000 each; the standard deviation of a fair draw is 31.
+    // 1000 each are expected; the standard deviation of a uniform draw is 31.
     assert!(players.iter().all(|count| (850..=1150).contains(count)), "{players:?}");
 }

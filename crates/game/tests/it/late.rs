@@ -1,4 +1,4 @@
-//! Rules, "Late announcement": who presses in time counts, nobody loses a streak by a round that was announced too late.
+//! Rules, "Late announcement": a press in time counts, and a round announced too late costs nobody a streak.
 
 use crate::support::table::check;
 
@@ -6,7 +6,7 @@ use crate::support::table::check;
 fn a_round_is_late_iff_its_announcement_was_stored_after_the_opening() {
     for (stored, streak) in [("O1-2s", 0), ("O1-1", 0), ("O1", 0), ("O1+1", 5), ("O1+110s", 5), ("O1+1h", 5)]
     {
-        // When it arrived, at the scheduler, does not matter.
+        // The arrival time, set by the scheduler, makes no difference.
         for arrived in ["O1-2s", "O1+1h"] {
             check(&format!(
                 "0         | add                              | new
@@ -17,7 +17,7 @@ fn a_round_is_late_iff_its_announcement_was_stored_after_the_opening() {
             ));
         }
     }
-    // A journal that does not say when.
+    // The journal has no storage time.
     check(
         "0         | add            | new
          0         | set streak=5   |
@@ -29,7 +29,7 @@ fn a_round_is_late_iff_its_announcement_was_stored_after_the_opening() {
 #[test]
 fn a_late_round_may_be_pressed_from_the_announcement_on_until_the_cutoff() {
     for (at, outcome, streak) in [
-        ("O1", "counted:6", 6), // in the inbox behind it, whenever it arrived
+        ("O1", "counted:6", 6), // later in the inbox, whatever its arrival time
         ("O1+50s+1", "counted:6", 6),
         ("O1+110s", "counted:6", 6),
         ("O1+110s+1", "too_late", 5),
@@ -45,7 +45,7 @@ fn a_late_round_may_be_pressed_from_the_announcement_on_until_the_cutoff() {
              O1+551s   | read                          | shown streak={streak}"
         ));
     }
-    // Until the player's own cutoff.
+    // Up to the player's own cutoff.
     for (at, outcome) in [("O1+220s", "counted:1"), ("O1+220s+1", "too_late")] {
         check(&format!(
             "0     | add                         | new
@@ -76,7 +76,7 @@ fn a_late_round_that_nobody_pressed_is_forgiven() {
 
 #[test]
 fn the_first_announcement_decides() {
-    // In time, and sent again when the inbox had forgotten it.
+    // Announced in time, and announced again after the inbox forgot the first id.
     check(
         "0         | add                           | new
          0         | set streak=5                  |
@@ -92,7 +92,7 @@ fn the_first_announcement_decides() {
          O1+2      | announce 1 10h                | known same
          O1+110s+1 | add                           | kept streak=5",
     );
-    // What cannot be decides nothing.
+    // An impossible announcement changes nothing.
     check(
         "0         | add                           | new
          0         | set streak=5                  |

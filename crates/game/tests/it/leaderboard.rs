@@ -15,7 +15,7 @@ fn standing(score: u64, reached_at_ms: i64, name: &str) -> Standing {
     Standing { score, reached_at_ms, username: user(name) }
 }
 
-/// The rule, written down a second time: score descending, reached_at ascending, username by bytes.
+/// The rule, written independently: score descending, reached_at ascending, username by bytes.
 type Key = (Reverse<u64>, i64, Vec<u8>);
 
 fn key(of: &Standing) -> Key {
@@ -91,7 +91,7 @@ fn tops_of_partitions_merge_into_the_board() {
     assert_eq!(merge_tops(vec![(standing(0, 0, "a"), ())], 10), [(1, standing(0, 0, "a"), ())]);
 }
 
-/// All players of a partition, sorted in full, beside the top that the writer keeps.
+/// A partition with all players fully sorted, and the top that the writer keeps.
 struct Partition {
     players: Vec<Standing>,
     sorted: BTreeMap<Key, Standing>,
@@ -108,7 +108,7 @@ impl Partition {
         self.check();
     }
 
-    /// Holds the top to the full sort, filling it anew when it says that it is too thin.
+    /// Compares the top with the full sort. Refills the top first if it reports that it is too thin.
     fn check(&mut self) {
         if self.top.is_thin() {
             self.top = Top::filled(self.sorted.values().take(TOP_KEPT_MAX).cloned());
@@ -136,7 +136,7 @@ fn a_top_stays_equal_to_a_full_sort_while_purchases_thin_it() {
     }
     assert_eq!(partition.fills, 0, "players who only join never thin the top");
     for step in 0..12_000 {
-        // Mostly the best buy and somebody presses, so that they fall behind the last one who is known.
+        // Mostly the best players buy and random players press, so that players drop below the last kept one.
         let best = partition.sorted.values().nth(random.random_range(0..120)).unwrap().username.clone();
         let at: usize = if step % 3 == 0 {
             random.random_range(0..partition.players.len())
@@ -156,13 +156,13 @@ fn a_top_stays_equal_to_a_full_sort_while_purchases_thin_it() {
 fn a_top_knows_when_it_is_too_thin() {
     let score_of = |n: usize| u64::try_from(n).unwrap();
     let partition = |size: usize| (0..size).map(move |n| standing(score_of(size - n), 0, &format!("{n}")));
-    // The whole partition is known: never thin, however few.
+    // The whole partition is in the top: it is never thin, however few players there are.
     for size in [0, 1, 99, 100, 101, TOP_KEPT_MAX - 1] {
         let top = Top::filled(partition(size));
         assert!(!top.is_thin(), "{size}");
         assert!(top.stored().eq(partition(size).take(TOP_STORED_MAX).collect::<Vec<_>>().iter()), "{size}");
     }
-    // Of what was stored: thin as soon as one of the hundred falls behind them, and never if it was everybody.
+    // A stored top is thin as soon as one of its hundred drops below the others, unless it held all players.
     for size in [0, 1, 99, 100, 101, TOP_KEPT_MAX] {
         let mut top = Top::recalled(Top::filled(partition(size)).stored().cloned());
         assert!(!top.is_thin(), "{size}");
@@ -176,7 +176,7 @@ fn a_top_knows_when_it_is_too_thin() {
             assert_eq!(top.is_thin(), size >= TOP_STORED_MAX, "{size}");
         }
     }
-    // Perhaps not the whole: thin as soon as fewer than 100 are left.
+    // The top may not hold all players: it is thin as soon as fewer than 100 are left.
     for size in [TOP_KEPT_MAX, TOP_KEPT_MAX + 1] {
         let mut top = Top::filled(partition(size));
         let known: BTreeSet<Standing> = partition(size).take(TOP_KEPT_MAX).collect();

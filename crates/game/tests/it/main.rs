@@ -1,7 +1,7 @@
 //! The rules of the game as tables and properties, one module for each section of the rules.
 //!
-//! The tables are written from the text of the rules and are read beside it; how to read one is said in
-//! `support::table`. The properties hold the code to a second, naive writing of the rules (`model`).
+//! The tables are written from the text of the rules, to be read next to it; `support::table` documents their format.
+//! The properties compare the code with a second, naive implementation of the rules (`model`).
 
 #[cfg(test)]
 mod ids;

@@ -1,5 +1,5 @@
-//! The rules a second time: naive, with the whole history of every player, and derived anew at every question.
-//! It knows commands in the order of their times, and announcements in the order of their rounds.
+//! A second, naive implementation of the rules: it keeps each player's whole history and computes every answer from it.
+//! It gets commands in order of time, and announcements in order of rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,19 @@ use crate::support::HOUR_MS;
 
 const SCORE_MAX: u128 = 9_007_199_254_740_991;
 
-/// What a powerup looked like after one purchase.
+/// The state of a powerup after one purchase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bought {
-    /// How many commands came before it.
+    /// Number of commands before it.
     place: usize,
     pub(crate) at_ms: i64,
-    /// 0 to 3.
+    /// Level, 0 to 3.
     pub(crate) level: usize,
     pub(crate) from_ms: i64,
     pub(crate) until_ms: i64,
 }
 
-/// All that has happened to one player.
+/// Everything that has happened to one player.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     added_at_ms: i64,
@@ -40,7 +40,7 @@ pub(crate) struct History {
 #[derive(Debug)]
 pub(crate) struct Heard {
     round: Round,
-    /// How many commands came before its announcement.
+    /// Number of commands before its announcement.
     place: usize,
     late: bool,
 }
@@ -73,7 +73,7 @@ impl History {
         self.bought.get(&kind).map_or(&[], Vec::as_slice)
     }
 
-    /// With the extender as it was left by the purchases before the opening and those before anybody had heard of it.
+    /// Uses the extender as left by purchases before the opening, or before the announcement if that came later.
     pub(crate) fn cutoff_ms(&self, Heard { round, place, .. }: &Heard) -> i64 {
         let opens_at_ms = round.opens_at_ms;
         let before = |bought: &&Bought| bought.at_ms < opens_at_ms || bought.place < *place;
@@ -88,7 +88,7 @@ impl History {
         heard.late || self.all(PowerupKind::Freeze).iter().any(touches)
     }
 
-    /// The streak once every round with a cutoff before this time is settled.
+    /// The streak after every round with a cutoff before this time is settled.
     pub(crate) fn streak(&self, rounds: &BTreeMap<u64, Heard>, before_ms: i64) -> u64 {
         rounds.values().fold(0, |streak, heard| {
             if self.pressed.contains(&heard.round.id) {
@@ -171,7 +171,7 @@ impl History {
 }
 
 impl Model {
-    /// Plays a command of a player, or an announcement; `None` for what it does not judge.
+    /// Applies a player's command or an announcement; `None` if the model has no outcome for the command.
     pub(crate) fn play(&mut self, stamps: Stamps, action: &Action) -> Option<Outcome> {
         let (at_ms, place) = (stamps.arrived_at_ms, self.commands);
         self.commands += 1;
@@ -201,7 +201,7 @@ impl Model {
         })
     }
 
-    /// The streak that a read shows when everything that arrived up to this time is applied.
+    /// The streak that a read shows once everything that arrived up to this time is applied.
     pub(crate) fn streak_shown(&self, name: &str, through_ms: i64) -> u64 {
         let player = &self.players[name];
         player.streak(&self.rounds, player.last_at_ms.max(through_ms + 1))

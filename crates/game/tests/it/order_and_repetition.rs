@@ -1,5 +1,5 @@
-//! Rules, "Order and repetition": each command sees those before it; what a batch reports as changed.
-//! That repetition, interleaving and batching change nothing is held by `properties`.
+//! Rules, "Order and repetition": each command sees the commands before it; which changes a batch reports. `properties`
+//! checks that repetition, interleaving and batching change nothing.
 
 use std::sync::Arc;
 

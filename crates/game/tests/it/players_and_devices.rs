@@ -1,4 +1,4 @@
-//! Rules, "Players and devices": adds that are repeated, and to whom a token belongs.
+//! Rules, "Players and devices": repeated adds, and the owner of a token.
 
 use game::{Platform, World};
 
@@ -37,7 +37,7 @@ fn the_first_add_decides_when_a_player_came() {
     );
 }
 
-/// arrived_at, username, platform of each add of the same token, in every order.
+/// Applies adds of the same token (arrived_at, username, platform) in every order.
 fn owner_in_every_order(adds: &[(i64, &str, Option<Platform>)], owner: (i64, &str, Option<Platform>)) {
     for turn in 0..adds.len() {
         for reversed in [false, true] {

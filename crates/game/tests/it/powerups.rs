@@ -6,7 +6,7 @@ use crate::support::HOUR_MS;
 use crate::support::table::check;
 
 const PRICES: [u64; 4] = [60, 150, 330, 700];
-/// kind, its four levels, how long each lasts in hours.
+/// Kind, its four levels, and the duration of each level in hours.
 const KINDS: [(&str, [&str; 4], [i64; 4]); 3] = [
     ("FREEZE", ["6", "12", "24", "48"], [6, 12, 24, 48]),
     ("MULTIPLIER", ["2", "3", "5", "10"], [6, 6, 6, 6]),
@@ -93,7 +93,7 @@ fn the_first_outcome_of_an_id_stands_and_a_different_body_is_ignored() {
          3h | buy MULTIPLIER 10 id=a | known:bought same score=790 multiplier=none purchase=b:bought reached=2h
          9h | buy FREEZE 6 id=a      | known:bought same freeze=6@1h..7h",
     );
-    // A rejected first one stands too, though it could be paid now.
+    // A rejection stands too, even if the player could pay now.
     check(
         "0  | add                    | new
          1h | buy FREEZE 6 id=a      | not_enough_points
@@ -113,7 +113,7 @@ fn the_first_outcome_of_an_id_stands_and_a_different_body_is_ignored() {
          1h | buy FREEZE 6 id=a      | bought
          1h | bob: buy FREEZE 6 id=a | bought score=0",
     );
-    // A known id still settles, as every command does.
+    // A known id still settles rounds, as every command does.
     check(
         "rounds 10h
          0         | add                   | new
@@ -202,7 +202,7 @@ fn kinds_do_not_touch_each_other() {
 
 #[test]
 fn active_is_judged_by_the_time_of_the_purchase() {
-    // It arrived before what is there began: nothing was active then.
+    // It arrived before the current powerup began: nothing was active then.
     check(
         "0  | add              | new
          0  | set score=9999   |

@@ -1,4 +1,4 @@
-//! Rules, "Press" and the part of "Outcomes" that is about presses.
+//! Rules, "Press", and the part of "Outcomes" about presses.
 
 use game::{PressOutcome, curve};
 
@@ -6,14 +6,14 @@ use crate::support::table::check;
 
 #[test]
 fn judged_in_the_order_of_the_rules() {
-    // Nobody, whatever the time.
+    // An unknown player, at any time.
     check(
         "rounds 10h
          9h        | press | unknown_player same
          O1        | press | unknown_player same
          O1+110s+1 | press | unknown_player same",
     );
-    // No round is known; none has opened; the latest is past its largest cutoff, pressed or not.
+    // No round is known; no round has opened; the latest round is past its largest cutoff, pressed or not.
     check(
         "0         | add            | new
          1h        | press          | not_open
@@ -23,7 +23,7 @@ fn judged_in_the_order_of_the_rules() {
          O1+550s+1 | press          | not_open last=not_open/none@O1+550s+1
          O1+9h     | press          | not_open",
     );
-    // A counted press comes before the time within the round.
+    // "Already counted" is checked before the time within the round.
     check(
         "rounds 10h
          0         | add   | new
@@ -35,7 +35,7 @@ fn judged_in_the_order_of_the_rules() {
          O1+550s   | press | already_pressed same
          O1+550s+1 | press | not_open",
     );
-    // The next round is a new one.
+    // The next round can be pressed again.
     check(
         "rounds 10h 11h
          0       | add   | new
@@ -72,7 +72,7 @@ fn points_follow_the_curve() {
 
 #[test]
 fn the_multiplier_counts_from_its_start_until_before_its_end() {
-    // Bought within the round, or so that it ends there. The press before its start arrived out of order.
+    // Bought during the round, or expiring during it. The press before its start arrived out of order.
     for (bought_at, pressed_at, points) in [
         ("O1+1s", "O1+1s-1", 144),
         ("O1+1s", "O1+1s", 432),
@@ -114,7 +114,7 @@ fn the_score_stops_at_2_to_the_53_less_1() {
          O2 | press                                  | counted:121 score=9007199254740991 reached=O2 streak=11
          O3 | press                                  | counted:144 score=9007199254740991 reached=O2 streak=12",
     );
-    // Absurd streaks do not overflow.
+    // The largest streaks do not overflow.
     check(
         "rounds 10h
          0  | add                              | new
@@ -136,7 +136,7 @@ fn a_rejected_press_does_not_replace_a_counted_one_of_the_same_round() {
          O2+110s+1 | press | too_late        last=too_late/2@O2+110s+1
          O2+110s+2 | press | too_late        last=too_late/2@O2+110s+2",
     );
-    // A counted press replaces whatever was there; a rejected one of another round replaces a counted one.
+    // A counted press replaces any earlier result; a rejected press of another round replaces a counted one.
     check(
         "rounds 10h 11h
          0         | add   | new
@@ -148,7 +148,7 @@ fn a_rejected_press_does_not_replace_a_counted_one_of_the_same_round() {
 
 #[test]
 fn a_press_is_judged_by_its_own_time_also_when_that_is_earlier() {
-    // Within the round, and before it.
+    // During the round, and before it.
     check(
         "rounds 10h 11h
          0       | add   | new
@@ -158,7 +158,8 @@ fn a_press_is_judged_by_its_own_time_also_when_that_is_earlier() {
          O2+90s  | press | counted:2 streak=2
          O1+30s  | press | too_late streak=2 score=3 reached=O2+90s",
     );
-    // Applied after its cutoff, but nothing has settled the round for this player: it counts. Others do not matter.
+    // Applied after its cutoff, but no earlier command has settled the round for this player: it counts. Other players'
+    // commands do not matter.
     check(
         "rounds 10h
          0         | add        | new
@@ -167,7 +168,7 @@ fn a_press_is_judged_by_its_own_time_also_when_that_is_earlier() {
          O1+551s   | tick       | ticked
          O1+110s   | press      | counted:1",
     );
-    // A command that came before has settled it.
+    // An earlier command has settled it.
     check(
         "rounds 10h
          0         | add   | new

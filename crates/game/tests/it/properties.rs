@@ -1,4 +1,4 @@
-//! Properties that hold for every sequence of commands. Rules, "Order and repetition", and agreement with `model`.
+//! Properties that hold for every sequence of commands: rules, "Order and repetition", and agreement with `model`.
 
 mod sequences;
 
@@ -21,7 +21,7 @@ fn config() -> Config {
     Config { cases: 512, failure_persistence: None, ..Config::default() }
 }
 
-/// Applies a step. Newcomers get points, so that purchases succeed early.
+/// Applies a step. A new player gets points, so that purchases succeed early.
 fn play(world: &mut World, step: &Step) -> Result<Outcome, Fault> {
     let outcome = world.apply(step.stamps(), &step.action);
     if let (Ok(Outcome::Added { new: true }), Some(name)) = (outcome, step.action.username()) {
@@ -42,7 +42,7 @@ fn without_changes(world: &World) -> World {
     world
 }
 
-/// What the store keeps, and nothing else.
+/// Exactly what the store keeps.
 #[derive(Default)]
 struct Store {
     rounds: Rounds,
@@ -53,7 +53,7 @@ struct Store {
 }
 
 impl Store {
-    /// Prefetches what the batch names, applies it, and writes what it changed.
+    /// Loads what the batch needs, applies the batch, and writes the changes.
     fn batch(&mut self, steps: &[Step]) -> Vec<Result<Outcome, Fault>> {
         let mut world = World {
             rounds: Arc::new(self.rounds.clone()),
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// Another order in which every player's own sequence, and its place between the scheduler's commands, is the same.
+/// Another interleaving that keeps each player's own sequence, and its order relative to the scheduler's commands.
 fn interleaved(steps: &[Step], picks: &[u8]) -> Vec<(usize, Step)> {
     let mut result = Vec::new();
     let mut picks = picks.iter().cycle().map(|pick| usize::from(*pick));
@@ -147,7 +147,7 @@ proptest! {
                 other => other,
             };
             prop_assert_eq!(second, expected, "{:?}", step);
-            // Nor does a resend that the inbox stored as another message.
+            // A resend that the inbox stored as another message changes nothing either.
             let resent = Stamps { stored_at_ms: Some(i64::MAX), ..step.stamps() };
             prop_assert_eq!(world.apply(resent, &step.action), expected, "{:?}", step);
             prop_assert_eq!(&world, &before, "{:?}", step);
@@ -166,7 +166,7 @@ proptest! {
         let Some(name) = again.action.username() else { return Ok(()) };
         let judged = !matches!(outcomes[first], Ok(Outcome::UnknownPlayer));
         let at_ms = if retry { steps[last].at_ms } else { again.at_ms };
-        // Time may settle rounds by itself; an add of nothing does just that.
+        // Time alone may settle rounds; an add without fields does just that.
         if world.players.contains_key(name) {
             world.apply(Stamps::of_arrival(at_ms), &add(name.as_str())).unwrap();
         }
@@ -175,12 +175,12 @@ proptest! {
         let mut after = without_changes(&world);
         let shown = before.players.get(name).cloned();
         match (&again.action, after.players.get_mut(name), shown) {
-            // Name and platform are those of the add that is applied last.
+            // Name and platform come from the last add that was applied.
             (Action::Add(_), Some(player), Some(was)) => {
                 (player.name, player.platform) = (was.name, was.platform);
                 prop_assert_eq!(after, before);
             }
-            // What is shown as the last press may be the rejection; nothing else.
+            // The last press shown may now be the rejection; nothing else may change.
             (Action::Press { .. }, Some(player), Some(was)) if judged && !retry => {
                 player.last_press = was.last_press;
                 prop_assert_eq!(after, before);
@@ -188,7 +188,7 @@ proptest! {
                 prop_assert!(!counted);
             }
             (Action::Press { .. }, Some(player), Some(was)) if judged => {
-                // A retry is a press for the round that is lit now; it never counts twice in one.
+                // A retry is a press for the round that is open now; it never counts twice in one round.
                 if matches!(outcome, Outcome::Press(PressOutcome::Counted { .. })) {
                     prop_assert!(player.pressed_round > was.pressed_round);
                 } else {
@@ -261,7 +261,7 @@ proptest! {
         prop_assert!(world.players.values().all(|player| player.streak <= presses));
     }
 
-    /// Whoever presses keeps what it brought, and nobody loses anything by a round that nobody could know of in time.
+    /// A press keeps its effect, and a round that was announced too late costs nobody anything.
     #[test]
     fn no_late_round_lowers_a_streak(steps in timely_or_late()) {
         let mut world = World::default();
@@ -296,7 +296,7 @@ proptest! {
     }
 }
 
-/// Holds one player, and what reads show of them, to the model.
+/// Compares one player, and what reads show of the player, with the model.
 fn same_player(world: &World, model: &Model, name: &str, step: &Step) -> Result<(), TestCaseError> {
     let (Some(player), Some(expected)) = (world.players.get(&user(name)), model.players.get(name)) else {
         prop_assert_eq!(world.players.contains_key(&user(name)), model.players.contains_key(name));
@@ -325,7 +325,7 @@ fn same_player(world: &World, model: &Model, name: &str, step: &Step) -> Result<
         let heard = &model.rounds[&round.id];
         prop_assert_eq!(player.cutoff_ms(round), expected.cutoff_ms(heard), "{} after {:?}", name, step);
     }
-    // At the last tick, and as a tick at this step would show it.
+    // At the last tick, and as if a tick had arrived at this step.
     for through_ms in [world.applied_through_ms, step.at_ms - 1] {
         let shown = player.settled_view(&world.rounds, through_ms);
         let streak = model.streak_shown(name, through_ms);

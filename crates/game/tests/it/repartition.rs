@@ -1,12 +1,12 @@
-//! Another number of partitions changes where a player is, and nothing else.
+//! Changing the number of partitions changes only where a player is.
 
 use game::{Stamps, World, partition_of};
 use proptest::prelude::*;
 
 use crate::support::{HOUR_MS, add_with, buy, press, round};
 
-/// A game of so many partitions in which these players have joined, bought and pressed. `is_late` says in which of them
-/// the round was announced late.
+/// A game with this many partitions in which these players have joined, bought and pressed. `is_late` selects the
+/// partitions in which the round was announced late.
 fn played(
     partitions: u16,
     from_ms: i64,
@@ -23,7 +23,7 @@ fn played(
     for (at_ms, (player, buys, presses)) in (from_ms + 1..).zip(players) {
         let name = format!("player-{player}");
         let world = &mut worlds[usize::from(partition_of(&name, partitions))];
-        // Tokens are shared: who came last owns the device, also across partitions.
+        // Players share tokens: the last claim owns the device, also across partitions.
         let token = format!("device-{}", player % 7);
         world.apply(Stamps::of_arrival(at_ms), &add_with(&name, None, None, Some(&token))).unwrap();
         if *buys {
@@ -44,7 +44,7 @@ fn played(
     }
 }
 
-/// All claims to devices in all of these worlds; the greatest of each.
+/// The greatest claim to each device in all of these worlds.
 fn owners(worlds: &[World]) -> Vec<(String, String)> {
     let mut greatest = std::collections::BTreeMap::new();
     for (token, claim) in worlds.iter().flat_map(|world| &world.changes.devices) {
@@ -56,7 +56,7 @@ fn owners(worlds: &[World]) -> Vec<(String, String)> {
 }
 
 proptest! {
-    /// Dealt anew in the middle, and played on, a game is the one that had this number from the start.
+    /// A game that is repartitioned and continued equals a game that always had the new number.
     #[test]
     fn a_game_goes_on_as_if_it_had_always_had_this_number(
         before in 1_u16..6,
@@ -72,13 +72,13 @@ proptest! {
         played(after, 2 * HOUR_MS, &mut worlds, &second, |_| false);
 
         let mut always = vec![World::default(); usize::from(after)];
-        // Late in one, late in all.
+        // Late in one partition means late in all.
         played(after, HOUR_MS, &mut always, &first, |_| late.is_some());
         played(after, 2 * HOUR_MS, &mut always, &second, |_| false);
 
         prop_assert_eq!(owners(&worlds), owners(&always));
         for (dealt, always) in worlds.iter_mut().zip(&mut always) {
-            // Where several partitions had claimed a device, each of them remembers its own claim.
+            // Where several partitions had claimed a device, each keeps its own claim.
             dealt.changes.devices.clear();
             always.changes.devices.clear();
         }

@@ -1,11 +1,11 @@
-//! Rules, "Round": when a button is lit, for whom until when, and what may be announced.
+//! Rules, "Round": when a button is lit, for which player and how long, and which announcements are valid.
 
 use game::bounds::{ROUND_ID_MAX, TIME_MS_MAX, WINDOW_MS_MAX};
 use game::{Reason, Round};
 
 use crate::support::table::check;
 
-/// The four extenders and how long the usual round is lit with them.
+/// The four extenders, and how long the usual round lasts with each.
 const EXTENDERS: [(&str, &str); 4] = [("1.5", "165s"), ("2", "220s"), ("3", "330s"), ("5", "550s")];
 
 #[test]
@@ -46,7 +46,7 @@ fn each_extender_moves_the_cutoff() {
 #[test]
 fn products_of_milliseconds_round_down() {
     let table = [
-        // window, grace, cutoffs after the opening for no extender, 1.5, 2, 3, 5
+        // Window, grace, cutoffs after the opening with no extender, 1.5, 2, 3, 5.
         (100_000, 10_000, [110_000, 165_000, 220_000, 330_000, 550_000]),
         (99_999, 10_000, [109_999, 164_998, 219_998, 329_997, 549_995]),
         (7, 2, [9, 13, 18, 27, 45]),
@@ -59,7 +59,7 @@ fn products_of_milliseconds_round_down() {
         assert_eq!(round.cutoffs_ms(), lit_ms.map(|lit_ms| opens_at_ms + lit_ms), "{round:?}");
         assert_eq!(round.cutoff_max_ms(), opens_at_ms + lit_ms[4], "{round:?}");
     }
-    // What a player is told knows no grace: 7, 10.5, 14, 21, 35.
+    // The end that players see has no grace: 7, 10.5, 14, 21, 35.
     let round = Round::new(1, 1_000, 7, 2).unwrap();
     assert_eq!(
         [2, 3, 4, 6, 10].map(|halves| round.closes_at_ms(halves)),
@@ -133,7 +133,7 @@ fn the_first_command_fixes_the_cutoff_whatever_is_bought_afterwards() {
          O1+2    | buy EXTENDER 5   | bought cutoff1=O1+165s cutoff2=O2+550s extender=5@O1+1..O1+12h+1
          O1+165s | press            | counted:1",
     );
-    // It ran out within the round and was bought again.
+    // The extender expired during the round and was bought again.
     for rest in ["O1+220s   | press | counted:1", "O1+220s+1 | press | too_late"] {
         check(&format!(
             "rounds 10h
@@ -148,8 +148,8 @@ fn the_first_command_fixes_the_cutoff_whatever_is_bought_afterwards() {
 
 #[test]
 fn every_kind_of_command_fixes_the_cutoff_and_only_from_the_opening_on() {
-    // The extender is lost 1 ms into the round; each first command at the opening must keep its cutoff. (The second
-    // arrives out of order, from before the opening, when none was active: it sets a new extender.)
+    // The extender is lost 1 ms into the round; each of these first commands, at the opening, must fix the cutoff. (The
+    // second arrives out of order, from before the opening, when no extender was active: it sets a new one.)
     for first in ["add", "press", "buy EXTENDER 1.5", "buy FREEZE 6 id=known"] {
         let outcome = match first {
             "add" => "kept",
@@ -167,7 +167,7 @@ fn every_kind_of_command_fixes_the_cutoff_and_only_from_the_opening_on() {
              18h     | buy EXTENDER 2        | bought extender=2@18h..24h cutoff1=O1+550s"
         ));
     }
-    // A command out of order, from the time of an earlier round, does not loosen it.
+    // A command out of order, from the time of an earlier round, does not change the fixed cutoff.
     check(
         "rounds 10h 20h
          0       | add            | new
@@ -235,7 +235,7 @@ fn a_late_announcement_counts_from_its_position_on() {
          10h+1   | announce 1 10h | announced
          O1      | add            | kept cutoff1=O1+110s",
     );
-    // After its cutoff, by a journal that does not say when it was stored: it is missed by the next command, not before.
+    // Announced after its cutoff, in a journal without storage time: the next command misses it, not an earlier one.
     check(
         "0       | add            | new
          0       | set streak=5   |
@@ -261,7 +261,7 @@ fn fields_out_of_range_are_refused() {
     refused(1, 0, WINDOW_MS_MAX + 1, 0, "window", 1, WINDOW_MS_MAX);
     refused(1, 0, 1, -1, "grace", 0, WINDOW_MS_MAX);
     refused(1, 0, 1, WINDOW_MS_MAX + 1, "grace", 0, WINDOW_MS_MAX);
-    // The largest that is allowed does not overflow.
+    // The largest allowed values do not overflow.
     let largest = Round::new(ROUND_ID_MAX, TIME_MS_MAX, WINDOW_MS_MAX, WINDOW_MS_MAX).unwrap();
     assert_eq!(largest.cutoff_max_ms(), TIME_MS_MAX + 10 * WINDOW_MS_MAX);
 }

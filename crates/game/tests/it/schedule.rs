@@ -1,4 +1,4 @@
-//! When rounds open by themselves. Rules, "Round": opens_at, and no overlap.
+//! When rounds open automatically. Rules, "Round": opens_at, and no overlap.
 
 use game::schedule::{Cadence, Overlap};
 use rand::rngs::StdRng;
@@ -21,13 +21,13 @@ fn over_a_billion_seconds_the_mean_gap_is_13_600_s() {
     }
     let mean_s = 1e9 / f64::from(openings);
     assert!((13_464.0..=13_736.0).contains(&mean_s), "mean gap {mean_s} s");
-    // The longest of 73 500 draws of 1 in 10 000: about 10 000 × ln 73 500 = 112 000 s.
+    // The longest of 73 500 draws with a chance of 1 in 10 000 is about 10 000 × ln 73 500 = 112 000 s.
     assert!((80_000_000..250_000_000).contains(&longest_ms), "longest gap {longest_ms} ms");
 }
 
 #[test]
 fn each_second_after_the_buffer_has_the_same_chance() {
-    // One chance in 2: half of the draws open after 1 s, a quarter after 2 s, an eighth after 3 s.
+    // With a chance of 1 in 2, half of the draws open after 1 s, a quarter after 2 s, an eighth after 3 s.
     let cadence = Cadence { odds: 2, ..USUAL };
     let seconds = |uniform: f64| (cadence.next_opening_ms(0, uniform).unwrap() - 3_600_000) / 1_000;
     for (uniform, expected) in
@@ -48,10 +48,10 @@ fn odds_0_open_nothing_and_odds_1_open_in_the_first_second() {
 #[test]
 fn the_extremes_of_the_draw_give_an_opening() {
     assert_eq!(USUAL.next_opening_ms(1_000, 1.0), Some(3_602_000));
-    // ln(2^-53) × −10 000 = 367 368 s: the smallest draw that a generator of 53 bits makes.
+    // ln(2^-53) × −10 000 = 367 368 s: the smallest draw of a generator with 53 bits.
     let longest_ms = USUAL.next_opening_ms(0, f64::EPSILON / 2.0).unwrap();
     assert!((367_000_000..368_000_000).contains(&(longest_ms - 3_600_000)), "{longest_ms}");
-    // Not drawn, but nothing breaks: zero, the largest odds, a time at the end of the range.
+    // Values that are never drawn must work too: zero, the largest odds, a time at the end of the range.
     let rare = Cadence { odds: u32::MAX, ..USUAL };
     assert!(rare.next_opening_ms(0, f64::MIN_POSITIVE).unwrap() > longest_ms);
     assert!(rare.next_opening_ms(0, 0.0).unwrap() > longest_ms);

@@ -1,4 +1,4 @@
-//! Rules, "Settling": what a player missed, what was forgiven, what reads show, and newcomers.
+//! Rules, "Settling": missed and forgiven rounds, what reads show, and new players.
 
 use crate::support::table::check;
 
@@ -56,7 +56,7 @@ fn hundreds_of_missed_rounds_are_settled_at_once() {
          O499        | press        | too_late streak=1 score=1
          O500+110s+1 | add          | kept streak=1"
     ));
-    // A freeze over the first of them is remembered, and does not cover the others.
+    // A freeze during the first round is remembered, and does not cover the others.
     check(&format!(
         "rounds {rounds}
          0           | add                      | new
@@ -118,7 +118,7 @@ fn a_freeze_that_ended_within_the_round_is_not_lost_by_a_new_one() {
          O2+110s+1 | add                    | kept streak=5
          O3+110s+1 | add                    | kept streak=0",
     );
-    // The new one is bought after the cutoff: the round was settled first, with the old one.
+    // The new freeze is bought after the cutoff: the round was settled first, with the old one.
     check(
         "rounds 10h
          0         | add                    | new
@@ -127,7 +127,7 @@ fn a_freeze_that_ended_within_the_round_is_not_lost_by_a_new_one() {
          O1+2h     | buy FREEZE 6           | bought freeze=6@O1+2h..O1+8h streak=5
          O1+9h     | add                    | kept streak=5",
     );
-    // Nor does a new one reach back.
+    // Nor does a new freeze apply to earlier rounds.
     check(
         "rounds 10h
          0         | add                    | new
@@ -244,7 +244,7 @@ fn a_newcomer_may_press_a_round_that_is_still_lit_by_its_base_cutoff() {
              {added_at} | press | {outcome}"
         ));
     }
-    // Over when the player came: a press that arrived out of order does not bring it back.
+    // The round was over when the player joined: a press that arrived out of order does not reopen it.
     check(
         "rounds 10h
          O1+110s+1 | add   | new

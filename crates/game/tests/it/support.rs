@@ -1,4 +1,4 @@
-//! What the tests share: short ways to write commands, and the tables.
+//! Shared helpers: shorthands for commands, and the tables.
 
 pub(crate) mod table;
 
@@ -12,7 +12,7 @@ pub(crate) fn user(name: &str) -> Username {
     Username::new(name).unwrap()
 }
 
-/// A round of the usual length: 100 s and 10 s of grace.
+/// A round of the default length: 100 s and 10 s of grace.
 pub(crate) fn round(id: u64, opens_at_ms: i64) -> Round {
     Round::new(id, opens_at_ms, WINDOW_MS, GRACE_MS).unwrap()
 }

@@ -13,17 +13,16 @@ use crate::harness::{ALL, Backend, Harness, NOW, Need, bodies, outgoing, send};
 
 const PARTITIONS: u16 = 8;
 
-/// What was acked, by partition and sequence.
+/// Acks by partition and sequence.
 type Acked = Mutex<BTreeMap<(u16, Sequence), Ack>>;
 
 struct Ack {
     body: String,
-    /// Whether it was answered while the lease was sure to hold. One that was not may have come after another
-    /// holder's: SQS takes both.
+    /// The ack returned while the lease was certainly valid. A later ack may follow another holder's: SQS accepts both.
     in_time: bool,
 }
 
-/// SplitMix64: the same numbers in every run.
+/// A SplitMix64 generator: the same numbers in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -36,7 +35,7 @@ impl Dice {
     }
 }
 
-/// Receives until all is acked, and forgets, releases or acks in part what it got as the dice fall.
+/// Receives until everything is acked. At random, it drops, releases or partly acks a batch.
 async fn receiver(harness: Arc<Harness>, queue: Queue, seed: u64, messages: u16, acked: Arc<Acked>) {
     let mut dice = Dice(seed);
     while acked.lock().unwrap().len() < usize::from(PARTITIONS * messages) {
@@ -59,7 +58,7 @@ async fn receiver(harness: Arc<Harness>, queue: Queue, seed: u64, messages: u16,
     }
 }
 
-/// How many messages, from the first on, were acked.
+/// Returns how many messages, counted from the first, were acked.
 async fn use_or_drop(queue: &Queue, batch: &mut Delivery, limit: Limit, dice: &mut Dice) -> usize {
     let messages = &mut batch.messages;
     if dice.roll(3) == 0 {
@@ -86,7 +85,7 @@ async fn use_or_drop(queue: &Queue, batch: &mut Delivery, limit: Limit, dice: &m
 
 pub(crate) async fn receivers_that_crash_lose_nothing_and_keep_the_order(backend: Backend) {
     let harness = Arc::new(Harness::new(backend).await);
-    // Fewer where each crash takes seconds.
+    // Fewer messages where each crash takes seconds.
     let messages = if harness.has(Need::Clock) { 25 } else { 5 };
     for number in 0..messages {
         let envelopes: Vec<_> =
@@ -122,7 +121,7 @@ pub(crate) async fn receivers_that_crash_lose_nothing_and_keep_the_order(backend
     }
 }
 
-/// Polls the call a few times and drops it, done or not.
+/// Polls a future a few times and drops it, complete or not.
 async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) {
     let mut call = pin!(call);
     let patience = async {
@@ -133,8 +132,8 @@ async fn drop_after<T>(polls: u32, call: impl Future<Output = T>) {
     select! { biased; _ = &mut call => {} () = patience => {} }
 }
 
-/// What a dropped receive may have taken. A service may still be taking it when it is dropped: then its time is
-/// not up yet.
+/// The messages that a dropped receive may have taken. A service may process the receive after the drop, so their
+/// visibility may end later.
 async fn received_again(harness: &Harness) -> Delivery {
     harness.pass_visibility();
     while !harness.has(Need::LongBatches) {
@@ -153,7 +152,7 @@ pub(crate) async fn calls_that_are_dropped_half_way_leave_the_inbox_whole(backen
         let polls = number * number / 4;
         let envelope = [outgoing(0, &number.to_string())];
         drop_after(polls, queue.send(&envelope)).await;
-        // Whether or not it was stored: the resend makes it once.
+        // The resend leaves exactly one copy, whether or not the first send was stored.
         send(queue, &envelope).await;
         drop_after(polls, queue.receive(ALL, NOW)).await;
         let batch = received_again(&harness).await;

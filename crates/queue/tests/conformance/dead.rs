@@ -34,7 +34,7 @@ pub(crate) async fn a_message_received_too_often_is_buried_and_its_neighbours_go
         assert_eq!(dead[0].buried_at_ms, batch.messages[0].stored_at_ms + 90_000);
     }
     assert_eq!(harness.queue.dead_letter(&dead[0].id).await.unwrap().as_ref(), Some(&dead[0]));
-    // A partition of which nothing is left gives nothing.
+    // An empty partition delivers nothing.
     harness.send(3, ["poison"]).await;
     for _ in 0..3 {
         let batch = harness.receive(up_to(1)).await;

@@ -1,6 +1,6 @@
-//! An SQS of our own: the part of its protocol that the inbox uses, over HTTP on loopback, with the clock of the
-//! test. It does what AWS's documentation says of FIFO queues, and fails in the ways that a test tells it to.
-//! Simple, not fast: it looks at every message of a queue.
+//! A fake SQS: the part of the protocol that the inbox uses, over HTTP on loopback, with the test's clock. It follows
+//! AWS's documentation of FIFO queues, and fails when a test says so. Simple, not fast: it scans every message of a
+//! queue.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,16 +18,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// What goes wrong with a request.
+/// A failure of a request.
 #[derive(Clone)]
 pub(crate) enum Fault {
-    /// It is answered with this status and code, and not done.
+    /// The request is rejected with this status and code.
     Refuse(u16, &'static str),
-    /// The connection breaks; nothing is done.
+    /// The connection breaks before the request is processed.
     Break,
-    /// It is done, and the connection breaks before the answer.
+    /// The request is processed, and the connection breaks before the response.
     BreakAfter,
-    /// It is done and never answered.
+    /// The request is processed, and no response follows.
     Hang,
     /// The same, from here on, for every send with a message of the first groups, up to this number.
     HangOf(u16),
@@ -35,7 +35,7 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// The entry with this id is not done and answered with this code; a fault of the service.
     Entry(&'static str, &'static str),
-    /// It is done; a count in the answer is what it was before anything was sent.
+    /// The request is processed; counts in the response are those from before any send.
     LateCounts,
 }
 
@@ -53,7 +53,7 @@ struct Stored {
 struct FifoQueue {
     attributes: Map<String, Value>,
     messages: BTreeMap<u128, Stored>,
-    /// By group and deduplication id: until when, and the sequence.
+    /// By group and deduplication id: expiry, and the sequence.
     remembered: HashMap<(String, String), (i64, u128)>,
 }
 
@@ -71,7 +71,7 @@ struct Shared {
     address: String,
 }
 
-/// The server; it stops when it is dropped.
+/// The server; stops on drop.
 pub(crate) struct Fake {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -83,14 +83,14 @@ impl Drop for Fake {
     }
 }
 
-/// An error as SQS answers it: status, code.
+/// An SQS error: status and code.
 type Refusal = (u16, &'static str);
 
 impl Fake {
     pub(crate) async fn start(clock: Arc<AtomicI64>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        // As long as AWS's.
+        // A sequence as long as those of AWS.
         let state = State { sequence: 18_849_496_460_467_696_128, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), clock, address });
         let serving = Arc::clone(&shared);
@@ -109,12 +109,12 @@ impl Fake {
         &self.shared.address
     }
 
-    /// Lets the next requests of these kinds go wrong, each once, in this order.
+    /// Makes the next requests of these kinds fail, each once, in this order.
     pub(crate) fn fail(&self, faults: impl IntoIterator<Item = (&'static str, Fault)>) {
         self.shared.state.lock().unwrap().faults.extend(faults);
     }
 
-    /// The requests of a kind so far.
+    /// All requests of a kind so far.
     pub(crate) fn requests(&self, action: &str) -> Vec<Value> {
         let state = self.shared.state.lock().unwrap();
         state.requests.iter().filter(|(of, _)| of == action).map(|(_, request)| request.clone()).collect()
@@ -126,7 +126,7 @@ impl Fake {
         state.queues[queue].attributes.get(attribute).and_then(|value| value.as_str()).map(str::to_owned)
     }
 
-    /// Changes an attribute of a queue, whatever SQS would say.
+    /// Changes an attribute of a queue without the checks of SQS.
     pub(crate) fn set(&self, queue: &str, attribute: &str, value: Option<&str>) {
         let mut state = self.shared.state.lock().unwrap();
         let attributes = &mut state.queues.get_mut(queue).unwrap().attributes;
@@ -193,7 +193,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// The queue that a URL names.
+/// The name of the queue in a URL.
 fn name(input: &Value) -> String {
     text(input, "QueueUrl").rsplit('/').next().unwrap().to_owned()
 }
@@ -210,7 +210,7 @@ impl Shared {
         failing: Option<(&str, &str)>,
     ) -> Result<Value, Refusal> {
         if action == "ReceiveMessage" {
-            // A second of waiting passes within a tenth.
+            // A wait of one second ends within a tenth of a second.
             let mut looks = input["WaitTimeSeconds"].as_u64().unwrap_or(0) * 20;
             loop {
                 let messages = self.receive(input);
@@ -246,7 +246,7 @@ impl Shared {
         json!({ "QueueUrl": format!("{}/0/{name}", self.address) })
     }
 
-    /// A batch request: every entry for itself.
+    /// Processes a batch request: each entry separately.
     fn each(&self, state: &mut State, action: &str, input: &Value, failing: Option<(&str, &str)>) -> Value {
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         let entries = input["Entries"].as_array().unwrap();
@@ -280,7 +280,7 @@ impl Shared {
             .as_ref()
             .is_some_and(|message| message.visible_at_ms > now_ms && message.count.to_string() == count);
         match (action, message) {
-            // Deleting twice is no error.
+            // Deleting twice is not an error.
             ("DeleteMessageBatch", None) => {}
             ("DeleteMessageBatch", Some(_)) if is_held => drop(queue.messages.remove(&sequence)),
             ("DeleteMessageBatch", Some(_)) => return Err("ReceiptHandleIsInvalid"),
@@ -352,7 +352,7 @@ impl FifoQueue {
         Ok(*sequence)
     }
 
-    /// What is received, and what goes to which dead-letter queue instead.
+    /// Returns the received messages, and the messages to move to a dead-letter queue.
     fn receive(&mut self, now_ms: i64, input: &Value) -> (Value, Vec<(String, Stored)>) {
         let most = usize::try_from(input["MaxNumberOfMessages"].as_u64().unwrap()).unwrap();
         assert!((1..=10).contains(&most));

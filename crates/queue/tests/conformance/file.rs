@@ -1,4 +1,4 @@
-//! What only the embedded inbox can show: its file.
+//! Checks of the embedded inbox only: its file.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ async fn leases_run_out_while_the_file_is_closed() {
     assert_eq!(crate::harness::receive(&queue, ALL).await.messages[0].receive_count, 2);
 }
 
-/// Another process writes for a while.
+/// Another process holds the write lock for a while.
 #[tokio::test]
 async fn a_quiet_message_that_had_to_wait_is_stored_when_its_turn_comes() {
     let harness = Harness::new(Backend::Sqlite).await;
@@ -69,14 +69,14 @@ async fn a_quiet_message_that_had_to_wait_is_stored_when_its_turn_comes() {
     assert_eq!(batch.messages[1].stored_at_ms, harness.now_ms());
 }
 
-/// The clock was ahead when the lease was taken, and is right now.
+/// The clock was ahead when the lease was taken, and is correct now.
 #[tokio::test]
 async fn a_lease_from_the_future_is_over() {
     let harness = Harness::new(Backend::Sqlite).await;
     harness.send(0, ["a"]).await;
     let held = harness.receive(ALL).await;
     harness.advance(-harness.visibility_ms());
-    harness.nothing().await; // twice its full length is left
+    harness.nothing().await; // twice its full length would still be left
     harness.queue.extend(&held.lease).await.unwrap();
     harness.advance(-harness.visibility_ms() - 1);
     assert_eq!(harness.queue.backlog().await.unwrap().in_flight, 0);
@@ -171,7 +171,7 @@ async fn a_full_inbox_refuses_and_can_be_emptied() {
     };
     let mut stored = 0;
     let error = loop {
-        // In pairs: one that does not fit takes its neighbour along.
+        // Sent in pairs: if one does not fit, neither is stored.
         let results = queue.send(&[envelope(stored), envelope(stored + 1)]).await;
         match &results[..] {
             [Ok(()), Ok(())] => stored += 2,
@@ -183,7 +183,7 @@ async fn a_full_inbox_refuses_and_can_be_emptied() {
     assert!(matches!(error, Error::Full { .. }));
     assert!(error.is_definite() && !error.is_transient());
     assert_eq!(queue.backlog().await.unwrap().messages, stored as u64);
-    // What is poisonous can still be put away: more of it than a send had room for.
+    // Dead letters still fit: more of them than a send had room for.
     let letters = ["d", "e", "f"].map(|id| DeadLetter {
         id: id.into(),
         partition: 0,

@@ -1,4 +1,4 @@
-//! A fresh inbox of a backend, a clock that moves when told, and shorthands.
+//! A fresh inbox of a backend, a manual clock, and shorthands.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,64 +12,64 @@ use tempfile::TempDir;
 
 use crate::server::Server;
 
-/// Plenty.
+/// No practical limit.
 pub(crate) const ALL: Limit = Limit { messages_max: 10_000, bytes_max: 64 << 20 };
-/// Do not wait.
+/// Does not wait.
 pub(crate) const NOW: Duration = Duration::ZERO;
-/// Longer than any test may take: a receive that is to be woken fails by the deadline, not by its own end.
+/// Longer than any test: a receive that is not woken fails by the test's deadline, before its own wait ends.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
 
-/// The backends there are, and for SQS the servers that speak its protocol.
+/// The backends; for SQS, the servers that implement its protocol.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Backend {
     /// One file.
     Sqlite,
     /// SQS as AWS documents it, in this process.
     Sqs,
-    /// A quick server of others. What it does not do: see [`Backend::lacks`].
+    /// A fast third-party server. [`Backend::has`] says what it lacks.
     Fauxqs,
-    /// A strict server of others.
+    /// A strict third-party server.
     Fakecloud,
 }
 
-/// What a check needs of a backend beyond what all have.
+/// A feature that a check needs and not every backend has.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Need {
-    /// A clock that the test moves.
+    /// A manual clock.
     Clock,
     /// Several messages of a partition in one batch.
     Batches,
     /// More than ten messages in one batch.
     LongBatches,
-    /// More under a lease than the first batch.
+    /// Extending a lease to more messages than the first batch.
     ReadOn,
     /// Characters outside of Unicode's basic plane.
     Characters,
     /// Bodies of 256 KiB with attributes.
     LongBodies,
-    /// Bodies of no bytes.
+    /// Empty bodies.
     EmptyBodies,
-    /// Telling the highest sequence.
+    /// Reporting the highest sequence.
     Highest,
 }
 
 impl Backend {
-    /// Whether a check that needs this can be made.
+    /// Whether the backend has this feature.
     pub(crate) fn has(self, need: Need) -> bool {
         use Need::{Batches, Characters, Clock, EmptyBodies, Highest, LongBatches, LongBodies, ReadOn};
         match self {
             Self::Sqlite => true,
-            // Not in SQS.
+            // SQS lacks these.
             _ if matches!(need, LongBatches | ReadOn | EmptyBodies | Highest) => false,
             Self::Sqs => true,
-            // It gives one message of a group at a time, and takes no characters beyond the basic plane.
+            // It delivers one message of a group at a time, and rejects characters beyond the basic plane.
             Self::Fauxqs => !matches!(need, Clock | Batches | Characters),
-            // It takes 256 KiB in a request, attributes included.
+            // It limits a request to 256 KiB, attributes included.
             Self::Fakecloud => !matches!(need, Clock | LongBodies),
         }
     }
 
-    /// Why a check with these needs cannot be made.
+    /// Why a check with these needs cannot run.
     pub(crate) fn lacks(self, needs: &[Need]) -> Option<String> {
         if let Some(need) = needs.iter().find(|need| !self.has(**need)) {
             return Some(format!("{self:?} lacks {need:?}"));
@@ -81,7 +81,7 @@ impl Backend {
     }
 }
 
-/// Where an inbox is.
+/// Location of an inbox.
 enum Place {
     File(TempDir),
     Server(Server, Service),
@@ -89,23 +89,23 @@ enum Place {
 
 /// A fresh inbox.
 pub(crate) struct Harness {
-    /// The first handle on it.
+    /// The first handle of the inbox.
     pub(crate) queue: Queue,
     backend: Backend,
     clock: Arc<AtomicI64>,
     place: Place,
     options: Options,
-    /// What a receive returned besides the batch that the check asked for.
+    /// Batches that a receive returned beside the one that the check asked for.
     spare: Mutex<Vec<Delivery>>,
 }
 
 impl Harness {
-    /// With the default options.
+    /// Opens an inbox with default options.
     pub(crate) async fn new(backend: Backend) -> Self {
         Self::with(backend, Options::default()).await
     }
 
-    /// With these options.
+    /// Opens an inbox with these options.
     pub(crate) async fn with(backend: Backend, mut options: Options) -> Self {
         let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
         let server = match backend {
@@ -128,7 +128,7 @@ impl Harness {
         Self { queue, backend, clock, place, options, spare: Mutex::default() }
     }
 
-    /// Another handle on the same inbox, as another process has it.
+    /// Another handle of the same inbox, as in another process.
     pub(crate) async fn another(&self) -> Queue {
         self.place.open(self.options, reads(&self.clock)).await.unwrap()
     }
@@ -138,7 +138,7 @@ impl Harness {
         self.place.open(options, reads(&self.clock)).await
     }
 
-    /// Where the file is.
+    /// Path of the file.
     pub(crate) fn path(&self) -> PathBuf {
         match &self.place {
             Place::File(folder) => folder.path().join(FILE),
@@ -146,7 +146,7 @@ impl Harness {
         }
     }
 
-    /// The server, and the queue there.
+    /// The server, and its queue.
     pub(crate) fn server(&self) -> (&Server, &Service) {
         match &self.place {
             Place::File(_) => panic!("the inbox is a file"),
@@ -154,43 +154,43 @@ impl Harness {
         }
     }
 
-    /// Whether this can be checked here.
+    /// Whether the backend has this feature.
     pub(crate) fn has(&self, need: Need) -> bool {
         self.backend.has(need)
     }
 
-    /// What the clock of the handles says.
+    /// Time of the handles' clock.
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.load(Ordering::SeqCst)
     }
 
-    /// How long a lease holds.
+    /// Duration of a lease.
     pub(crate) fn visibility_ms(&self) -> i64 {
         self.options.visibility_ms
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub(crate) fn advance(&self, ms: i64) {
         assert!(self.has(Need::Clock), "a check that moves the clock must say so in the list");
         self.clock.fetch_add(ms, Ordering::SeqCst);
         self.spare.lock().unwrap().clear();
     }
 
-    /// Lets all leases run out. Where the server has a clock of its own they do so for us at once, and for the
-    /// server when their time has come: the next receive waits for that.
+    /// Lets all leases expire. A server with its own clock expires them later than the handles do; the next receive
+    /// waits for that.
     pub(crate) fn pass_visibility(&self) {
         self.clock.fetch_add(self.options.visibility_ms, Ordering::SeqCst);
         self.spare.lock().unwrap().clear();
     }
 
-    /// Sends these bodies to a partition, each under itself as id.
+    /// Sends these bodies to a partition; each body is also its message's id.
     pub(crate) async fn send<B: ToString>(&self, partition: u16, bodies: impl IntoIterator<Item = B>) {
         let envelopes: Vec<_> =
             bodies.into_iter().map(|body| outgoing(partition, &body.to_string())).collect();
         send(&self.queue, &envelopes).await;
     }
 
-    /// Receives a batch that must be there.
+    /// Receives a batch; fails if there is none.
     pub(crate) async fn receive(&self, limit: Limit) -> Delivery {
         let spare = self.spare.lock().unwrap().pop();
         if let Some(batch) = spare {
@@ -206,8 +206,8 @@ impl Harness {
         batch
     }
 
-    /// Receives and acks this many messages: the bodies, by partition. In one batch for each, where batches may
-    /// be that long.
+    /// Receives and acks this many messages, in one batch for each partition if batches may be that long. Returns the
+    /// bodies by partition.
     pub(crate) async fn drain(&self, messages: usize) -> BTreeMap<u16, Vec<String>> {
         let mut drained = BTreeMap::<u16, Vec<String>>::new();
         let (mut count, mut batches) = (0, 0);
@@ -224,14 +224,14 @@ impl Harness {
         drained
     }
 
-    /// Checks that there is nothing to receive.
+    /// Checks that no message can be received.
     pub(crate) async fn nothing(&self) {
         assert_eq!(*self.spare.lock().unwrap(), []);
         assert_eq!(self.queue.receive(ALL, NOW).await.unwrap(), []);
     }
 }
 
-/// The inbox's file in its folder.
+/// Name of the inbox's file.
 const FILE: &str = "inbox.sqlite";
 
 impl Place {
@@ -248,12 +248,12 @@ fn reads(clock: &Arc<AtomicI64>) -> NowMs {
     Arc::new(move || clock.load(Ordering::SeqCst))
 }
 
-/// Fails when `check` takes too long.
+/// Fails if `check` exceeds the deadline.
 pub(crate) async fn in_time(check: impl Future<Output = ()>) {
     tokio::time::timeout(Duration::from_secs(60), check).await.unwrap();
 }
 
-/// A message whose id is made of partition and body.
+/// A message with an id made from partition and body.
 pub(crate) fn quiet(partition: u16, body: &str) -> Outgoing {
     Outgoing { quiet: true, ..outgoing(partition, body) }
 }
@@ -262,14 +262,14 @@ pub(crate) fn outgoing(partition: u16, body: &str) -> Outgoing {
     Outgoing { partition, id: format!("{partition}-{body}"), body: body.to_owned(), quiet: false }
 }
 
-/// Sends what must succeed.
+/// Sends envelopes; fails if one is not stored.
 pub(crate) async fn send(queue: &Queue, envelopes: &[Outgoing]) {
     for result in queue.send(envelopes).await {
         result.unwrap();
     }
 }
 
-/// Receives a batch that must be there.
+/// Receives a batch; fails if there is none.
 pub(crate) async fn receive(queue: &Queue, limit: Limit) -> Delivery {
     let mut batches = queue.receive(limit, NOW).await.unwrap();
     assert_eq!(batches.len(), 1, "one batch is expected");
@@ -281,13 +281,13 @@ pub(crate) fn up_to(messages_max: usize) -> Limit {
     Limit { messages_max, ..ALL }
 }
 
-/// The bodies, in order; the sequences must be too.
+/// The bodies, in order; also checks the order of the sequences.
 pub(crate) fn bodies(messages: &[Message]) -> Vec<&str> {
     assert!(messages.is_sorted_by(|a, b| a.sequence < b.sequence), "sequences grow: {messages:?}");
     messages.iter().map(|message| message.body.as_str()).collect()
 }
 
-/// Acks everything of a batch.
+/// Acks all messages of a batch.
 pub(crate) async fn ack_all(queue: &Queue, batch: &Delivery) {
     queue.ack(&batch.lease, batch.messages.last().unwrap().sequence).await.unwrap();
 }

@@ -1,10 +1,10 @@
-//! What a lease allows, and until when.
+//! What a lease permits, and until when.
 
 use queue::{Delivery, Error, Queue, Sequence};
 
 use crate::harness::{ALL, Backend, Harness, Need, ack_all, bodies, up_to};
 
-/// Checks that every call with the lease of this batch says that it is lost.
+/// Checks that every call with this batch's lease returns "lease lost".
 async fn can_do_nothing(queue: &Queue, batch: &Delivery) {
     let lease = &batch.lease;
     assert!(matches!(queue.ack(lease, batch.messages[0].sequence).await, Err(Error::LeaseLost)));
@@ -46,7 +46,7 @@ pub(crate) async fn a_lease_that_ran_out_can_do_nothing(backend: Backend) {
     assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
 }
 
-/// The clock was ahead when it was taken, and has been set right since.
+/// The clock was ahead when the lease was taken, and is correct now.
 pub(crate) async fn a_lease_from_the_future_can_do_nothing(backend: Backend) {
     let harness = Harness::new(backend).await;
     harness.send(0, ["a"]).await;
@@ -62,7 +62,7 @@ pub(crate) async fn a_lease_that_was_taken_over_can_do_nothing(backend: Backend)
     harness.pass_visibility();
     let present = harness.receive(up_to(1)).await;
     can_do_nothing(&harness.queue, &stale).await;
-    // Nor has it disturbed the present holder.
+    // The current holder is not disturbed.
     harness.nothing().await;
     let more = harness.queue.read_ahead(&present.lease, ALL).await.unwrap();
     assert_eq!(bodies(&more), if harness.has(Need::ReadOn) { vec!["b"] } else { vec![] });
@@ -127,7 +127,7 @@ pub(crate) async fn extend_starts_the_visibility_anew(backend: Backend) {
     assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a"]);
 }
 
-/// A backend that cannot read on returns nothing, and then the rest comes with the next receive.
+/// A backend that cannot extend a lease to more messages returns nothing; the next receive delivers the rest.
 pub(crate) async fn reading_on_continues_without_gap_or_repeat(backend: Backend) {
     let harness = Harness::new(backend).await;
     let queue = &harness.queue;
@@ -140,7 +140,7 @@ pub(crate) async fn reading_on_continues_without_gap_or_repeat(backend: Backend)
     messages.extend(queue.read_ahead(&batch.lease, up_to(10)).await.unwrap());
     assert_eq!(queue.read_ahead(&batch.lease, ALL).await.unwrap(), []);
     assert!(messages.iter().all(|message| message.receive_count == 1));
-    // The ack of a later part covers the earlier ones, and keeps what comes after it.
+    // An ack of a later part covers the earlier parts, and keeps what follows.
     queue.ack(&batch.lease, messages[messages.len() - 2].sequence).await.unwrap();
     assert_eq!(harness.receive(ALL).await.lease.partition(), 1, "partition 0 is still in flight");
     queue.ack(&batch.lease, messages[messages.len() - 1].sequence).await.unwrap();

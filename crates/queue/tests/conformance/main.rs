@@ -1,8 +1,8 @@
-//! What every backend of the inbox must do. Each check is a function over a [`Harness`](harness::Harness): a
-//! fresh inbox and a clock that can be moved. Another backend is another module made by `conformance!`. The list
-//! says what a check needs beyond what every backend has; where that is missing it says `skipped` and why.
+//! Requirements for every backend of the inbox. A check is a function over a [`Harness`](harness::Harness): a fresh
+//! inbox and a manual clock. `conformance!` makes a module of tests for each backend. The list names the features that
+//! a check needs; if a backend lacks one, the test prints `skipped` and why.
 //!
-//! Not held here: durability when the process is killed, which needs a process.
+//! Not checked here: durability when the process is killed, which needs a process.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has said what it found")]
 
@@ -16,7 +16,7 @@ mod messages;
 mod server;
 mod service;
 
-/// Makes a module of tests for each backend out of the list of checks and what they need.
+/// Makes a module of tests for each backend from the list of checks and their needs.
 macro_rules! conformance {
     ($($module:ident $variant:ident)+; $checks:tt) => {
         $(conformance! { @backend $module $variant $checks })+

@@ -127,7 +127,7 @@ pub(crate) async fn an_id_is_forgotten_after_five_minutes(backend: Backend) {
     harness.advance(DEDUP_MS);
     harness.send(0, ["a"]).await;
     harness.advance(DEDUP_MS - 1);
-    // Remembered anew since the second.
+    // The second send renewed the deduplication.
     harness.send(0, ["a"]).await;
     assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a", "a"]);
 }
@@ -138,7 +138,7 @@ pub(crate) async fn the_same_id_twice_in_one_send_is_stored_once(backend: Backen
     assert_eq!(bodies(&harness.receive(ALL).await.messages), ["a", "b"]);
 }
 
-/// Servers of others have clocks of their own, which we do not know.
+/// Third-party servers have their own clocks, which the test does not know.
 pub(crate) async fn when_it_was_stored_stays_over_redeliveries_and_resends(backend: Backend) {
     let harness = Harness::new(backend).await;
     let sent_at_ms = harness.now_ms();
@@ -208,7 +208,7 @@ pub(crate) async fn two_handles_share_one_inbox(backend: Backend) {
     let waiting = tokio::spawn(next(other.clone()));
     harness.send(0, ["a"]).await;
     assert_eq!(waiting.await.unwrap(), ["a"]);
-    // The other one holds it.
+    // The other handle holds it.
     harness.nothing().await;
     harness.send(1, ["b"]).await;
     let batch = receive(&other, ALL).await;

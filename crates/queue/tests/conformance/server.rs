@@ -9,11 +9,11 @@ use servers::sqs;
 
 use crate::fake::Fake;
 
-/// A server, while this is held.
+/// A server; stops on drop.
 pub(crate) enum Server {
-    /// In this process, with the clock of the test.
+    /// In this process, with the test's clock.
     Fake(Fake),
-    /// A process of its own, with a clock of its own, shared by the checks.
+    /// In its own process, with its own clock; shared by the checks.
     Shared(&'static sqs::Server),
 }
 
@@ -37,12 +37,12 @@ impl Server {
         }
     }
 
-    /// A client as an operator has it.
+    /// An SQS client, as an operator would use.
     pub(crate) async fn client(&self) -> Client {
         sqs::client(self.address()).await
     }
 
-    /// Makes an inbox, and says how to get to it.
+    /// Makes an inbox, and returns how to connect to it.
     pub(crate) async fn make(&self, options: &Options) -> Service {
         let options = sqs::QueueOptions { receive_max: options.receive_max };
         let made = sqs::make(self.address(), "inbox", options).await;
@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// How to get to a queue.
+/// How to connect to a queue.
 pub(crate) fn service(address: &str, queue_url: String) -> Service {
     Service {
         queue_url,

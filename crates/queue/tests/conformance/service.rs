@@ -1,4 +1,4 @@
-//! What only the inbox in SQS can show: a service that fails, and queues that are not set up.
+//! Checks of the inbox in SQS only: a service that fails, and queues with a wrong setup.
 
 mod sends;
 mod setup;
@@ -161,7 +161,7 @@ async fn the_service_can_say_that_a_lease_is_lost() {
     let harness = fresh().await;
     harness.send(0, ["a"]).await;
     let (late, early) = (harness.receive(ALL).await, harness.another().await);
-    // Its visibility was ended by somebody else: our clock cannot know.
+    // Another client ended its visibility; the handle's clock cannot know that.
     let client = harness.server().0.client().await;
     let url = &harness.server().1.queue_url;
     let change = client.change_message_visibility_batch().queue_url(url).entries(
@@ -188,7 +188,7 @@ async fn several_partitions_come_in_one_receive_within_the_limit() {
     let batches = harness.queue.receive(limit, NOW).await.unwrap();
     let got: usize = batches.iter().map(|batch| batch.messages.len()).sum();
     assert_eq!(got, 2);
-    // The rest was given back.
+    // The rest was released.
     let rest = harness.queue.receive(ALL, NOW).await.unwrap();
     assert_eq!(rest.iter().map(|batch| batch.messages.len()).sum::<usize>(), 6);
     for batch in batches.iter().chain(&rest) {
@@ -274,7 +274,7 @@ async fn an_id_names_one_burial() {
     let (first, anew) = (letter("arn:aws:sqs:a:b:c@1/1/7/all"), letter("arn:aws:sqs:a:b:c@1/1/8/all"));
     queue.bury(std::slice::from_ref(&first)).await.unwrap();
     assert_eq!(queue.forget_dead(std::slice::from_ref(&first.id)).await.unwrap(), 1);
-    // A burial that is repeated after that, because its answer was lost, leaves nothing behind.
+    // A repeated dead letter, sent because the first answer was lost, leaves nothing behind.
     queue.bury(&[first, anew.clone()]).await.unwrap();
     assert_eq!(queue.dead_letters(None, 10).await.unwrap(), [anew]);
 }

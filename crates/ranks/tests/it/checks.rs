@@ -1,4 +1,4 @@
-//! What ranks must do in process and in Redis.
+//! Requirements for ranks, in process and in Redis.
 
 use super::world::KINDS;
 use super::*;
@@ -12,7 +12,7 @@ async fn it_knows_nothing_until_it_was_kept() {
         world.says_nothing(0).await;
         world.rebuild(0).await;
         world.says_all(0).await;
-        // A player that nobody knows stands somewhere too.
+        // An unknown player has a rank too.
         let cem = standing("cem", 4, NOW_MS);
         assert_eq!(world.says(0, &cem).await, 2, "{kind:?}");
     }
@@ -29,9 +29,9 @@ async fn projections_that_follow_one_another_keep_it_exact() {
         for commit in [&first, &second, &third] {
             world.project_now(0, commit.clone()).await;
         }
-        world.pass(10_000); // it is not behind, whenever that was looked at
+        world.pass(10_000); // nothing is behind, whenever that was last checked
         world.says_all(0).await;
-        // What comes again changes nothing.
+        // A repeated projection changes nothing.
         for commit in [third, first, second] {
             world.project_now(0, commit).await;
             world.says_all(0).await;
@@ -48,7 +48,7 @@ async fn after_a_gap_it_is_silent_until_it_was_rebuilt() {
         let _lost = world.commit(0, &[("bob", 2)]);
         world.project_now(0, world.commit(0, &[("cem", 3)])).await;
         assert_eq!(world.rank(0, &standing("ada", 1, NOW_MS)).await, None, "{kind:?}");
-        // Going on in order does not fill the gap, nor does what happens elsewhere.
+        // Later projections in order do not fill the gap, nor do projections of other partitions.
         world.project_now(0, world.commit(0, &[("dan", 3)])).await;
         world.project_now(0, world.commit(1, &[("eve", 3)])).await;
         world.says_nothing(0).await;
@@ -89,7 +89,7 @@ async fn another_inbox_is_further_on_than_any_place_of_the_one_before() {
         world.says_nothing(0).await;
         world.rebuild(0).await;
         world.says_all(0).await;
-        // A process that starts then.
+        // A process that starts now.
         world.processes.push(world.process());
         world.rebuild(1).await;
         world.says_all(1).await;
@@ -108,7 +108,7 @@ async fn it_may_be_two_seconds_behind_and_not_longer() {
         let late = world.commit(1, &[("bob", 2)]);
         let ada =
             standing("ada", 1, world.truth().iter().find(|(one, _)| one.score == 1).unwrap().0.reached_at_ms);
-        world.pass(-1); // the commit took none of the two seconds
+        world.pass(-1); // the commit used none of the two seconds
         world.rebuild(0).await;
         world.pass(2_000);
         assert_eq!(world.says(0, &ada).await, 1, "{kind:?}: exact for what it has applied");
@@ -116,10 +116,10 @@ async fn it_may_be_two_seconds_behind_and_not_longer() {
         assert_eq!(world.says(0, &ada).await, 1, "{kind:?}");
         world.pass(1);
         assert_eq!(world.rank(0, &ada).await, None, "{kind:?}: also where nobody has looked since");
-        // What arrives late, but in order, is all that it needs.
+        // Late projections in the right order are enough; no rebuild is needed.
         world.project_now(0, late).await;
         assert_eq!(world.says(0, &ada).await, 2, "{kind:?}");
-        // What never arrives is read from the store.
+        // A lost projection is read from the store.
         let _lost = world.commit(1, &[("bob", 0)]);
         world.rebuild(0).await;
         world.pass(2_001);
@@ -135,7 +135,7 @@ async fn who_is_always_a_little_behind_is_not_too_far_behind() {
         let world = World::new(kind, 1);
         world.rebuild(0).await;
         let mut late = world.commit(0, &[("ada", 0)]);
-        // Each look comes between a commit and its projection.
+        // Each read comes between a commit and its projection.
         for score in 1..40 {
             let next = world.commit(0, &[("ada", score)]);
             world.project_now(0, late).await;
@@ -155,7 +155,7 @@ async fn nobody_is_ahead_of_himself() {
         let all = [("ada", 100), ("bob", 50), ("cem", 10)];
         world.project_now(0, world.commit(0, &all)).await;
         world.rebuild(0).await;
-        // The store has seen purchases that the ranks have not.
+        // The store has purchases that the ranks do not have yet.
         for (name, score, rank) in [("ada", 40, 2), ("cem", 200, 1), ("dan", 40, 3)] {
             let said = world.says(0, &standing(name, score, NOW_MS + 9)).await;
             assert_eq!(said, rank, "{kind:?}: {name}");
@@ -163,7 +163,7 @@ async fn nobody_is_ahead_of_himself() {
     }
 }
 
-/// Names and scores in no order: thousands with the same score, times that differ little, names that share beginnings.
+/// Names and scores in random order: thousands with equal score, times close together, names with common prefixes.
 fn crowd(count: u64) -> Vec<Standing> {
     let player = |number: u64| {
         let number = number * 7_919 % 10_007;

@@ -1,4 +1,5 @@
-//! Redis loses what it has, belongs to others, or knows what never was: all ends exact, and nothing wrong is said.
+//! Redis loses data, has another game's data, or has data that never existed: ranks become exact again, and no wrong
+//! rank is returned.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A game of one partition with these many players, which are ranked.
+/// A game of one partition with this many players in the ranks.
 async fn known(world: World, players: u64) -> World {
     let all = (0..players).map(|number| standing(&format!("p{number}"), number % 7, NOW_MS)).collect();
     world.commit_standings(0, all);
@@ -38,7 +39,7 @@ async fn a_restarted_redis_is_filled_again() {
     world.project_now(0, world.commit(0, &[("p7", 100)])).await;
     server.restart();
     world.says_nothing(0).await;
-    world.project_now(0, world.commit(0, &[("p8", 100)])).await; // its scripts are unknown there now
+    world.project_now(0, world.commit(0, &[("p8", 100)])).await; // its scripts are no longer loaded
     world.rebuild(0).await;
     world.project_now(0, world.commit(0, &[("p9", 100)])).await;
     world.says_all(0).await;
@@ -79,7 +80,7 @@ async fn players_that_a_restored_store_never_had_go() {
     world.rebuild(0).await;
     world.says_all(0).await;
 
-    // The same when the handler is quicker than whoever rebuilds: it gets as far as the ranks were.
+    // The same if the handler is faster than the rebuild and reaches the position of the ranks.
     world.project_now(0, world.commit(0, &[("ghost", 1_000)])).await;
     world.project_now(0, world.commit(0, &[("p7", 1_000)])).await;
     world.restore(backup);
@@ -108,7 +109,7 @@ async fn they_go_also_where_the_ranks_were_stale_when_the_store_was_restored() {
 #[tokio::test]
 async fn the_ranks_of_another_game_are_not_shown() {
     let first = known(World::new(Kind::Redis, 1), 50).await;
-    // A game that stands at the same place of another inbox.
+    // A game at the same position of another inbox.
     let second = World::at(first.url.clone(), 1);
     second.adopt("another");
     second.commit(0, &[("ada", 1)]);
@@ -120,7 +121,7 @@ async fn the_ranks_of_another_game_are_not_shown() {
     second.says_all(0).await;
 }
 
-/// Whoever only shows ranks has nothing to do with the inbox, and need not be started anew.
+/// A process that only reads ranks does not use the inbox, and needs no restart.
 #[tokio::test]
 async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
     let mut world = known(World::new(Kind::Redis, 1), 50).await;
@@ -129,7 +130,7 @@ async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
     world.says_all(1).await;
     world.adopt("another");
     world.commit(0, &[("p1", 100)]);
-    // Who was started since then rebuilds all ranks.
+    // A process that started later rebuilds all ranks.
     world.processes.push(world.process());
     world.rebuild(2).await;
     world.says_all(2).await;
@@ -144,8 +145,8 @@ async fn who_was_not_stopped_follows_the_game_to_another_inbox() {
     }
 }
 
-/// Another number of partitions is a new generation of the same inbox: what Redis has is void as a whole, and nothing
-/// of it is shown by whoever counts with the one number or the other.
+/// A new number of partitions is a new generation of the same inbox: all data in Redis is void, and no process shows
+/// it, whichever number it uses.
 #[tokio::test]
 async fn the_ranks_of_another_number_of_partitions_are_not_shown() {
     for (before, after) in [(1, 3), (3, 1)] {
@@ -164,7 +165,7 @@ async fn the_ranks_of_another_number_of_partitions_are_not_shown() {
         second.rebuild(0).await;
         second.says_all(0).await;
         first.says_nothing(0).await;
-        // Who was not stopped reads the store as it is now, and does not rebuild the ranks for its own.
+        // A process that was not restarted reads the current store, and does not rebuild the ranks for its old one.
         first.restore(second.copy());
         let rebuilt = first.try_rebuild(0).await;
         assert!(
@@ -178,7 +179,7 @@ async fn the_ranks_of_another_number_of_partitions_are_not_shown() {
     }
 }
 
-/// The store, which somebody waits for in the middle of rebuilding.
+/// A store that pauses in the middle of a rebuild.
 struct Slow<'a> {
     world: &'a World,
     reading: Notify,
@@ -217,7 +218,7 @@ async fn while_one_rebuilds_others_wait_and_when_it_dies_another_goes_on() {
         }
         world.rebuild(1).await;
         world.says_nothing(1).await;
-        // For longer than the lock lives by itself it is kept.
+        // The lock is renewed for longer than its own lifetime.
         let longer = tokio::time::sleep(Duration::from_millis(5_500));
         tokio::select! {
             ended = &mut rebuilding => panic!("it ends without the store: {ended:?}"),
@@ -225,7 +226,7 @@ async fn while_one_rebuilds_others_wait_and_when_it_dies_another_goes_on() {
         }
         world.rebuild(1).await;
         world.says_nothing(1).await;
-    } // and here it dies
+    } // the process dies here
     timeout(async {
         while !world.is_exact(1).await {
             world.rebuild(1).await;
@@ -251,7 +252,7 @@ async fn a_rebuilder_whose_ground_is_gone_gives_up() {
         };
         let (rebuilt, ()) = tokio::join!(world.processes[0].rebuild_stale(&slow, NOW_MS), meanwhile);
         rebuilt.unwrap();
-        // Without its lock it may end what it began: nobody else has begun.
+        // Without its lock it may finish the rebuild: no other process has started one.
         if blow.ends_with("lock") {
             world.says_all(0).await;
         } else {
@@ -262,7 +263,7 @@ async fn a_rebuilder_whose_ground_is_gone_gives_up() {
     }
 }
 
-/// Takes the keys of the ranks from one prefix to another, in one step.
+/// Copies the keys of the ranks from one prefix to another atomically.
 async fn copy_keys(url: &str, from: &str, to: &str) {
     let script = "for i, key in ipairs({'state', 'order', 'of', 'rebuild:0', 'lock'}) do
         redis.call('COPY', ARGV[1] .. key, ARGV[2] .. key, 'REPLACE') end";
@@ -284,7 +285,7 @@ async fn a_failover_to_an_older_copy_in_the_midst_of_rebuilding_is_noticed() {
                 let world = Arc::clone(&world);
                 async move { world.try_rebuild(0).await }
             });
-            // When a part was written it is copied; when more was, the copy takes its place.
+            // Copies the ranks after the first chunk is written; restores the copy after more chunks are.
             while !rebuilding.is_finished() && written().await.is_none_or(|chunks| chunks < 2) {}
             copy_keys(url, "{buttonparty}:", "{buttonparty}:copy:").await;
             let copied: Option<u64> =
@@ -337,7 +338,7 @@ async fn two_rebuilders_and_a_game_that_goes_on_end_exact() {
     for round in 0..400_u64 {
         let changed = |index: u64| (format!("p{}", (round * 977 + index * 13) % PLAYERS), round + index);
         let commit = world.commit(0, &(0..50).map(changed).collect::<Vec<_>>());
-        // Some are lost: each makes the partition stale, and others follow while it is kept.
+        // Some projections are lost: each makes the partition stale, and others follow during the rebuild.
         if round % 80 != 40 {
             world.project(0, commit);
             timeout(world.processes[1].changed()).await; // not faster than they are delivered

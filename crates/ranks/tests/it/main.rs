@@ -1,4 +1,4 @@
-//! A rank is said only where it is sure: then it is that of a full sort. In process and in Redis alike.
+//! A rank is returned only if it is exact, as compared with a full sort. In process and in Redis.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
@@ -41,12 +41,12 @@ fn sorted(mut all: Vec<Standing>) -> Vec<(Standing, u64)> {
     all.into_iter().zip(1..).collect()
 }
 
-/// Waits for something that must come.
+/// Waits for an event that must happen.
 async fn timeout<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), what).await.expect("it comes within a minute")
 }
 
-/// Asks Redis without the code under test.
+/// Queries Redis without the code under test.
 async fn ask<T: FromRedisValue>(url: &str, command: &Cmd) -> T {
     let mut connection = Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     command.query_async(&mut connection).await.unwrap()
@@ -56,8 +56,9 @@ async fn flush(url: &str) {
     ask::<()>(url, &cmd("FLUSHDB")).await;
 }
 
-/// Everything here once more, in a process that knows only clusters which speak TLS and forbid what ElastiCache
-/// Serverless does: it trusts their certificate because of a variable that nobody can set for a process that runs.
+/// Runs all tests here again in a process whose Redis servers are clusters over TLS with the restrictions of
+/// ElastiCache Serverless. Trust in their certificate is set with an environment variable, which a running process
+/// cannot change.
 #[test]
 fn all_of_it_in_clusters_over_tls() {
     if redis::in_clusters().is_some() {

@@ -1,5 +1,5 @@
-//! Random histories: commits that are told, lost and told late, rebuilding, and whatever may happen to Redis. Whatever is
-//! said two seconds later is right, and in the end all of it is said.
+//! Random histories: commits with projections in time, late or lost, rebuilds, and failures of Redis. Any rank returned
+//! two seconds later is exact, and in the end all ranks are returned.
 
 use std::mem;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 use super::world::{Commit, Copy, KINDS};
 use super::*;
 
-/// Whether, and when, a process is told of a commit.
+/// Whether and when a process gets the projection of a commit.
 #[derive(Debug, Clone, Copy)]
 enum Telling {
     AtOnce,
@@ -29,7 +29,7 @@ struct Change {
     telling: Telling,
 }
 
-/// What may happen to Redis.
+/// A failure of Redis.
 #[derive(Debug, Clone, Copy)]
 enum Blow {
     Flush,
@@ -40,11 +40,11 @@ enum Blow {
 #[derive(Debug, Clone)]
 enum Event {
     Commit(Change),
-    /// What was to be told late arrives, in this order or turned round.
+    /// Late projections arrive, in order or reversed.
     Arrive {
         turned: bool,
     },
-    /// A process rebuilds what is stale; this happens between reading the store and writing the ranks.
+    /// A process rebuilds stale ranks; this happens between reading the store and writing the ranks.
     Rebuild {
         process: usize,
         meanwhile: Vec<Change>,
@@ -56,7 +56,7 @@ enum Event {
     },
     /// The store is copied.
     Backup,
-    /// The copy takes the place of the store, and all processes begin anew.
+    /// The copy replaces the store, and all processes restart.
     Restore,
 }
 
@@ -94,7 +94,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..50)
 }
 
-/// The world of a history, and what is still to be told.
+/// The state of a run, and projections that are still to arrive.
 struct Run {
     world: World,
     late: Mutex<Vec<(usize, Commit)>>,
@@ -110,7 +110,7 @@ impl Run {
         Self { world, late: Mutex::default(), backup: None }
     }
 
-    /// Ranks in process have one process.
+    /// Ranks in process have a single process.
     fn process(&self, process: usize) -> usize {
         process % self.world.processes.len()
     }
@@ -158,7 +158,7 @@ impl Run {
         for index in 0..self.world.processes.len() {
             self.world.processes[index] = self.world.process();
         }
-        // A process that starts compares the ranks before anything else.
+        // A process that starts compares the ranks first.
         self.rebuild(0, &[], None).await;
     }
 
@@ -170,7 +170,7 @@ impl Run {
             Event::Blow(blow) => self.blow(blow).await,
             Event::Pass { ms } => self.world.pass(ms),
             Event::Backup => self.backup = Some(self.world.copy()),
-            // A store that goes back takes the processes with it, and with them ranks in process.
+            // Restoring the store restarts the processes, which empties ranks in process.
             Event::Restore => {
                 if let Some(copy) = self.backup.clone() {
                     self.restore(copy).await;
@@ -179,7 +179,7 @@ impl Run {
         }
     }
 
-    /// What is said when nothing may be behind any more is right.
+    /// Checks ranks once no projection may be late: each rank returned is exact.
     async fn check(&self) {
         self.world.pass(2_001);
         for process in 0..self.world.processes.len() {
@@ -188,7 +188,7 @@ impl Run {
     }
 }
 
-/// The store while somebody rebuilds: something happens between its reading and what follows.
+/// The store during a rebuild: an event happens after the store was read.
 struct Turn<'a> {
     run: &'a Run,
     meanwhile: Mutex<(Vec<Change>, Option<Blow>)>,
@@ -227,7 +227,7 @@ fn a_history(kind: Kind, events: Vec<Event>) {
             run.happen(event).await;
             run.check().await;
         }
-        // It heals by itself, whatever it missed; what waited behind a gap takes a turn of its own.
+        // The ranks recover from whatever they missed; projections behind a gap need one more turn.
         run.arrive(false).await;
         for _ in 0..3 {
             for process in 0..run.world.processes.len() {

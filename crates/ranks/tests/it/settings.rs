@@ -1,4 +1,4 @@
-//! URLs that are refused, and what is never shown of them.
+//! Rejected URLs, and the parts of a URL that are never printed.
 
 use std::iter::successors;
 

@@ -1,4 +1,4 @@
-//! The way to Redis is cut or stalls: ranks are withheld in time, nobody waits, and it heals.
+//! The connection to Redis is cut or stalls: ranks are withheld in time, no caller waits, and the ranks recover.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A game whose Redis is behind a proxy, in a process that runs.
+/// A game whose Redis is behind a proxy, with a running process.
 struct Remote {
     world: Arc<World>,
     proxy: Proxy,
@@ -48,7 +48,7 @@ impl Remote {
         true
     }
 
-    /// Keeps until every rank is right.
+    /// Rebuilds until every rank is exact.
     async fn heals(&self) {
         timeout(async {
             while !self.is_exact().await {
@@ -60,7 +60,7 @@ impl Remote {
         .await;
     }
 
-    /// Stops the process; the line stays.
+    /// Stops the process and keeps the proxy.
     async fn end(self) -> Proxy {
         self.stop.cancel();
         timeout(self.running).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_stalled_line_keeps_nobody_waiting_and_heals() {
         let waited = begun.elapsed();
         assert!(waited < Duration::from_secs(2), "a rank took {waited:?}"); // 100 ms on a machine that is not busy
     }
-    // More than may wait, in far less time than Redis would take: what is too much is dropped.
+    // Far more than the queue holds, in far less time than Redis would need: the excess is dropped.
     let begun = now();
     for score in 0..300 {
         let crowd = (0..1_000).map(|number| standing(&format!("p{number}"), score, NOW_MS));
@@ -124,7 +124,7 @@ async fn what_waited_during_a_short_cut_needs_no_rebuilding() {
         remote.world.project(0, remote.world.commit(0, &[("ada", score)]));
     }
     remote.proxy.mend();
-    // Nobody rebuilds meanwhile.
+    // No other process rebuilds meanwhile.
     timeout(async {
         while !remote.is_exact().await {
             tokio::task::yield_now().await;
@@ -166,7 +166,7 @@ async fn others_are_told_that_something_was_projected() {
     for score in 0..3 {
         remote.world.project(0, remote.world.commit(0, &[("ada", score)]));
         timeout(listener.changed()).await;
-        // After a cut it listens again.
+        // After a cut it subscribes again.
         remote.proxy.cut();
         remote.proxy.mend();
         timeout(listener.changed()).await;
@@ -175,7 +175,7 @@ async fn others_are_told_that_something_was_projected() {
     timeout(running).await.unwrap();
 }
 
-/// A language in which letters of either case, and with accents, stand beside one another, made for this test.
+/// Creates a locale for this test that sorts upper case, lower case and accented letters next to each other.
 fn language(folder: &TempDir) -> bool {
     let made = Command::new("localedef")
         .args(["--no-archive", "-i", "en_US", "-f", "UTF-8"])

@@ -1,4 +1,4 @@
-//! A store of positions and standings only, and ranks to which its commits are projected.
+//! A store of positions and standings only, and ranks that its commits are projected to.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,17 +15,17 @@ use super::{NOW_MS, at, sorted, standing, timeout};
 /// The number of the next process.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
-/// Where ranks are.
+/// Where ranks are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Local,
     Redis,
 }
 
-/// Both of them.
+/// Both kinds.
 pub(super) const KINDS: [Kind; 2] = [Kind::Local, Kind::Redis];
 
-/// A commit, as it is projected.
+/// A commit, as projected.
 #[derive(Debug, Clone)]
 pub(super) struct Commit {
     pub(super) partition: u16,
@@ -40,26 +40,26 @@ struct Partition {
     players: BTreeMap<String, Standing>,
 }
 
-/// The store, as far as ranks go by it.
+/// The part of the store that ranks use.
 #[derive(Debug, Clone)]
 pub(super) struct Copy {
     inbox_id: String,
     partitions: Vec<Partition>,
 }
 
-/// A store and its processes: one for each process.
+/// A store and its processes, each with its own ranks handle.
 pub(super) struct World {
     pub(super) processes: Vec<Ranks>,
     /// The URL of Redis.
     pub(super) url: String,
-    /// What is there, unless it is another's.
+    /// The database; `None` if another world owns it.
     _database: Option<redis::Database>,
     store: Mutex<Copy>,
     now_ms: Mutex<i64>,
 }
 
 impl World {
-    /// A store without players; one process.
+    /// A store without players, and one process.
     pub(super) fn new(kind: Kind, partitions: u16) -> Self {
         match kind {
             Kind::Local => Self::at(String::new(), partitions),
@@ -76,7 +76,7 @@ impl World {
         Self { _database: Some(database), ..Self::at(url, partitions) }
     }
 
-    /// The same with ranks at this URL; in process if it is empty.
+    /// The same with ranks at this URL; ranks in process if it is empty.
     pub(super) fn at(url: String, partitions: u16) -> Self {
         let partition = Partition { position: at(0), players: BTreeMap::new() };
         let partitions = vec![partition; usize::from(partitions)];
@@ -87,7 +87,7 @@ impl World {
         world
     }
 
-    /// The ranks as another process has them, whose number no other one has.
+    /// The ranks handle of another process, with a new process number.
     pub(super) fn process(&self) -> Ranks {
         let partitions = u16::try_from(self.store.lock().unwrap().partitions.len()).unwrap();
         if self.url.is_empty() {
@@ -107,7 +107,7 @@ impl World {
         *self.now_ms.lock().unwrap() += ms;
     }
 
-    /// One commit, some messages on: these players have these scores now.
+    /// Commits a few messages at once; these players now have these scores.
     pub(super) fn commit<N: AsRef<str>>(&self, partition: u16, changes: &[(N, u64)]) -> Commit {
         self.pass(1);
         let now_ms = self.now_ms();
@@ -125,7 +125,7 @@ impl World {
         Commit { partition, from, to, changed }
     }
 
-    /// A commit of standings as they are.
+    /// Commits these standings.
     pub(super) fn commit_standings(&self, partition: u16, changed: Vec<Standing>) -> Commit {
         let mut commit = self.commit::<&str>(partition, &[]);
         let mut store = self.store.lock().unwrap();
@@ -147,7 +147,7 @@ impl World {
         self.deliver(process).await;
     }
 
-    /// Delivers what was projected.
+    /// Delivers pending projections.
     pub(super) async fn deliver(&self, process: usize) {
         let stopped = CancellationToken::new();
         stopped.cancel();
@@ -166,18 +166,18 @@ impl World {
         (0..).zip(self.store.lock().unwrap().partitions.iter().map(|state| state.position)).collect()
     }
 
-    /// All players with their ranks.
+    /// All players with their exact ranks.
     pub(super) fn truth(&self) -> Vec<(Standing, u64)> {
         let store = self.store.lock().unwrap();
         sorted(store.partitions.iter().flat_map(|state| state.players.values().cloned()).collect())
     }
 
-    /// What a process says of a standing, as the store has it now.
+    /// The rank that a process returns for the current standing in the store.
     pub(super) async fn rank(&self, process: usize, standing: &Standing) -> Option<u64> {
         self.processes[process].rank(standing, &self.all_positions(), self.now_ms()).await
     }
 
-    /// The rank that a process says, once it does.
+    /// Waits until a process returns a rank.
     pub(super) async fn says(&self, process: usize, standing: &Standing) -> u64 {
         timeout(async {
             loop {
@@ -189,7 +189,7 @@ impl World {
         .await
     }
 
-    /// Whether a process says the rank of every player. What it says must be right.
+    /// Whether a process returns a rank for every player. Each rank returned must be exact.
     pub(super) async fn is_exact(&self, process: usize) -> bool {
         let mut exact = true;
         for (standing, rank) in self.truth() {
@@ -200,13 +200,13 @@ impl World {
         exact
     }
 
-    /// A process says the rank of every player. On a machine that is busy it may need more than one try: what takes more
-    /// than 100 ms is not said.
+    /// Checks that a process returns every player's rank. A busy machine may need several tries: a rank that takes more
+    /// than 100 ms is not returned.
     pub(super) async fn says_all(&self, process: usize) {
         timeout(async { while !self.is_exact(process).await {} }).await;
     }
 
-    /// A process says nothing.
+    /// Checks that a process returns no rank.
     pub(super) async fn says_nothing(&self, process: usize) {
         for (standing, _) in self.truth() {
             assert_eq!(self.rank(process, &standing).await, None, "{standing:?} at {:?}", self.url);
@@ -218,12 +218,12 @@ impl World {
         self.store.lock().unwrap().clone()
     }
 
-    /// The store is what this copy was.
+    /// Replaces the store with this copy.
     pub(super) fn restore(&self, copy: Copy) {
         *self.store.lock().unwrap() = copy;
     }
 
-    /// The game goes on with another inbox.
+    /// The game continues with another inbox.
     pub(super) fn adopt(&self, inbox_id: &str) {
         let mut store = self.store.lock().unwrap();
         inbox_id.clone_into(&mut store.inbox_id);

@@ -1,4 +1,4 @@
-//! What every answer has in common, whoever makes it: the router, the process that starts, a handler that panics.
+//! Common properties of every response, from the router, from a starting process, and from a handler that panics.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use utoipa_axum::routes;
 
 const ORIGIN: &str = "https://a.example";
 
-/// An application that has not begun, and whose pages at [`ORIGIN`] may call.
+/// An app that is still starting; pages at [`ORIGIN`] may call it.
 fn starting() -> App {
     App::starting(7, &[ORIGIN.to_owned()], || Duration::ZERO)
 }
 
-/// One that has, with a route that works and one that does not.
+/// An app that has started, with a route that works and one that panics.
 fn begun() -> App {
     let app = starting();
     let works = get(|| async { "works" });
@@ -56,7 +56,7 @@ async fn ask_as(
     (head.status, head.headers, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// What operators do.
+/// An operator route.
 #[utoipa::path(post, path = "/hidden/{id}", params(("id" = String, Path)))]
 async fn hidden() -> &'static str {
     "done"

@@ -1,5 +1,4 @@
-//! The accept loop with bounds so short that a test can wait for them: whoever holds a connection without using it
-//! loses it, and nobody else does.
+//! The accept loop, with timeouts short enough for a test: idle connections are closed, and no others.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,12 +20,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// An answer that no socket's buffers hold.
+/// A body larger than all socket buffers.
 static BIG: [u8; 16 << 20] = [0; 16 << 20];
 const SILENCE: Duration = Duration::from_millis(1_000);
 const UNACKED: Duration = Duration::from_millis(2_000);
 
-/// A server on loopback; it stops when this is dropped.
+/// A server on loopback; stops on drop.
 struct Site {
     address: SocketAddr,
     hub: Arc<Hub>,
@@ -34,7 +33,7 @@ struct Site {
 }
 
 impl Site {
-    /// With room for so many connections and so many live pages. `begun`: whether it has its routes already.
+    /// A server with these limits of connections and live pages. `begun`: whether its routes are ready.
     async fn new(connections: usize, pages: usize, begun: bool) -> Self {
         let stop = CancellationToken::new();
         let hub = Hub::new(Clock::System, pages, stop.clone());
@@ -54,35 +53,35 @@ impl Site {
         Self { address, hub, _stop: stop.drop_guard() }
     }
 
-    /// A connection whose other side holds little that is not read.
+    /// A connection with a small receive buffer, which holds little unread data.
     async fn connect(&self) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
         socket.connect(self.address).await.unwrap()
     }
 
-    /// A connection on which this was sent.
+    /// A connection on which these bytes were sent.
     async fn sent(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(bytes).await.unwrap();
         stream
     }
 
-    /// A live page, and the head of its answer.
+    /// A live page, and the head of its response.
     async fn listen(&self) -> (TcpStream, String) {
         let mut stream = self.sent(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
         let head = head(&mut stream).await;
         (stream, head)
     }
 
-    /// Publishes an event that no other is like.
+    /// Publishes an event that is unique.
     fn publish(&self, number: usize) {
         let data = format!("{number:0>60000}");
         self.hub.publish(Event { topic: "board", data: data.into(), stamped: false });
     }
 }
 
-/// An answer that goes on for as long as there are events; 503 where there is no room for one more.
+/// A response that lasts as long as there are events; 503 at the limit.
 async fn live(State(hub): State<Arc<Hub>>) -> Response {
     let Some(connected) = hub.connect().map(Arc::new) else {
         return Refused::unavailable("no room").into_response();
@@ -97,13 +96,13 @@ async fn live(State(hub): State<Arc<Hub>>) -> Response {
     response
 }
 
-/// Fails when this takes longer than it ever may.
+/// Fails if this exceeds the deadline.
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
     let work = Box::pin(work);
     tokio::time::timeout(Duration::from_secs(120), work).await.expect("this does not end")
 }
 
-/// The head of the next answer.
+/// The head of the next response.
 async fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -112,7 +111,7 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Sends one byte after the other, until that fails.
+/// Sends single bytes until the connection fails.
 async fn drip(mut stream: TcpStream, byte: u8) -> TcpStream {
     while stream.write_all(&[byte]).await.is_ok() {
         tokio::time::sleep(SILENCE / 20).await;
@@ -120,7 +119,7 @@ async fn drip(mut stream: TcpStream, byte: u8) -> TcpStream {
     stream
 }
 
-/// So many who hold a connection of this site without using it, each for as long as its future goes on.
+/// This many clients that hold connections without using them, each for as long as its future runs.
 async fn holders(site: &Site, begun: bool, number: usize) -> Vec<BoxFuture<'static, TcpStream>> {
     let dripping = [
         (site.sent(b"GET /healthz HTTP/1.1\r\nx-slow: ").await, b'x'),
@@ -138,7 +137,7 @@ async fn holders(site: &Site, begun: bool, number: usize) -> Vec<BoxFuture<'stat
         site.sent(b"POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await,
         site.sent(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n").await,
         site.sent(b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n").await,
-        // Answers that nobody reads.
+        // Responses that are never read.
         site.sent(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n").await,
         site.sent(&b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000)).await,
     ];
@@ -161,7 +160,7 @@ async fn holders(site: &Site, begun: bool, number: usize) -> Vec<BoxFuture<'stat
     dripping.chain(quiet.into_iter().map(|stream| hold(stream).boxed())).collect()
 }
 
-/// Whoever holds connections has lost all of them when as many others have one at the same time.
+/// Idle clients have lost all their connections when as many other clients are connected at once.
 async fn everybody_is_closed(begun: bool) {
     const ROOM: usize = 30;
     let site = Site::new(ROOM + usize::from(begun), 8, begun).await;
@@ -181,7 +180,7 @@ async fn everybody_is_closed(begun: bool) {
             if answered.load(Ordering::Relaxed) == ROOM {
                 break;
             }
-            // Asks again, or it would lose its connection itself and make room for the next.
+            // Sends another request; otherwise this connection would be closed as idle and make room.
             tokio::time::sleep(SILENCE / 8).await;
         }
     }));
@@ -190,7 +189,7 @@ async fn everybody_is_closed(begun: bool) {
     assert!((0.9..10.0).contains(&(took_s / SILENCE.as_secs_f64())), "{took_s} s");
     holding.abort();
     if let Some(mut page) = page {
-        // The page has asked for nothing all the time, and is still there.
+        // The page has sent nothing all the time, and is still connected.
         site.publish(1);
         in_time(page.read_exact(&mut [0; 4_096])).await.expect("the page goes on");
     }
@@ -213,7 +212,7 @@ async fn whoever_gave_up_on_an_answer_makes_room() {
         }
         drop(stream);
     }
-    // A client that said more behind its request is seen to be gone too.
+    // A disconnect is noticed even if the client had sent more after its request.
     let (mut page, told) = site.listen().await;
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
     page.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -224,11 +223,11 @@ async fn whoever_gave_up_on_an_answer_makes_room() {
         }
     };
     in_time(listening).await;
-    // Whoever still waits is not closed, however long it takes.
+    // A connection that still waits is not closed, however long it waits.
     assert_eq!(waiting.read(&mut [0]).now_or_never().map(|read| read.unwrap()), None);
 }
 
-/// A program for the kernel's filter of a socket that lets nothing in: `ret 0`.
+/// A socket filter program for the kernel that drops every packet: `ret 0`.
 const NOTHING: SockFilter = SockFilter::new(0x06, 0, 0, 0);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,7 +237,7 @@ async fn whoever_does_not_listen_any_more_makes_room_for_others() {
     let (mut page, told) = site.listen().await;
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
 
-    // Who says so makes room at once: nothing has been sent meanwhile.
+    // A client that closes makes room at once: no event was sent meanwhile.
     let (closed, _) = site.listen().await;
     let (reset, _) = site.listen().await;
     assert!(site.listen().await.1.starts_with("HTTP/1.1 503"));
@@ -261,7 +260,7 @@ async fn whoever_does_not_listen_any_more_makes_room_for_others() {
     let [vanished, unread] = in_time(free(2)).await.try_into().unwrap();
     assert!(watch.seconds() < UNACKED.as_secs_f64(), "only what is sent has shown it: {} s", watch.seconds());
 
-    // Who says nothing makes room when what is sent to it is not taken.
+    // A client that vanishes makes room when an event to it is not acknowledged.
     SockRef::from(&vanished).attach_filter(&[NOTHING]).unwrap();
     assert!(site.listen().await.1.starts_with("HTTP/1.1 503"));
     let publishing = async {

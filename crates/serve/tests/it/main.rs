@@ -1,4 +1,4 @@
-//! Requests as a process answers them, without a socket and over one.
+//! Requests and responses of a process, without a socket and over one.
 
 #[cfg(test)]
 mod app;

@@ -6,10 +6,10 @@ use clap::Command;
 use insta::assert_snapshot;
 use server::config::settings;
 
-/// Help as it is wrapped where there is no terminal.
+/// Width of help when there is no terminal.
 const WIDTH: usize = 100;
 
-/// The help of a command and of everything below it.
+/// Appends the help of a command and of all its subcommands.
 fn help_of(command: &mut Command, path: &str, text: &mut String) {
     _ = writeln!(text, "$ {path} --help\n{}", command.render_help());
     for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {

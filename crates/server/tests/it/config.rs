@@ -1,4 +1,4 @@
-//! The configuration: its defaults, which scripts rely on, every mistake at once and by name, and no secret shown.
+//! The configuration: defaults, which scripts rely on; all errors at once, each with its setting; and masked secrets.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn good(role: Role, given: &[(&str, &str)]) -> Config {
     parse(role, given).unwrap()
 }
 
-/// What is said about settings that are wrong.
+/// The error text for these settings.
 fn wrong(given: &[(&str, &str)]) -> String {
     let mut given = given.to_vec();
     if !given.iter().any(|(name, _)| *name == "AUTH") {
@@ -82,12 +82,12 @@ fn dev_is_for_trying_it_out_and_needs_nothing() {
     let config = good(Role::Dev, &[]);
     let cadence = config.rounds.cadence();
     assert_eq!((cadence.window_ms, cadence.grace_ms, cadence.gap_ms), (8_000, 2_000, 50_001));
-    // A round about once a minute.
+    // About one round a minute.
     assert_eq!(cadence.odds, 10);
     assert!(config.rounds.first_ms.is_some_and(|first_ms| first_ms <= 10_000), "a newcomer sees one soon");
     assert_eq!(config.http.operator_token.as_deref(), Some("dev"));
     assert_eq!(config.log.format, LogFormat::Text);
-    // Every value can be given to both.
+    // Environment and flags accept every value.
     let given = [
         ("WINDOW_MS", "100000"),
         ("GRACE_MS", "10000"),
@@ -339,7 +339,7 @@ fn secrets_are_never_shown() {
     let table = good(Role::All, &[("AUTH", "open"), ("OPERATOR_TOKEN", "very-secret")]).table();
     assert!(!table.contains("very-secret"), "{table}");
     assert!(table.contains("BUTTONPARTY_OPERATOR_TOKEN = ********\n"), "{table}");
-    // The one that everybody knows is not shown either, and none is not a secret.
+    // The default secret is masked too; an empty value is not a secret.
     let dev = good(Role::Dev, &[]).table();
     assert!(dev.contains("BUTTONPARTY_OPERATOR_TOKEN = ********\n"), "{dev}");
     let none = good(Role::All, &[("AUTH", "open")]).table();

@@ -1,4 +1,4 @@
-//! Dead letters of this game that are sent again.
+//! Redriving dead letters of this game.
 
 use engine::dlq::redrive;
 use engine::{ENVELOPE_BYTES_MAX, EnvelopeBuilder};
@@ -37,7 +37,7 @@ async fn announcements_that_are_sent_again_are_as_quiet_as_they_were() {
     let letters = [
         letter("1/0", announcement.clone()),
         letter("2/all", whole(&[&announcement], 1)),
-        letter("3/all", whole(&[&announcement], 2)), // of before a repartition
+        letter("3/all", whole(&[&announcement], 2)), // from before a repartition
         letter("4/0", press.clone()),
         letter("5/all", whole(&[&announcement, &press], 1)),
         letter("6/all", "unreadable".to_owned()),

@@ -1,5 +1,4 @@
-//! Rounds that are announced late, from the scheduler through inbox, handler and store to the reads and `verify`. The
-//! clock is moved by hand.
+//! Rounds announced late, from the scheduler through inbox, handler and store to reads and `verify`, on a manual clock.
 
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ impl Bench {
         self.site.clock.advance(at_ms - self.site.clock.now_ms());
     }
 
-    /// A player does something now.
+    /// Sends a player's command now.
     async fn send(&mut self, action: Action) {
         self.sent += 1;
         let id = format!("message-{}", self.sent);
@@ -103,7 +102,7 @@ impl Bench {
         round
     }
 
-    /// A round is fixed, and then the inbox is away until some time after its opening. It has not been announced yet.
+    /// A round is fixed; then the inbox is down until some time after its opening. It is not announced yet.
     async fn miss_opening(&mut self, before: &Round) -> Round {
         let round = Round::new(before.id + 1, before.opens_at_ms + GAP_MS, 100_000, 10_000).unwrap();
         let row = Scheduled { round, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
@@ -117,7 +116,7 @@ impl Bench {
         round
     }
 
-    /// Lets the time of a round pass for everybody.
+    /// Advances the clock past the round's largest cutoff.
     async fn pass(&mut self, round: &Round) {
         self.go_to(round.cutoff_max_ms() + 1_000);
         self.scheduler.step().await.unwrap();
@@ -128,7 +127,7 @@ impl Bench {
         verify(&self.reader).await.unwrap()
     }
 
-    /// Changes the store as another version would have written it.
+    /// Changes the store to what another version would have written.
     async fn change(&self, statements: &'static str) {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.site.path("game.sqlite"));
         let mut connection = options.connect().await.unwrap();
@@ -142,7 +141,7 @@ async fn who_presses_in_a_late_round_counts_and_who_does_not_keeps_the_streak() 
     let mut bench = Bench::new().await;
     let first = bench.begin(&["ada", "bob"]).await;
     let late = bench.miss_opening(&first).await;
-    // It stands before the announcement in the inbox.
+    // The press is ahead of the announcement in the inbox.
     bench.press("bob").await;
     bench.scheduler.step().await.unwrap();
     bench.press("ada").await;
@@ -155,7 +154,7 @@ async fn who_presses_in_a_late_round_counts_and_who_does_not_keeps_the_streak() 
     assert_eq!((ada.streak, ada.settled_round), (2, late.id));
     assert_eq!((bob.streak, bob.settled_round), (1, late.id), "forgiven");
 
-    // One that comes in time is missed as always.
+    // A round that is announced in time is missed as usual.
     let third = bench.scheduler.open_now(LEAD_MS).await.unwrap();
     bench.go_to(third.opens_at_ms);
     bench.press("ada").await;
@@ -191,20 +190,20 @@ async fn a_journal_of_before_replays_to_the_same_rows() {
     let report = bench.verified().await;
     assert!(report.is_equal(), "{report:?}");
 
-    // What nobody knows to be late was in time: another row of each partition, and bob has missed it.
+    // Without the storage time the round counts as in time: another row in each partition, and bob has missed it.
     bench.change("UPDATE journal SET stored_at_ms = NULL").await;
     let report = bench.verified().await;
     let mut differ: Vec<_> = report.differences.iter().map(|found| found.table).collect();
     differ.sort_unstable();
     assert_eq!(differ, ["players", "rounds", "rounds"], "{report:?}");
-    // That is what the version before made of it.
+    // The previous version wrote these rows.
     bench
         .change("UPDATE rounds SET late = FALSE; UPDATE players SET streak = 0 WHERE username = 'bob'")
         .await;
     let report = bench.verified().await;
     assert!(report.is_equal(), "{report:?}");
 
-    // The game goes on with it.
+    // The game continues with these rows.
     let third = bench.miss_opening(&late).await;
     bench.scheduler.step().await.unwrap();
     bench.press("bob").await;

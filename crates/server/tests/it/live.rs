@@ -1,4 +1,4 @@
-//! Live events, as a page gets them: through the route, as Server-Sent Events.
+//! Live events through the route, as Server-Sent Events.
 
 mod feed;
 mod hub;
@@ -25,7 +25,7 @@ async fn get(hub: &Arc<Hub>) -> Response {
     router(hub).oneshot(Request::get("/live").body(Body::empty()).unwrap()).await.unwrap()
 }
 
-/// One page that listens.
+/// A page with an open event stream.
 struct Page {
     stream: Pin<Box<dyn Stream<Item = Result<Bytes, axum::Error>> + Send>>,
     text: String,

@@ -1,4 +1,4 @@
-//! The server's loops, stepped without timers: the clock is moved by hand, inbox and store are real files.
+//! The server's loops, stepped by the test: the clock is manual; inbox and store are real files.
 
 #[cfg(test)]
 mod cli;

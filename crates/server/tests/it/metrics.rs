@@ -1,4 +1,4 @@
-//! Metrics: each has a help text, and whoever names one names one that exists.
+//! Metrics: each has a help text, and each name in code and documents exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,13 +11,13 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 /// The folder of the workspace.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// The files that define names.
+/// The files that declare metrics.
 const DEFINED_IN: [&str; 2] = ["crates/engine/src/metrics.rs", "crates/serve/src/metrics.rs"];
 
-/// What the series of a histogram are called.
+/// Suffixes of the series of a histogram.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
-/// What begins like a metric and is none: logins, a command's own name, a program's folder.
+/// Names with the prefix of a metric that are none: logins, a command's own name, a program's folder.
 const OTHER: [&str; 5] = [
     "buttonparty_writer",
     "buttonparty_reader",
@@ -56,7 +56,7 @@ fn every_series_has_its_kind_and_a_help_text() {
     assert_eq!(text.matches("# TYPE ").count(), names().len(), "{text}");
 }
 
-/// All files below a folder that a person writes.
+/// All files below a folder that people write.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -88,7 +88,7 @@ fn whoever_names_a_metric_names_one_that_exists() {
             let name = &rest[..end];
             let base = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
             let known = [name, base].into_iter().find_map(|it| names.get(it).copied());
-            // A prefix of several, as in a filter.
+            // A prefix of several metrics, as in a filter.
             let is_prefix = name.ends_with('_') && names.iter().any(|it| it.starts_with(name));
             assert!(
                 known.is_some() || is_prefix || OTHER.contains(&name) || name == "buttonparty_",
@@ -106,7 +106,7 @@ fn whoever_names_a_metric_names_one_that_exists() {
     }
 }
 
-/// Whether what follows stands in a comment or in the test of a file.
+/// Whether the text after this is in a comment or in a file's test module.
 fn is_comment(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap_or_default();
     line.trim_start().starts_with("//") || before.contains("#[cfg(test)]")

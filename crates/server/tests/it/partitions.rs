@@ -1,4 +1,4 @@
-//! What the engine's handler counts by is what the senders of the button's commands count by.
+//! The engine's handler and the senders of commands use the same number of partitions.
 
 #[test]
 fn a_route_has_the_partition_that_the_game_says() {

@@ -1,4 +1,4 @@
-//! The push worker: every device once, under a lease and with a cursor, and not before it is due.
+//! The push worker: each device once, under a lease and with a cursor, and not before the due time.
 
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use store::{Outbox, OutboxRow, Store};
 
 use crate::support::{NOW_MS, Site, add, game, in_time, play};
 
-/// How long a push is of use.
+/// How long a push is useful.
 const WINDOW_MS: i64 = 100_000;
 
 struct Bench {
@@ -31,7 +31,7 @@ impl Bench {
         Self { site, store, ledger, outbox }
     }
 
-    /// Gives a partition so many devices and something to push to them.
+    /// Gives a partition this many devices and a push for them.
     async fn fill(&self, partition: u16, devices: u32, due_at_ms: i64) {
         let fill = |world: &mut World| {
             for device in 0..devices {
@@ -56,7 +56,7 @@ impl Bench {
         self.site.path("pushes.jsonl")
     }
 
-    /// The tokens that were pushed to, in order.
+    /// The tokens of all pushes, in order.
     fn pushed(&self) -> Vec<String> {
         records(&self.sink()).iter().map(|record| record["token"].as_str().unwrap().to_owned()).collect()
     }
@@ -164,7 +164,7 @@ async fn another_worker_goes_on_where_a_dead_one_stood() {
     assert_eq!(bench.outbox.pending().await.unwrap(), 0);
 }
 
-/// Ready when a worker has handed over so many devices; it is looked at whenever the worker has moved.
+/// Completes when a worker has sent to this many devices; checked each time the worker makes progress.
 async fn handed_over(sink: &Path, devices: u32) {
     let devices = devices as usize;
     let look =

@@ -1,4 +1,4 @@
-//! Another number of partitions, seen by inbox, handler, store and `verify` together.
+//! Changing the number of partitions, across inbox, handler, store and `verify`.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::support::{NOW, NOW_MS, Site, VISIBILITY_MS, add, game, in_time, user}
 /// Long after every round of a test.
 const LATER_MS: i64 = NOW_MS + 1_000_000_000;
 
-/// A game, and what all of its players would be in a single world.
+/// A game, and a model that holds all its players in a single world.
 struct Bench {
     site: Site,
     store: Store,
@@ -60,10 +60,10 @@ impl Bench {
             self.site.send_body(partition, &id, &body).await;
         }
         let stamps = Stamps { arrived_at_ms: self.at_ms, stored_at_ms: Some(self.site.clock.now_ms()) };
-        let _ = self.model.apply(stamps, action); // what cannot be is buried
+        let _ = self.model.apply(stamps, action); // an invalid command goes to the dead letters
     }
 
-    /// Lets the inbox store what is sent from now on at the time of its arrival, or later.
+    /// Sets how long after its arrival the inbox stores each message.
     fn store_after(&self, ms: i64) {
         let behind_ms = self.at_ms - self.site.clock.now_ms();
         self.site.clock.advance(behind_ms.max(0) + ms);
@@ -78,7 +78,7 @@ impl Bench {
         builder.finish()
     }
 
-    /// Applies everything that was sent, and pushes what is to be pushed.
+    /// Applies everything that was sent, and sends all pushes.
     async fn drain(&self) {
         let mut handler = self.handler().await;
         while in_time(handler.step(NOW)).await.unwrap() != Step::Idle {}
@@ -99,7 +99,7 @@ impl Bench {
         Ok(())
     }
 
-    /// The journal says what the store holds, and the players are those of the model.
+    /// Checks that journal and store agree, and that the players equal those of the model.
     async fn check(&self) {
         let reader = self.store.reader().await.unwrap();
         let report = verify(&reader).await.unwrap();
@@ -123,7 +123,7 @@ impl Bench {
     }
 }
 
-/// What somebody may do next.
+/// A random next action.
 fn action(rng: &mut StdRng, at_ms: i64, rounds: &mut u64) -> Action {
     let name = format!("player {}", rng.random_range(0..30));
     match rng.random_range(0..40) {
@@ -145,7 +145,7 @@ fn action(rng: &mut StdRng, at_ms: i64, rounds: &mut u64) -> Action {
     }
 }
 
-/// Returns the rounds that there were.
+/// Returns all rounds of the game.
 async fn a_game(seed: u64) -> Vec<KnownRound> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut bench = Bench::new(1).await;
@@ -231,7 +231,7 @@ async fn what_is_not_drained_is_refused() {
     assert!(matches!(not_empty, RepartitionError::NotEmpty), "{not_empty:?}");
     bench.drain().await;
 
-    // A tick that a handler holds: the figures of the backlog do not count it.
+    // A tick that a handler holds: the backlog does not count it.
     let body = bench.message("tick", &Action::Tick { through_ms: NOW_MS });
     let tick = Outgoing { partition: 1, id: "tick".to_owned(), body, quiet: true };
     bench.site.queue.send(&[tick]).await.remove(0).unwrap();
@@ -249,7 +249,7 @@ async fn what_is_not_drained_is_refused() {
     bench.check().await;
 }
 
-/// An older copy of the inbox is found out after the change as it was before.
+/// An older copy of the inbox is detected after the change as it was before.
 #[tokio::test]
 async fn positions_begin_where_the_inbox_is() {
     let mut bench = Bench::new(1).await;
@@ -267,8 +267,8 @@ async fn positions_begin_where_the_inbox_is() {
     assert_eq!(ledger.highest_position().await.unwrap(), given.0 + 1);
 }
 
-/// A handler of before meets what comes afterwards, and a handler of afterwards what was sent with the old number:
-/// both stop, ack nothing, and change nothing.
+/// A handler with the old number meets newer messages, and a handler with the new number meets older ones: both stop
+/// without acking or changing anything.
 #[tokio::test]
 async fn who_counts_with_the_old_number_is_refused() {
     for (before, after) in [(1, 2), (4, 1)] {
@@ -280,7 +280,7 @@ async fn who_counts_with_the_old_number_is_refused() {
         bench.repartition(after).await.unwrap();
         let mut new = bench.handler().await;
 
-        // What an ingest or a scheduler that was not stopped sends.
+        // Messages from an ingest or a scheduler that was not stopped.
         for (id, partition) in [("late-1", 0), ("late-2", before - 1)] {
             bench.site.send_body(partition, id, &late).await;
             let refused = in_time(new.step(NOW)).await.unwrap_err();
@@ -303,7 +303,7 @@ async fn who_counts_with_the_old_number_is_refused() {
     }
 }
 
-/// Dead letters of before go to where their players are now.
+/// Dead letters from before the change go to the current partitions of their players.
 #[tokio::test]
 async fn what_was_buried_before_can_be_redriven() {
     let mut bench = Bench::new(5).await;

@@ -1,4 +1,4 @@
-//! The scheduler, stepped over a real table and a real inbox while the clock is moved by hand.
+//! The scheduler, stepped over a real table and a real inbox on a manual clock.
 
 mod announcing;
 mod clock;
@@ -35,7 +35,7 @@ fn options() -> SchedulerOptions {
     }
 }
 
-/// A command of the scheduler, as it stands in the inbox.
+/// A command of the scheduler in the inbox.
 #[derive(Debug, Clone, PartialEq)]
 struct Sent {
     partition: u16,
@@ -96,7 +96,7 @@ impl Bench {
         self.table.latest().await.unwrap().unwrap()
     }
 
-    /// A round whose announcing began and was never noted as done.
+    /// A round whose announcement started and was never recorded as finished.
     async fn half_announced(&self, id: u64, opens_at_ms: i64) -> Round {
         let round = Round::new(id, opens_at_ms, 100_000, 10_000).unwrap();
         let row = Scheduled { round, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
@@ -104,7 +104,7 @@ impl Bench {
         round
     }
 
-    /// Takes what the scheduler has sent out of the inbox.
+    /// Takes the scheduler's commands out of the inbox.
     async fn sent(&self) -> Vec<Sent> {
         let sent = |(partition, message): (u16, queue::Message)| {
             let envelope = Envelope::decode(&message.body).unwrap();

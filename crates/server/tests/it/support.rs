@@ -1,11 +1,11 @@
-//! A fresh store beside the inbox of `testbed`, and shorthands.
+//! A fresh store for the inbox of `testbed`, and shorthands.
 
 use game::{Action, Add, Token, Username, World};
 use ledger::{Ledger, Position, Span};
 use store::{Memory, OutboxRow, Store};
 pub(crate) use testbed::{NOW, NOW_MS, Site, VISIBILITY_MS, in_time, unlock};
 
-/// The store of a site, with a game of so many partitions that draws from its inbox.
+/// The store of a site, with a game of this many partitions on its inbox.
 pub(crate) async fn game(site: &Site, partitions: u16) -> (Store, Ledger) {
     let store = Store::sqlite(&site.path("game.sqlite"), store::Options::default());
     store.migrate().await.unwrap();
@@ -14,7 +14,7 @@ pub(crate) async fn game(site: &Site, partitions: u16) -> (Store, Ledger) {
     (store, ledger)
 }
 
-/// Writes a batch that no message has brought.
+/// Writes a batch that does not come from the inbox.
 pub(crate) async fn play(
     ledger: &Ledger,
     partition: u16,

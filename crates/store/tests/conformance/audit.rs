@@ -1,4 +1,4 @@
-//! One moment of the whole database.
+//! A consistent snapshot of the whole database.
 
 use game::{Action, World};
 use store::{Position, State};
@@ -19,7 +19,7 @@ pub(crate) async fn audit_holds_one_moment(fresh: &Fresh) {
     assert_eq!(fresh.state().await.players.len(), 2);
 }
 
-/// Every batch adds one player, so whatever moment an audit sees, players, messages and position agree.
+/// Every batch adds one player: players, messages and position agree at every moment.
 pub(crate) async fn audit_is_consistent_while_the_writer_commits(fresh: &Fresh) {
     let writer = fresh.game(1).await;
     let reader = fresh.store.reader().await.unwrap();

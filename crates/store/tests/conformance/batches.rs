@@ -1,4 +1,4 @@
-//! How a sequence is cut into batches changes nothing, and the database holds what the pure world holds.
+//! The size of batches makes no difference, and the database equals the pure world.
 
 use game::{
     Action, Add, DisplayName, Level, Outcome, Platform, Powerup, PowerupKind, PurchaseId, PurchaseOutcome,
@@ -19,7 +19,7 @@ pub(crate) async fn purchases_are_known_across_batches(fresh: &Fresh) {
     let poor = Outcome::Purchase(PurchaseOutcome::NotEnoughPoints);
     assert_eq!(run(&writer, 0, &[(NOW_MS, buy("ada", "x", freeze, one))]).await, [bought]);
     assert_eq!(run(&writer, 0, &[(NOW_MS, buy("ada", "y", freeze, two))]).await, [poor]);
-    // The same ids again, with another body, in one batch with a new one and with another player's of the same id.
+    // The same ids again, with another body, in one batch with a new id and another player's equal id.
     let again = [
         (NOW_MS + 1, buy("ada", "x", freeze, two)),
         (NOW_MS + 1, buy("ada", "y", freeze, one)),
@@ -107,7 +107,7 @@ fn action(name: &str, kind: &Kind) -> Action {
     }
 }
 
-/// The players that are there from the start: every second one.
+/// The initial players: every second one.
 pub(crate) fn seeds(partition: u16, partitions: u16) -> Vec<(game::Username, game::Player)> {
     (0..USERS)
         .step_by(2)
@@ -123,7 +123,7 @@ async fn stored(fresh: &Fresh, commands: &[Vec<(i64, Action)>], batch: usize) ->
     for partition in 0..partitions {
         seed(&writer, partition, &seeds(partition, partitions)).await;
     }
-    // Batch by batch in turn, so that partitions run into each other as they do in a game.
+    // One batch of each partition in turn, so that partitions interleave as in a game.
     let mut batches: Vec<_> = commands.iter().map(|commands| commands.chunks(batch)).collect();
     loop {
         let mut more = false;
@@ -159,7 +159,7 @@ pub(crate) async fn batch_sizes_and_partitions_change_nothing(fresh: &Fresh) {
     let another = fresh.another().await;
     let cases = match fresh.backend {
         Backend::Sqlite => 16,
-        Backend::Postgres => 4, // each makes six databases, and that takes a server its time
+        Backend::Postgres => 4, // each makes six databases, which takes the server a while
     };
     let handle = tokio::runtime::Handle::current();
     let check = move || {

@@ -37,7 +37,7 @@ pub(crate) async fn a_stale_commit_writes_nothing(fresh: &Fresh) {
     assert_eq!(commit(&writer, 0, next_inbox, &world, &[pushed("a")]).await, Committed::Fenced);
     assert_eq!(fresh.everything().await, before);
 
-    // The same batch, read again, goes through.
+    // The same batch, loaded again, commits.
     let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
     for (at_ms, action) in &commands {
         world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
@@ -64,7 +64,7 @@ pub(crate) async fn a_commit_must_move_forward(fresh: &Fresh) {
     assert_eq!(fresh.everything().await, before);
 }
 
-/// A rehearsal says what the commit will say, and leaves no trace: not in the database, not in the writer's memory.
+/// A rehearsal returns what the commit will return, and changes neither the database nor the writer's memory.
 pub(crate) async fn a_rehearsal_writes_nothing(fresh: &Fresh) {
     let writer = fresh.game(1).await;
     run(&writer, 0, &[(NOW_MS, add("ada"))]).await;
@@ -92,7 +92,7 @@ pub(crate) async fn a_rehearsal_writes_nothing(fresh: &Fresh) {
 pub(crate) async fn writers_see_each_other(fresh: &Fresh) {
     let first = fresh.game(1).await;
     let second = Writer::open(&fresh.store).await.unwrap();
-    // Both remember the partition as it was at first.
+    // Both remember the partition's first state.
     prefetch(&first, 0, &[]).await;
     prefetch(&second, 0, &[]).await;
     let announced = Outcome::Announced(Announced::New);
@@ -103,8 +103,8 @@ pub(crate) async fn writers_see_each_other(fresh: &Fresh) {
     assert_eq!(known.as_slice(), [in_time(1), in_time(2)]);
 }
 
-/// Drops a commit after so many polls, over and over. Each batch adds one player, so there must always be as many
-/// players as messages, and the connection must stay usable.
+/// Drops a commit after this many polls, repeatedly. Each batch adds one player, so players and messages must always
+/// agree, and the connection must stay usable.
 pub(crate) async fn a_dropped_commit_leaves_all_or_nothing(fresh: &Fresh) {
     let writer = fresh.game(1).await;
     let mut dropped = 0;
@@ -126,7 +126,7 @@ pub(crate) async fn a_dropped_commit_leaves_all_or_nothing(fresh: &Fresh) {
         dropped += usize::from(!ended.await);
     }
     assert!(dropped > 0, "at least those that were never polled");
-    // The last one that was dropped has come to its end when the one connection takes something else up.
+    // The last dropped commit ends when the single connection is used again.
     prefetch(&writer, 0, &[]).await;
     let (position, standings) = fresh.store.reader().await.unwrap().standings(0).await.unwrap();
     assert_eq!(standings.len(), usize::try_from(position.sequence).unwrap());
@@ -142,7 +142,7 @@ pub(crate) async fn journal_keeps_messages_as_they_were(fresh: &Fresh) {
     let highest = 99_999_999_999_999_999_999; // 20 digits, as SQS has them
     let sequences = [1, 2, 10, highest, u128::MAX];
     let buried: [&[u32]; 5] = [&[], &[0], &[1, 2, u32::MAX], &[], &[7]];
-    let stored_at_ms = [0, NOW_MS, i64::MAX, NOW_MS - 1, 1]; // by different clocks
+    let stored_at_ms = [0, NOW_MS, i64::MAX, NOW_MS - 1, 1]; // from different clocks
     let row = |n: usize| JournalRow {
         sequence: sequences[n],
         stored_at_ms: stored_at_ms[n],
@@ -178,7 +178,7 @@ pub(crate) async fn journal_keeps_messages_as_they_were(fresh: &Fresh) {
         .collect();
     assert_eq!(as_written, rows);
 
-    // As a handler of an earlier version writes it, which may still run.
+    // As an older handler writes it, which may still be running.
     fresh
         .execute(
             "INSERT INTO journal (partition, inbox, sequence, body, buried)

@@ -4,7 +4,7 @@ use game::{Action, Add, Platform};
 
 use crate::harness::{Fresh, NOW_MS, add_device, run, token, user};
 
-/// Two claims from two partitions, in both orders: the greatest (arrived_at, username) owns the device.
+/// Two partitions claim a device, in both orders: the greatest (arrived_at, username) owns it.
 pub(crate) async fn a_device_belongs_to_the_greatest_claim(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     let cases = [
@@ -29,7 +29,7 @@ pub(crate) async fn a_device_belongs_to_the_greatest_claim(fresh: &Fresh) {
             assert_eq!(owner, (1, winner.0, winner.1), "{device}");
         }
     }
-    // The same claim again, with another platform: the later one in the player's own order stands.
+    // The same claim again with another platform: the later one in the player's own order wins.
     let again = Add {
         username: user("ada"),
         name: None,

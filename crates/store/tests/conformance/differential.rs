@@ -1,4 +1,4 @@
-//! The same long random game through both backends ends in the same rows.
+//! The same long random game gives the same rows on both backends.
 
 use game::{
     Action, Add, DisplayName, Level, Platform, Powerup, PowerupKind, PurchaseId, Round, partition_of,
@@ -13,19 +13,19 @@ const COMMANDS: usize = 100_000;
 const BATCH: usize = 1_000;
 const PARTITIONS: u16 = 4;
 const USERS: u32 = 3_000;
-/// Fewer than users, so that devices change hands, between partitions too.
+/// Fewer tokens than users, so that devices change owners, also across partitions.
 const TOKENS: u32 = 500;
 const SEED: u64 = 20_261_121;
-/// From one round's announcement to the next.
+/// Number of commands between announcements.
 const ROUND_EVERY: usize = 2_000;
 
-/// A random game: when each command arrived, and what it is.
+/// A random game: commands with their arrival times.
 fn commands() -> Vec<(i64, Action)> {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut at_ms = NOW_MS;
     let mut rounds = 0;
     let command = |n: usize| {
-        // A round's time passes within one gap between announcements, most of it while the button is lit.
+        // A round lasts less than the time between announcements, most of which it is open.
         at_ms += rng.random_range(0..200);
         if n.is_multiple_of(ROUND_EVERY) {
             rounds += 1;
@@ -64,7 +64,7 @@ fn name(n: u32) -> DisplayName {
     DisplayName::new(&format!("näme \"{n}\" 🦀")).unwrap()
 }
 
-/// What each partition gets, in order. Announcements and ticks go to all of them.
+/// The commands of each partition, in order. Announcements and ticks go to all of them.
 fn split(commands: Vec<(i64, Action)>) -> Vec<Vec<(i64, Action)>> {
     let mut all = vec![Vec::new(); usize::from(PARTITIONS)];
     for (at_ms, action) in commands {

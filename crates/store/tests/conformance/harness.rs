@@ -1,4 +1,4 @@
-//! A fresh database for each check, and short ways to put things into it.
+//! A fresh database for each check, and shorthands to fill it.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
@@ -18,25 +18,25 @@ use tokio::time::{sleep, timeout};
 pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
 pub(crate) const INBOX: &str = "inbox-1";
 const HOUR_MS: i64 = 3_600_000;
-/// Longer than anything takes that a test waits for.
+/// Longer than any operation that a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// The file of an SQLite database in its folder.
 const FILE: &str = "game.sqlite";
 
-/// The backends there are.
+/// The backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Sqlite,
     Postgres,
 }
 
-/// Where a database is.
+/// Location of a database.
 enum Place {
     File(TempDir),
     Server(Database),
 }
 
-/// A database without a schema: for SQLite, one that does not exist yet.
+/// A database without a schema; an SQLite file does not exist yet.
 pub(crate) struct Fresh {
     pub(crate) store: Store,
     pub(crate) backend: Backend,
@@ -45,7 +45,7 @@ pub(crate) struct Fresh {
 
 impl Fresh {
     pub(crate) async fn new(backend: Backend) -> Self {
-        // A commit that was dropped half-way has come to its end when the one connection takes something else up.
+        // With a single connection: a dropped commit ends before the connection is used again.
         Self::with(backend, Options { writers: 1, ..Options::default() }).await
     }
 
@@ -83,7 +83,7 @@ impl Fresh {
         }
     }
 
-    /// Executes a statement behind the store's back.
+    /// Executes a statement past the store.
     pub(crate) async fn execute(&self, statement: &'static str) {
         use sqlx::{ConnectOptions as _, Connection as _};
         match &self.place {
@@ -97,7 +97,7 @@ impl Fresh {
         }
     }
 
-    /// Creates the database, with a game of so many partitions, and opens its writer.
+    /// Creates the database, with a game of this many partitions, and opens its writer.
     pub(crate) async fn game(&self, partitions: u16) -> Writer {
         self.store.migrate().await.unwrap();
         let writer = Writer::open(&self.store).await.unwrap();
@@ -113,7 +113,7 @@ impl Fresh {
         state
     }
 
-    /// Every table, as far as it can be seen from outside.
+    /// All tables, as read through the public interface.
     pub(crate) async fn everything(&self) -> String {
         let reader = self.store.reader().await.unwrap();
         let mut audit = reader.audit().await.unwrap();
@@ -158,18 +158,18 @@ pub(crate) fn buy(name: &str, id: &str, kind: PowerupKind, level: Level) -> Acti
     Action::Buy { username: user(name), id: PurchaseId::new(id).unwrap(), powerup: Powerup { kind, level } }
 }
 
-/// Something to be pushed at once.
+/// An outbox row that is due at once.
 pub(crate) fn pushed(topic: &str) -> OutboxRow {
     let payload = format!("payload of {topic}");
     OutboxRow { topic: topic.into(), payload, due_at_ms: NOW_MS, expires_at_ms: NOW_MS + 1 }
 }
 
-/// The nth round of a test: 100 s and 10 s of grace, at n hours.
+/// The nth round of a test: 100 s and 10 s of grace, opening at n hours.
 pub(crate) fn round(n: u64) -> Round {
     Round::new(n, NOW_MS + i64::try_from(n).unwrap() * HOUR_MS, 100_000, 10_000).unwrap()
 }
 
-/// The same, as a partition knows it that heard of it in time.
+/// The same, as a partition knows it after an announcement in time.
 pub(crate) fn in_time(n: u64) -> KnownRound {
     KnownRound { round: round(n), late: false }
 }
@@ -199,23 +199,23 @@ pub(crate) fn effect(level: Level) -> Option<Effect> {
     Some(Effect { level, from_ms, until_ms: from_ms + HOUR_MS })
 }
 
-/// A handler's side of a database, one step at a time.
+/// A handler's access to a database, one step at a time.
 #[derive(Debug)]
 pub(crate) struct Writer {
     ledger: Ledger,
     memory: Memory,
-    /// The batches that were read, until they are written.
+    /// Batches that were loaded and not written yet.
     read: Mutex<HashMap<u16, (Position, Batch)>>,
 }
 
-/// What a batch needs, and where its partition stood when it was read.
+/// A loaded batch, and the position of its partition at that time.
 #[derive(Debug)]
 pub(crate) struct Prefetched {
     pub(crate) from: Position,
     pub(crate) world: World,
 }
 
-/// What one batch writes.
+/// The data that one batch writes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Commit<'a> {
     pub(crate) partition: u16,
@@ -308,7 +308,7 @@ impl Writer {
     }
 }
 
-/// Reads what these commands need.
+/// Loads what these commands need.
 pub(crate) async fn prefetch(writer: &Writer, partition: u16, commands: &[(i64, Action)]) -> Prefetched {
     let names: HashSet<Username> =
         commands.iter().filter_map(|(_, action)| action.username().cloned()).collect();
@@ -323,7 +323,7 @@ pub(crate) async fn prefetch(writer: &Writer, partition: u16, commands: &[(i64, 
     writer.prefetch(partition, &names, &purchases).await.unwrap()
 }
 
-/// Commits a world one message further on.
+/// Commits a world, one message further.
 pub(crate) async fn commit(
     writer: &Writer,
     partition: u16,
@@ -337,7 +337,7 @@ pub(crate) async fn commit(
     writer.commit(Commit { partition, from, to, world, journal: &journal, outbox }).await.unwrap()
 }
 
-/// Applies commands as one batch, as the handler does. A command that cannot be is left out.
+/// Applies commands as one batch, as the handler does. Skips invalid commands.
 pub(crate) async fn run(writer: &Writer, partition: u16, commands: &[(i64, Action)]) -> Vec<Outcome> {
     let Prefetched { from, mut world } = prefetch(writer, partition, commands).await;
     let applied =
@@ -347,7 +347,7 @@ pub(crate) async fn run(writer: &Writer, partition: u16, commands: &[(i64, Actio
     outcomes
 }
 
-/// Announces a round to a partition in a message that was stored then.
+/// Announces a round to a partition, in a message with this storage time.
 pub(crate) async fn announce(writer: &Writer, partition: u16, round: Round, stored_at_ms: i64) {
     let Prefetched { from, mut world } = prefetch(writer, partition, &[]).await;
     let stamps = Stamps { arrived_at_ms: NOW_MS, stored_at_ms: Some(stored_at_ms) };
@@ -355,7 +355,7 @@ pub(crate) async fn announce(writer: &Writer, partition: u16, round: Round, stor
     assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
 }
 
-/// Puts players into a partition, as they are.
+/// Inserts players into a partition.
 pub(crate) async fn seed(writer: &Writer, partition: u16, players: &[(Username, Player)]) {
     let names: Vec<Username> = players.iter().map(|(username, _)| username.clone()).collect();
     let Prefetched { from, mut world } = writer.prefetch(partition, &names, &[]).await.unwrap();
@@ -367,7 +367,7 @@ pub(crate) async fn seed(writer: &Writer, partition: u16, players: &[(Username, 
     assert_eq!(commit(writer, partition, from, &world, &[]).await, Committed::Done);
 }
 
-/// Looks again and again whether something has come about.
+/// Retries until the checks pass.
 pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
     let looking = async {
         while !look().await {

@@ -102,7 +102,7 @@ pub(crate) async fn many_may_migrate_at_once(fresh: &Fresh) {
 
 pub(crate) async fn a_newer_schema_that_only_adds_is_served(fresh: &Fresh) {
     let known = fresh.store.migrate().await.unwrap().to;
-    // As a later program's `migrate` leaves it.
+    // As a newer version's `migrate` leaves it.
     fresh
         .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

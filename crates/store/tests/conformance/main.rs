@@ -1,6 +1,6 @@
-//! What every backend of the store must do, through its public types only. A check is a function over a fresh
-//! database; `on_every_backend!` makes a test of it for each backend.
-//! What only a server can show is in `server`.
+//! Requirements for every backend of the store, through its public types only. A check is a function over a fresh
+//! database; `on_every_backend!` makes a test of it for each backend. `server` has the checks that only apply to a
+//! server.
 #![expect(clippy::unwrap_used, reason = "all of this crate is tests")]
 
 mod audit;

@@ -1,4 +1,4 @@
-//! Leases on what is to be pushed.
+//! Leases on outbox rows.
 
 use ledger::Committed;
 use store::{Outbox, OutboxRow};
@@ -49,7 +49,7 @@ pub(crate) async fn a_lease_that_ran_out_is_taken_over(fresh: &Fresh) {
     assert!(!one.advance(&lost, &token("t1"), now_ms, LEASE_MS).await.unwrap());
     assert!(!one.done(&lost, now_ms).await.unwrap());
 
-    // A taking of one's own is lost as well when the row was taken again.
+    // An owner loses its own earlier lease too when it takes the row again.
     let again = two.take("two", now_ms + LEASE_MS, LEASE_MS).await.unwrap().unwrap();
     assert_eq!(again.cursor, Some(token("t3")), "what the lost lease tried has left no trace");
     assert!(!two.done(&held, now_ms).await.unwrap());
@@ -67,7 +67,7 @@ pub(crate) async fn a_lease_can_be_prolonged(fresh: &Fresh) {
     assert!(one.done(&job, NOW_MS).await.unwrap());
 }
 
-/// The clock was wrong when the lease was written, and is right now.
+/// The clock was ahead when the lease was written, and is correct now.
 pub(crate) async fn a_lease_from_the_future_is_over(fresh: &Fresh) {
     let (one, two) = with_rows(fresh, &["a"]).await;
     let future_ms = NOW_MS + 3_600_000;
@@ -87,7 +87,7 @@ pub(crate) async fn a_row_says_when_it_expires(fresh: &Fresh) {
     let (one, _) = with_rows(fresh, &["a", "b"]).await;
     let job = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
     assert_eq!(job.expires_at_ms, Some(NOW_MS + 100));
-    // A row of the version before, which knew of no expiry.
+    // A row of the previous version, which had no expiry.
     fresh.execute("UPDATE outbox SET expires_at_ms = NULL").await;
     let job = one.take("one", NOW_MS, LEASE_MS).await.unwrap().unwrap();
     assert_eq!((&*job.topic, job.expires_at_ms), ("b", None));

@@ -1,4 +1,4 @@
-//! A player's row holds everything that a player is.
+//! A player's row holds every field of a player.
 
 use game::{
     DisplayName, LastPress, LastPurchase, Level, Platform, Player, PressOutcome, PurchaseId, PurchaseOutcome,
@@ -8,7 +8,7 @@ use store::Error;
 
 use crate::harness::{Fresh, NOW_MS, effect, player, seed, user};
 
-/// Players that differ from a plain one in every field, with every level and every outcome in every place.
+/// Players that differ from a plain one in each field, with every level and every outcome.
 fn all_kinds() -> Vec<(Username, Player)> {
     let plain = player(0);
     let mut all = vec![plain.clone()];
@@ -58,7 +58,7 @@ pub(crate) async fn every_field_comes_back(fresh: &Fresh) {
     seed(&writer, 0, &players).await;
     check(fresh, &writer, &players).await;
 
-    // And again over rows that exist, every field taken from another player.
+    // Again over existing rows, with each field from another player.
     let names: Vec<Username> = players.iter().map(|(username, _)| username.clone()).collect();
     let turned = players.iter().cycle().skip(1).map(|(_, player)| player.clone());
     let players: Vec<(Username, Player)> = names.into_iter().zip(turned).collect();

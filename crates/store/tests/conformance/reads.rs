@@ -1,4 +1,4 @@
-//! What the reads show, and when.
+//! What reads show, and when.
 
 use game::{Action, KnownRound, Standing};
 use store::{Counts, Position, Scheduled, Stage};
@@ -23,7 +23,7 @@ pub(crate) async fn a_lost_streak_shows_when_its_time_is_applied(fresh: &Fresh) 
     .await;
     let reader = fresh.store.reader().await.unwrap();
     let cutoff_ms = missed.cutoffs_ms()[0];
-    // The time of the reader does not matter, only that of the partition; another partition's ticks do not either.
+    // The partition's time counts, not the reader's or another partition's.
     run(&writer, 0, &[(cutoff_ms, Action::Tick { through_ms: cutoff_ms + 1 })]).await;
     for (through_ms, streak) in [(cutoff_ms - 1, 1), (cutoff_ms, 0)] {
         run(&writer, 1, &[(through_ms, Action::Tick { through_ms })]).await;
@@ -42,7 +42,7 @@ pub(crate) async fn a_lost_streak_shows_when_its_time_is_applied(fresh: &Fresh) 
     assert_eq!(positions, [(0, at(1)), (1, at(3))]);
 }
 
-/// Partition 0 heard of the second round just in time, partition 1 a millisecond later.
+/// Partition 0 got the second round's announcement just in time, partition 1 a millisecond later.
 pub(crate) async fn a_late_round_is_shown_as_forgiven(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     let (first, missed) = (round(1), round(2));
@@ -58,7 +58,7 @@ pub(crate) async fn a_late_round_is_shown_as_forgiven(fresh: &Fresh) {
         assert_eq!((view.player.streak, view.player.settled_round), (u64::from(late), 2), "{name}");
 
         let known = [in_time(1), KnownRound { round: missed, late }];
-        // As who has announced it remembers it, and as the database has it.
+        // As remembered by the writer that announced it, and as read from the database.
         for writer in [&writer, &Writer::open(&fresh.store).await.unwrap()] {
             assert_eq!(prefetch(writer, partition, &[]).await.world.rounds.as_slice(), known);
         }
@@ -66,7 +66,7 @@ pub(crate) async fn a_late_round_is_shown_as_forgiven(fresh: &Fresh) {
     }
 }
 
-/// A handler of the version before knows no column `late`, and may be at work while this version's migrations have run.
+/// The previous version's handler does not know the column `late`. It may still run after this version's migrations.
 pub(crate) async fn a_round_that_an_old_handler_wrote_is_not_late(fresh: &Fresh) {
     let writer = fresh.game(1).await;
     run(&writer, 0, &[(NOW_MS, add("ada")), (NOW_MS, Action::Announce(round(1)))]).await;
@@ -122,13 +122,13 @@ pub(crate) async fn a_round_is_secret_until_it_opens(fresh: &Fresh) {
     assert_eq!(lit(second).await, Some(round(2)));
     assert_eq!(lit(far_ms).await, Some(round(2)), "the third is drawn only");
 
-    // The rounds of the partition do not show either: only the schedule decides what is lit.
+    // The partition's rounds do not show either: only the schedule decides which round is open.
     run(&writer, 0, &[(NOW_MS, Action::Announce(round(4)))]).await;
     let view = reader.player(&user("ada"), 0, NOW_MS).await.unwrap().unwrap();
     assert_eq!((view.lit, view.player.settled_round), (None, 0));
     assert_eq!(reader.top(100).await.unwrap().len(), 1);
 
-    // The last one that has opened, and all that every partition knows to follow.
+    // The last round that has opened, and all later ones that every partition knows.
     let both = [round(1), round(2)];
     for (now_ms, live) in
         [(0, &both[..]), (first, &both), (second - 1, &both), (second, &both[1..]), (far_ms, &both[1..])]

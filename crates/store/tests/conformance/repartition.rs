@@ -1,4 +1,4 @@
-//! Another number of partitions: where everything is changes, and nothing else does.
+//! Changing the number of partitions: rows move, and nothing else changes.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -35,7 +35,7 @@ async fn play(writer: &Writer, commands: &[Vec<(i64, Action)>], skip: &[Vec<(i64
     }
 }
 
-/// Whatever numbers it had before, a game is the one that always had its last number: row by row, the top included.
+/// After any earlier numbers, a game equals one that always had its last number: row by row, including the top.
 pub(crate) async fn a_game_is_as_if_it_had_always_had_its_number(fresh: &Fresh) {
     let another = fresh.another().await;
     let cases = match fresh.backend {
@@ -53,7 +53,7 @@ pub(crate) async fn a_game_is_as_if_it_had_always_had_its_number(fresh: &Fresh) 
                 for partition in 0..numbers[0] {
                     seed(&writer, partition, &seeds(partition, numbers[0])).await;
                 }
-                // The steps are cut into as many pieces as there are numbers.
+                // The steps are split into as many parts as there are numbers.
                 let mut played = 0;
                 for (piece, partitions) in (1..).zip(&numbers) {
                     let known = writer.positions().await.unwrap().len();
@@ -78,7 +78,7 @@ pub(crate) async fn a_game_is_as_if_it_had_always_had_its_number(fresh: &Fresh) 
     fresh.game(1).await;
 }
 
-/// More players and devices than are moved at a time, in partitions that come and go.
+/// More players and devices than one page moves, in partitions that appear and disappear.
 pub(crate) async fn many_players_are_dealt(fresh: &Fresh) {
     let names: Vec<String> = (0..9_000).map(|n| format!("player {n}")).collect();
     let world = |partition, partitions| {
@@ -122,7 +122,7 @@ pub(crate) async fn many_players_are_dealt(fresh: &Fresh) {
     assert_eq!(generations(fresh).await, [identity(1, 2), identity(2, 5), identity(3, 1), identity(4, 3)]);
 }
 
-/// What is applied the least says up to when all is; another inbox is one more generation.
+/// The slowest partition decides up to when everything is applied; another inbox is one more generation.
 pub(crate) async fn generations_are_remembered(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     assert_eq!(generations(fresh).await, []);
@@ -141,7 +141,7 @@ pub(crate) async fn generations_are_remembered(fresh: &Fresh) {
     assert_eq!((adopted.generation, adopted.partitions, again.generation, again.partitions), (3, 3, 4, 1));
 }
 
-/// The journal keeps its rows where they were, also those of partitions that are no more.
+/// The journal keeps its rows in their partitions, even in partitions that no longer exist.
 pub(crate) async fn the_journal_stays(fresh: &Fresh) {
     let writer = fresh.game(3).await;
     for partition in 0..3 {
@@ -161,12 +161,12 @@ pub(crate) async fn the_journal_stays(fresh: &Fresh) {
     assert_eq!(found, [(0, 1, 1), (0, 2, 10), (1, 1, 1), (2, 1, 1)]);
 }
 
-/// Also where that partition is one of those that go.
+/// Also if that partition is removed.
 pub(crate) async fn what_is_late_in_one_partition_is_late_in_all(fresh: &Fresh) {
     for (fresh, partitions) in [(&fresh.another().await, 1), (fresh, 5)] {
         let writer = fresh.game(3).await;
         let old = Writer::open(&fresh.store).await.unwrap();
-        // The first three are late in one partition each.
+        // The first three rounds are late in one partition each.
         for partition in 0..3 {
             for n in 1..=4 {
                 let late = n == u64::from(partition) + 1;
@@ -203,7 +203,7 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
         assert_eq!(fresh.everything().await, before);
     };
     refused(INBOX, 3, "the partitions do not know the same rounds").await;
-    // As many rows as if both knew both.
+    // As many rows as if both partitions knew both rounds.
     run(&writer, 0, &[(NOW_MS, Action::Announce(round(2)))]).await;
     let others = [(NOW_MS, Action::Announce(round(3))), (NOW_MS, Action::Announce(round(4)))];
     run(&writer, 1, &others).await;
@@ -231,7 +231,7 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
     assert_eq!(world.rounds.as_slice(), [in_time(1)], "a partition that is new knows what all knew");
 }
 
-/// Who has prefetched with the old number commits nothing, and learns that its generation is over.
+/// A handler that loaded with the old number commits nothing, and learns that its generation is over.
 pub(crate) async fn who_counts_with_the_old_number_is_fenced_off(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     let old = Writer::open(&fresh.store).await.unwrap();
@@ -245,7 +245,7 @@ pub(crate) async fn who_counts_with_the_old_number_is_fenced_off(fresh: &Fresh) 
         world.apply(game::Stamps::of_arrival(NOW_MS), &commands[0].1).unwrap();
         late.push((partition, from, world));
     }
-    // Where its positions begin does not matter, not even if they are the old ones.
+    // The start of its positions does not matter, even if it equals the old one.
     let sequence = late[0].1.sequence;
     writer.repartition(INBOX, 1, sequence, NOW_MS).await.unwrap();
     let before = fresh.everything().await;
@@ -260,7 +260,7 @@ pub(crate) async fn who_counts_with_the_old_number_is_fenced_off(fresh: &Fresh) 
     assert!(matches!(settled, Error::OtherPartitions { known: 1, found: 2 }), "{settled:?}");
 }
 
-/// Drops it after so many polls, over and over: the game has the old number or the new one, and is whole.
+/// Drops it after this many polls, repeatedly: the game has the old number or the new one, and is complete.
 pub(crate) async fn a_dropped_repartition_leaves_all_or_nothing(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     let names: Vec<String> = (0..40).map(|n| format!("player {n}")).collect();
@@ -290,9 +290,9 @@ pub(crate) async fn a_dropped_repartition_leaves_all_or_nothing(fresh: &Fresh) {
             dropped += usize::from(!ended.await);
         }
         if piece == 0 {
-            whole = polls; // so many it takes to come to its end
+            whole = polls; // number of polls until it completes
         }
-        // The one connection is free again when what was dropped has ended.
+        // The single connection is free again when the dropped work has ended.
         writer.settle_identity("another", 1, NOW_MS).await.unwrap_err();
         let mut audit = reader.audit().await.unwrap();
         let now = audit.generations().await.unwrap().pop().unwrap();
@@ -312,14 +312,14 @@ pub(crate) async fn a_dropped_repartition_leaves_all_or_nothing(fresh: &Fresh) {
     writer.repartition(INBOX, partitions + 1, 0, NOW_MS).await.unwrap();
 }
 
-/// A failure in the middle takes everything back.
+/// A failure in the middle rolls everything back.
 pub(crate) async fn a_failed_repartition_changes_nothing(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     for name in ["ada", "bea", "cleo", "dora"] {
         run(&writer, partition_of(name, 2), &[(NOW_MS, add_device(name, name))]).await;
     }
     let before = fresh.everything().await;
-    // The rows of players, purchases and devices are moved before the top meets a name that cannot be.
+    // Players, purchases and devices have moved before the top meets an invalid name.
     fresh.execute("UPDATE players SET name = '' WHERE username = 'dora'").await;
     let failed = writer.repartition(INBOX, 5, 0, NOW_MS).await.unwrap_err();
     assert!(matches!(failed, Error::Corrupt { .. }), "{failed:?}");
@@ -329,7 +329,7 @@ pub(crate) async fn a_failed_repartition_changes_nothing(fresh: &Fresh) {
     assert_eq!(writer.repartition(INBOX, 5, 0, NOW_MS).await.unwrap(), identity(2, 5));
 }
 
-/// A database of the first version is brought up to date with a game in it.
+/// A database of the first version is migrated with a game in it.
 pub(crate) async fn a_game_of_the_first_schema_goes_on(fresh: &Fresh) {
     let writer = fresh.game(2).await;
     run(&writer, 0, &[(NOW_MS, Action::Announce(round(1)))]).await;

@@ -1,4 +1,4 @@
-//! The scheduler's table: compare-and-swap while a round is secret, only forward afterwards.
+//! The scheduler's table: compare-and-swap while a round is secret, then only forward changes.
 
 use game::Round;
 use store::{Scheduled, Stage};
@@ -81,7 +81,7 @@ pub(crate) async fn two_schedulers_race(fresh: &Fresh) {
     fresh.store.migrate().await.unwrap();
     let (one, two) = (fresh.store.schedule().await.unwrap(), fresh.store.schedule().await.unwrap());
     for n in 1..20 {
-        // In every second race both say the same.
+        // In every second race both write the same value.
         let (ours, theirs) = (drawn(round(n)), drawn(later(round(n), i64::from(n % 2 == 0))));
         let (a, b) = tokio::join!(one.insert_if_absent(&ours), two.insert_if_absent(&theirs));
         let (a, b) = (a.unwrap(), b.unwrap());

@@ -1,4 +1,4 @@
-//! What only a server can show: roles, restarts, timeouts, what it does with a row that is written again.
+//! Checks that only apply to a server: roles, restarts, timeouts, and the storage of updated rows.
 
 mod heap;
 mod opening;

@@ -1,4 +1,4 @@
-//! The top of each partition, and of all together, is exact after every batch.
+//! The top of each partition, and the merged top, are exact after every batch.
 
 use game::bounds::TOP_KEPT_MAX;
 use game::{Action, Level, Player, PowerupKind, Standing, Username};
@@ -43,7 +43,7 @@ fn name(n: usize) -> String {
     format!("player {n}")
 }
 
-/// So many players with many different scores, some equal.
+/// This many players with many different scores, some equal.
 async fn crowd(writer: &Writer, partition: u16, players: usize) {
     let players: Vec<(Username, Player)> = (0..players)
         .map(|n| {
@@ -70,7 +70,7 @@ pub(crate) async fn top_is_exact_after_changes_and_renames(fresh: &Fresh) {
         run(&writer, 0, &commands).await;
         check(fresh).await;
     }
-    // A new name for somebody at the top, in the middle and at the bottom: only the first changes the snapshot.
+    // Renames a player at the top, in the middle and at the bottom: only the first changes the snapshot.
     let best = fresh.state().await.tops[&0][0].standing.username.clone();
     for (n, who) in [best.as_str(), "player 700", "zoe"].into_iter().enumerate() {
         run(&writer, 0, &[(at_ms, add_named(who, &format!("name {n}")))]).await;
@@ -78,7 +78,7 @@ pub(crate) async fn top_is_exact_after_changes_and_renames(fresh: &Fresh) {
     }
     let shown = fresh.state().await.tops[&0][0].name.clone().unwrap();
     assert_eq!(shown.as_str(), "name 0");
-    // The names of those who enter because others fall are not in the batch.
+    // Players who enter because others drop have no name in the batch.
     let top = fresh.state().await.tops[&0].clone();
     let outside: Vec<(i64, Action)> =
         (0..1300).map(|n| (at_ms, add_named(&name(n), &format!("shown {n}")))).collect();
@@ -100,7 +100,7 @@ pub(crate) async fn top_is_filled_anew_when_purchases_thin_it(fresh: &Fresh) {
     let mut sorted: Vec<Standing> =
         state.players.iter().map(|((_, username), player)| Standing::of(username, player)).collect();
     sorted.sort();
-    // One after the other, the best fall behind the 1400th: after 901 fewer than 100 of the kept are left.
+    // The best players drop one by one behind the 1400th: after 901, fewer than 100 of the kept players are left.
     for (batch, fallen) in sorted[..TOP_KEPT_MAX].chunks(90).enumerate() {
         let twice = ["a", "b"];
         let commands: Vec<(i64, Action)> = fallen
@@ -113,7 +113,7 @@ pub(crate) async fn top_is_filled_anew_when_purchases_thin_it(fresh: &Fresh) {
             check(fresh).await;
         }
     }
-    // What was filled anew is kept up to date like what was there before.
+    // A refilled top is kept up to date like the old one.
     run(&writer, 0, &[(NOW_MS + 20, buy("player 1399", "c", PowerupKind::Multiplier, Level::Four))]).await;
     check(fresh).await;
 }
@@ -129,7 +129,7 @@ pub(crate) async fn top_merges_partitions(fresh: &Fresh) {
     }
 }
 
-/// A writer that remembers an old top, or none, stores the right one.
+/// A writer that remembers an old top, or none, stores the correct one.
 pub(crate) async fn top_survives_another_writer(fresh: &Fresh) {
     let first = fresh.game(1).await;
     crowd(&first, 0, 1100).await;

@@ -1,4 +1,4 @@
-//! Request bodies: what is read, and which field is refused for which reason.
+//! Request bodies: what is accepted, and which field is rejected for which reason.
 
 use game::{Action, Add, DisplayName, Level, Platform, Powerup, PowerupKind, Token, Username};
 use wire::{FieldError, encode_action, lead_ms, parse_add, parse_powerup, parse_press};
@@ -13,7 +13,7 @@ fn wrong<T: std::fmt::Debug>(body: &[u8], result: Result<T, Vec<FieldError>>, ex
     assert_eq!(errors, expected, "{}", String::from_utf8_lossy(body));
 }
 
-/// Both shapes of a body: as new clients send it, and as the first one does.
+/// Both shapes of a body: that of new clients, and that of the first client.
 fn both(inner: &str) -> [String; 2] {
     [inner.to_owned(), format!(r#"{{"RequestBody":{inner}}}"#)]
 }
@@ -217,7 +217,7 @@ fn every_wrong_field_of_an_add_is_named() {
             &[
                 ("username", "must not be empty"),
                 ("name", "must not be empty"),
-                platform, // and an empty token is none
+                platform, // an empty token means none
             ],
         ),
         (
@@ -313,7 +313,7 @@ fn every_wrong_field_of_a_powerup_is_named() {
             r#"{"username":"","powerUpType":"FLY","quantity":true}"#,
             &[("username", "must not be empty"), ("powerUpType", POWERUPS), ("quantity", "must be a number")],
         ),
-        // Whether a quantity exists depends on the kind: without one it is not judged.
+        // The kind decides which quantities exist: without a kind, the quantity is not checked.
         (r#"{"username":"ada","powerUpType":"freeze","quantity":7}"#, &[("powerUpType", POWERUPS)]),
         (
             r#"{"powerUpType":"FREEZE","quantity":7}"#,
@@ -367,7 +367,7 @@ fn a_lead_may_be_left_out_but_not_be_wrong() {
     }
 }
 
-/// The command of an add is the same, byte for byte, whichever way a phone says that it has no token.
+/// The command of an add is the same, byte for byte, however a phone says that it has no token.
 #[test]
 fn an_add_without_a_token_is_one_command() {
     let command = |rest: &str| {

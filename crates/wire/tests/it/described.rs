@@ -1,4 +1,4 @@
-//! What the description of the API says of bodies is what is read.
+//! The API description of bodies matches what is accepted.
 
 use game::{Level, Powerup, PowerupKind, Username};
 use serde_json::json;
@@ -30,7 +30,7 @@ fn what_is_documented_is_what_is_read() {
         (&lead["type"], &lead["minimum"], &lead["maximum"]),
         (&json!(["integer", "null"]), &json!(100), &json!(3_600_000))
     );
-    // Whatever can be bought, and nothing else.
+    // Exactly the powerups that can be bought.
     let powerups = of(PowerupBody::schema());
     for (powerup, kind) in
         powerups["oneOf"].as_array().expect("one for each kind").iter().zip(PowerupKind::ALL)

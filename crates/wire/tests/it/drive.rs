@@ -1,5 +1,5 @@
-//! Everything that reads text from outside, driven with whatever bytes: nothing may panic, what is refused says why,
-//! and what is read means the same after it was written again.
+//! Runs every parser of external text on arbitrary bytes: no panic, each rejection has a reason, and accepted values
+//! survive a round trip.
 //!
 //! The fuzz target of `fuzz/` includes this file, so it names nothing but `engine`, `game`, `wire` and `serde_json`.
 
@@ -12,10 +12,10 @@ use wire::{
     FieldError, decode_action, encode_action, lead_ms, limit, parse_add, parse_powerup, parse_press, username,
 };
 
-/// Most bytes of a reason that a phone is told: nobody's text is sent back to him.
+/// Maximum size of a reason that a phone gets: input is not echoed.
 const REASON_BYTES_MAX: usize = 200;
 
-/// Drives every reader with these bytes.
+/// Runs every parser on these bytes.
 pub(crate) fn drive(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     bodies(data);
@@ -66,7 +66,7 @@ fn query(text: &str) {
     }
 }
 
-/// What was read, or nothing when it was refused in words that help a phone's developer.
+/// The parsed value; `None` if it was rejected with a useful reason.
 fn accepted<T>(result: Result<T, Vec<FieldError>>) -> Option<T> {
     let errors = match result {
         Ok(value) => return Some(value),
@@ -112,7 +112,7 @@ fn envelope(text: &str) {
         assert_eq!(again.raw_entries().len(), taken);
         for (raw, (id, at_ms, payload)) in again.raw_entries().zip(rest) {
             let entry = Entry::read("", 0, raw).expect("an entry that was read before");
-            // What SQS takes for no character is written as an escape.
+            // Characters that SQS rejects are written as escapes.
             let payload = payload.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff");
             assert_eq!((&entry.id(), entry.arrived_at_ms, entry.payload), (id, *at_ms, payload.as_str()));
         }

@@ -1,4 +1,4 @@
-//! The envelope: every action survives the way through it, and no envelope is larger than allowed.
+//! The envelope: every action survives a round trip, and no envelope is larger than allowed.
 
 use engine::envelope::entry_id;
 use engine::{ENVELOPE_BYTES_MAX, Entry, Envelope, EnvelopeBuilder};
@@ -23,7 +23,7 @@ fn payload(action: &Action, purchase_id_given: bool) -> Vec<u8> {
     out
 }
 
-/// The action as it is read back when the phone named no purchase: then the entry's id does.
+/// The action as decoded: if the phone gave no purchase id, it has the entry's id.
 fn named_by(action: Action, id: &str) -> Action {
     match action {
         Action::Buy { username, powerup, .. } => {
@@ -33,7 +33,7 @@ fn named_by(action: Action, id: &str) -> Action {
     }
 }
 
-/// Packs like ingest does: into as many envelopes as it takes. Gives each one's text and number of entries.
+/// Packs entries like ingest, into as many envelopes as needed. Returns the text and the number of entries of each.
 fn pack(entries: &[(Option<String>, i64, Vec<u8>)], bytes_max: usize) -> Vec<(String, usize)> {
     let new = |number: usize| EnvelopeBuilder::new(INBOX, PARTITIONS, &format!("e{number}"), bytes_max);
     let mut done = Vec::new();
@@ -51,7 +51,7 @@ fn pack(entries: &[(Option<String>, i64, Vec<u8>)], bytes_max: usize) -> Vec<(St
             assert_eq!((index, builder.entries()), (before.0, before.0 + 1));
             continue;
         }
-        // What does not fit leaves no trace.
+        // A rejected entry leaves the builder unchanged.
         assert_eq!((builder.entries(), builder.bytes()), before);
         done.push(close(std::mem::replace(&mut builder, new(done.len() + 1))));
         assert_eq!(builder.push(id.as_deref(), *at_ms, payload), Some(0), "the first entry always fits");

@@ -1,5 +1,5 @@
-//! The function that the fuzz target drives, with what stable Rust has: arbitrary bytes, arbitrary text, and the fuzz
-//! target's seeds, mutated.
+//! Runs the function of the fuzz target on stable Rust, with arbitrary bytes, arbitrary text, and mutations of the fuzz
+//! target's seeds.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -15,7 +15,7 @@ const SEEDS: [&str; 6] = [
     include_str!("../../fuzz/seeds/round.json"),
 ];
 
-/// What turns one valid text into another, or nearly.
+/// Tokens that turn one valid text into another, or nearly.
 const TOKENS: [&[u8]; 18] = [
     b"{",
     b"}",
@@ -41,7 +41,7 @@ const TOKENS: [&[u8]; 18] = [
 enum Mutation {
     Flip(Index, u8),
     Truncate(Index),
-    /// The slice between two places, once more at the third.
+    /// Inserts the slice between two positions at a third.
     Repeat(Index, Index, Index),
     Remove(Index, Index),
     Insert(Index, &'static [u8]),

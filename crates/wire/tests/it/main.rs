@@ -1,5 +1,5 @@
-//! The contract of the crate as a phone, an operator and an attacker see it: tables of what is read and what is
-//! refused with which reason, the envelope's round trip, and hostile text that must never cause a panic.
+//! The contract of the crate as seen by a phone, an operator and an attacker: tables of accepted and rejected input
+//! with reasons, the envelope's round trip, and hostile text that must never cause a panic.
 
 mod bodies;
 mod described;

@@ -1,9 +1,9 @@
-//! Problems as a phone gets them.
+//! Problems as a phone receives them.
 
 use serde_json::{Value, json};
 use wire::{FieldError, Problem, ProblemKind, parse_powerup};
 
-/// No wildcard: a new kind must say here what phones will see.
+/// No wildcard: a new kind must list here what phones will see.
 fn expected(kind: ProblemKind) -> (u16, &'static str, &'static str) {
     match kind {
         ProblemKind::Invalid => (400, "invalid-request", "The request is malformed or invalid."),

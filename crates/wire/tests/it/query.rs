@@ -1,4 +1,4 @@
-//! Query strings: percent-decoded, each parameter once. Numbers in texts.
+//! Query strings: percent-decoding, each parameter once. Numbers in text.
 
 use wire::{digits, limit, username};
 

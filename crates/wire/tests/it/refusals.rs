@@ -1,11 +1,11 @@
-//! What the decoder of commands refuses, and the reason that the dead letter carries.
+//! Commands that the decoder rejects, with the reason that the dead letter carries.
 
 use engine::{Entry, Envelope};
 use wire::{DecodeError, decode_action};
 
 const TIME: &str = "must be from 0 to 9007199254740991";
 
-/// Each text is refused with a reason that begins so; what follows is serde's own text and position.
+/// Each text is rejected with a reason that begins with this; serde's message and position follow.
 fn refused(read: impl Fn(&str) -> Result<(), DecodeError>, table: &[(&str, &str)]) {
     for (text, reason) in table {
         let error = read(text).expect_err(text).to_string();

@@ -1,4 +1,4 @@
-//! Arbitrary valid values, odd Unicode included.
+//! Arbitrary valid values, including unusual Unicode.
 
 use game::bounds::{
     NAME_CHARS_MAX, PURCHASE_ID_BYTES_MAX, ROUND_ID_MAX, TIME_MS_MAX, TOKEN_BYTES_MAX, USERNAME_BYTES_MAX,
@@ -11,7 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// What JSON escapes, what readers trip over, and what no table would think of.
+/// Characters that JSON escapes, that parsers mishandle, and arbitrary ones.
 fn character() -> impl Strategy<Value = char> {
     let odd = vec!['"', '\\', '/', '\u{2028}', '\u{feff}', '\u{fffd}', '\u{10ffff}', '\u{202e}', '😀', 'é'];
     prop_oneof![
@@ -63,7 +63,7 @@ fn round() -> impl Strategy<Value = Round> {
         .prop_map(|(id, opens, window, grace)| Round::new(id, opens, window, grace).expect("valid"))
 }
 
-/// Any action, and whether the id of a purchase was given by the phone.
+/// Any action, and whether the phone gave the purchase's id.
 pub(crate) fn action() -> impl Strategy<Value = (Action, bool)> {
     let action = prop_oneof![
         add().prop_map(Action::Add),
@@ -79,7 +79,7 @@ pub(crate) fn action() -> impl Strategy<Value = (Action, bool)> {
     (action, any::<bool>())
 }
 
-/// The id of a command that is sent again; mostly as this program makes them.
+/// The id of a redriven command; mostly in this program's own form.
 pub(crate) fn redriven_id() -> impl Strategy<Value = String> {
     prop_oneof!["[0-9a-f]{16}-[0-9a-f]{1,4}\\.[0-9]{1,3}", text(64, 128)]
 }

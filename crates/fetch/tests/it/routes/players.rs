@@ -1,4 +1,4 @@
-//! What a player is shown of themselves, and what of a round before it opens: nothing.
+//! What `/fetch/self` shows of a player. It shows nothing of a round before it opens.
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ async fn a_player_sees_what_became_of_their_commands() {
         "now": NOW_MS + 1_000,
     });
     assert_eq!(bench.me("ada").await, expected);
-    // Too early, as seen by somebody who pressed when no round was open.
+    // Too early: the player pressed when no round was open.
     bench.apply(NOW_MS - 9, add("bob", None)).await;
     bench.apply(NOW_MS - 8, press("bob")).await;
     let bob = bench.me("bob").await;

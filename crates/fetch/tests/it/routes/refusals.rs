@@ -1,4 +1,4 @@
-//! Queries that are no queries, players that are not there, and a store that does not answer.
+//! Invalid queries, unknown players, and a store that does not answer.
 
 use serde_json::json;
 

@@ -15,7 +15,7 @@ async fn rules_are_the_constants_of_the_game() {
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     let rules = answer.json();
 
-    // As in the rules of the game.
+    // The values of docs/rules.md.
     let hours = |quantities: [f64; 4], hours: [i64; 4]| {
         let levels = quantities.into_iter().zip([60, 150, 330, 700]).zip(hours);
         let level = |((quantity, price), hours)| json!({"quantity": quantity, "price": price, "duration_ms": hours * 3_600_000_i64});
@@ -31,7 +31,7 @@ async fn rules_are_the_constants_of_the_game() {
     });
     assert_eq!(rules, expected);
 
-    // As the handler applies them.
+    // The values that the handler applies.
     for kind in PowerupKind::ALL {
         for (level, shown) in Level::ALL.into_iter().zip(rules["powerups"][kind.code()].as_array().unwrap()) {
             let powerup = Powerup::from_quantity(kind, shown["quantity"].as_f64().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The top, and ranks that are right or not said.
+//! The top, and ranks: a rank is exact or left out.
 
 use ranks::Ranks;
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn the_board_shows_the_best_of_all_partitions() {
     assert_eq!(rows(bench.get("/fetch/lb").await).len(), 10, "ten when nothing is said");
     for limit in [1, 2, 99, 100] {
         let rows = rows(bench.get(&format!("/fetch/lb?limit={limit}")).await);
-        // Best first; of two with the same score and time the one whose username comes first.
+        // Best first; with equal score and time, by username.
         let expected = (0..limit).map(|place| {
             let number = 149 - place + if place % 2 == 0 { -1 } else { 1 };
             let name = if number == 149 { json!("The best") } else { json!(null) };
@@ -43,13 +43,13 @@ async fn a_rank_is_null_wherever_it_is_not_sure() {
     assert_eq!((&bench.me("ada").await["rank"], &bench.me("bob").await["rank"]), (&json!(2), &json!(1)));
     let without = bench.get_with(None, "/fetch/self?username=ada").await.json();
     assert_eq!((&without["rank"], &without["score"]), (&json!(null), &json!(7)), "a process without ranks");
-    // A projection that was lost, then one that shows it.
+    // A lost projection, then one that reveals the gap.
     let (at, _) = bench.reader.standings(0).await.unwrap();
     let lost = Position { sequence: at.sequence + 5, ..at };
     bench.ranks.project(0, lost, Position { sequence: at.sequence + 6, ..at }, vec![]);
     assert_eq!(bench.me("ada").await["rank"], json!(null));
     bench.go_to(NOW_MS + 1_000);
-    // What waits behind the gap is dropped, then the next rebuilding succeeds.
+    // Projections behind the gap are dropped; then the next rebuild succeeds.
     bench.rebuild().await;
     assert_eq!(bench.me("ada").await["rank"], json!(null));
     bench.rebuild().await;
@@ -61,7 +61,7 @@ async fn ranks_that_are_behind_for_too_long_are_not_said() {
     let bench = Bench::new().await;
     bench.join("ada", 7).await;
     bench.rebuild().await;
-    // Another handler commits; this process is not told.
+    // Another handler commits, and this process gets no projection.
     let unheard = Bench { ranks: Arc::new(Ranks::local(PARTITIONS)), ..bench };
     let told = Arc::new(Ranks::local(PARTITIONS));
     told.rebuild_stale(&unheard.reader, NOW_MS).await.unwrap();

@@ -1,4 +1,4 @@
-//! Random sequences of commands, close to where the rules change their mind: openings, cutoffs, ends of powerups.
+//! Random sequences of commands near the times where the rules change: openings, cutoffs, ends of powerups.
 
 use game::bounds::SCORE_MAX;
 use game::{Action, Level, Platform, Powerup, PowerupKind, PurchaseId, Round, Stamps, Username};
@@ -8,7 +8,7 @@ use crate::support::{HOUR_MS, add_with, press, user};
 
 pub(crate) const NAMES: [&str; 3] = ["ann", "bob", "cy"];
 
-/// The points that a newcomer is given: hardly any, many, or nearly all that there can be.
+/// Initial score of a new player: hardly any points, many, or close to the maximum.
 pub(crate) fn score_at_start(name: &Username) -> u64 {
     match name.as_str() {
         "ann" => 150,
@@ -17,7 +17,7 @@ pub(crate) fn score_at_start(name: &Username) -> u64 {
     }
 }
 
-/// A command, when it arrived, and, of an announcement, when it was stored.
+/// A command with its arrival time; an announcement also has its storage time.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     pub(crate) at_ms: i64,
@@ -30,7 +30,7 @@ impl Step {
         Self { at_ms, stored_at_ms: None, action }
     }
 
-    /// An announcement that was stored when it arrived.
+    /// An announcement with equal storage and arrival time.
     fn announce(at_ms: i64, round: Round) -> Self {
         Self { at_ms, stored_at_ms: Some(at_ms), action: Action::Announce(round) }
     }
@@ -42,14 +42,14 @@ impl Step {
 
 const ROUNDS: usize = 10;
 
-/// Rounds 3 h apart, so that a powerup of 6 h bought at an opening ends at another. Windows of odd lengths, too.
+/// Rounds 3 h apart, so that a powerup of 6 h bought at one opening ends at another. Window lengths include odd ones.
 fn round(id: u64) -> Round {
     let (window_ms, grace_ms) =
         [(100_000, 10_000), (99_999, 10_000), (7, 2)][usize::try_from(id % 3).unwrap()];
     Round::new(id, (100 + 3 * i64::try_from(id).unwrap()) * HOUR_MS, window_ms, grace_ms).unwrap()
 }
 
-/// A point in time near a place where a round matters.
+/// A time close to an opening or a cutoff.
 fn time() -> impl Strategy<Value = i64> {
     (1..=ROUNDS as u64, 0..11_usize, -1..=1_i64).prop_map(|(id, place, shift_ms)| {
         let round = round(id);
@@ -89,12 +89,12 @@ fn command() -> impl Strategy<Value = Action> {
     prop_oneof![6 => name.prop_map(press), 4 => buy, 1 => add]
 }
 
-/// When rounds are announced: 2 s before their openings.
+/// Announcement times, 2 s before each opening.
 fn in_time() -> impl Strategy<Value = [i64; ROUNDS]> {
     Just(std::array::from_fn(|index| round(index as u64 + 1).opens_at_ms - 2_000))
 }
 
-/// Half of them in time, the others while they are lit, for somebody at least, or when they are over for everybody.
+/// Half of the announcements are in time; the others come while the round is still open for some player, or after it.
 fn in_time_or_late() -> impl Strategy<Value = [i64; ROUNDS]> {
     (in_time(), prop::array::uniform::<_, ROUNDS>(0..12_usize)).prop_map(|(in_time, places)| {
         std::array::from_fn(|index| {
@@ -107,7 +107,8 @@ fn in_time_or_late() -> impl Strategy<Value = [i64; ROUNDS]> {
     })
 }
 
-/// The scheduler's part: announcements at these times, and a tick after each cutoff that is not before them.
+/// The scheduler's commands: announcements at these times, and a tick after each cutoff unless the announcement is
+/// later.
 fn scheduled(announced_ms: [i64; ROUNDS]) -> Vec<Step> {
     (1..)
         .map(round)
@@ -119,12 +120,12 @@ fn scheduled(announced_ms: [i64; ROUNDS]) -> Vec<Step> {
         .collect()
 }
 
-/// Commands in the order of their arrival, and rounds that are announced in time; every player joins at some time.
+/// Commands in order of arrival, with rounds announced in time; every player joins at some time.
 pub(crate) fn timely() -> impl Strategy<Value = Vec<Step>> {
     announced(in_time())
 }
 
-/// The same, with rounds that are announced late.
+/// The same, with late announcements.
 pub(crate) fn timely_or_late() -> impl Strategy<Value = Vec<Step>> {
     announced(in_time_or_late())
 }
@@ -136,7 +137,7 @@ fn announced(announced_ms: impl Strategy<Value = [i64; ROUNDS]>) -> impl Strateg
         let mut steps: Vec<Step> = NAMES
             .into_iter()
             .zip(joins)
-            // Most join before the first round.
+            // Most players join before the first round.
             .map(|(name, (early, at_ms))| {
                 let at_ms = if early > 0 { 90 * HOUR_MS } else { at_ms };
                 Step::new(at_ms, add_with(name, None, None, None))
@@ -149,7 +150,7 @@ fn announced(announced_ms: impl Strategy<Value = [i64; ROUNDS]>) -> impl Strateg
     })
 }
 
-/// Commands of which some come late, announcements too (in the order of their ids), and announcements that cannot be.
+/// Some commands and announcements arrive late (announcements in order of ids), and some announcements are impossible.
 pub(crate) fn out_of_order() -> impl Strategy<Value = Vec<Step>> {
     let faults = prop::collection::vec((0..=ROUNDS as u64, prop::sample::select(&[1_i64, 45][..])), ROUNDS);
     (timely_or_late(), faults, prop::collection::vec(0..10_usize, 200)).prop_map(|(steps, faults, delays)| {
@@ -161,10 +162,10 @@ pub(crate) fn out_of_order() -> impl Strategy<Value = Vec<Step>> {
                 continue;
             };
             announced_ms = announced_ms.max(step.at_ms + late_ms[delay]);
-            // Some of them stand in a journal that does not say when they were stored.
+            // Some are in a journal without storage times.
             let stored_at_ms = delay.is_multiple_of(2).then_some(announced_ms);
             placed.push((announced_ms, Step { stored_at_ms, ..step }));
-            // Round 0 stands for none; others are this one with another opening, or a later one within it.
+            // Round 0 means none. Other rounds get another opening, or a later one that still overlaps.
             if let Some((id, shift_ms)) = faults.next().filter(|(id, _)| *id > 0) {
                 let wrong =
                     Round { id: round.id + id / 5, opens_at_ms: round.opens_at_ms + shift_ms, ..round };

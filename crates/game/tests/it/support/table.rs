@@ -1,4 +1,4 @@
-//! Tables of commands and what they must lead to.
+//! Tables of commands and their expected outcomes.
 //!
 //! ```text
 //! rounds 10h 20h                            announces rounds 1, 2, … of 100 s + 10 s with these openings
@@ -25,7 +25,7 @@ use game::{
 
 use super::{GRACE_MS, HOUR_MS, WINDOW_MS, buy, round, user};
 
-/// Plays a table and holds every row to its expectations.
+/// Applies the commands of a table and checks each row's expectations.
 pub(crate) fn check(text: &str) {
     let mut table = Table::default();
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
@@ -165,7 +165,7 @@ impl Table {
         count * unit_ms
     }
 
-    /// What the player has in this field, with times in milliseconds.
+    /// The value of a player's field, with times in milliseconds.
     fn field(&self, player: &Player, key: &str) -> String {
         let round_of = |key: &str| &self.world.rounds.get(key[6..].parse().unwrap()).unwrap().round;
         match key {

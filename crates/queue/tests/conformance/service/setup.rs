@@ -1,4 +1,4 @@
-//! Queues that are no inbox, or no longer the one that was opened.
+//! Queues that are not an inbox, or no longer the one that was opened.
 
 use super::*;
 
@@ -8,7 +8,7 @@ async fn a_queue_that_is_no_inbox_is_refused_with_the_attribute() {
     let fake = fake(&harness);
     let (inbox, dead) = names(&harness);
     let policy = fake.get(inbox, "RedrivePolicy").unwrap();
-    // SQS would soon take away what is only late.
+    // With this policy SQS would soon dead-letter messages that are merely late.
     let seldom = policy.replace("1000", "99");
     assert_ne!(policy, seldom);
     for (queue, attribute, wrong, right) in [

@@ -1,4 +1,4 @@
-//! The feed: what the store knows becomes events, to the millisecond.
+//! The feed turns changes in the store into events, exact to the millisecond.
 
 use game::{Round, Standing, Username, World};
 use ledger::Ledger;
@@ -23,7 +23,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A feed that runs over a table with these rounds, all of them announced.
+    /// A feed over a schedule with these rounds, all of them announced.
     async fn new(rounds: &[Round]) -> Self {
         let site = Site::new().await;
         let (store, ledger) = game(&site, 1).await;
@@ -54,7 +54,7 @@ impl Bench {
         Self { site, ledger, hub, ranks, poke, stop }
     }
 
-    /// A player joins, as the handler of the same process has it.
+    /// Adds a player, as the handler of the same process does.
     async fn join(&self, name: &str) {
         let join =
             |world: &mut World| _ = world.apply(game::Stamps::of_arrival(NOW_MS), &add(name, None)).unwrap();
@@ -62,7 +62,7 @@ impl Bench {
         self.poke.notify_one();
     }
 
-    /// Lets time pass, and the feed notice it.
+    /// Advances the clock and wakes the feed.
     fn go_on(&self, ms: i64) {
         self.site.clock.advance(ms);
         self.poke.notify_one();
@@ -73,7 +73,7 @@ fn round(id: u64, opens_at_ms: i64) -> Round {
     Round::new(id, opens_at_ms, 100_000, 10_000).unwrap()
 }
 
-/// What the page is told of a round.
+/// The `round` event that the page gets.
 fn told(state: &str, round: &Round, now_ms: i64) -> (String, Value) {
     let (opens_at, closes_at) = (round.opens_at_ms, round.opens_at_ms + 100_000);
     let data = json!({"now": now_ms, "state": state, "round": round.id, "opens_at": opens_at, "closes_at": closes_at});
@@ -92,21 +92,21 @@ async fn a_round_shows_at_the_very_millisecond_and_not_before() {
     let bench = Bench::new(&[first, round(2, NOW_MS + 3_600_000)]).await;
     let mut page = Page::open(&bench.hub).await;
     assert!(names(page.next().await.unwrap()).is_empty());
-    // The feed looks at the board only when time has passed: what it shows then proves that it has looked one
-    // millisecond before the opening.
+    // The feed checks the board only when time passes. A board event therefore proves that the feed ran one millisecond
+    // before the opening.
     bench.join("ada").await;
     bench.go_on(999);
     assert_eq!(names(page.next().await.unwrap()), ["ada"]);
     bench.site.clock.advance(1);
     assert_eq!(page.next().await.unwrap(), told("open", &first, first.opens_at_ms));
-    // The same at its end, which is that of the window: the grace is not shown.
+    // The same at the end of the window: the grace is not shown.
     let closes_at_ms = first.opens_at_ms + 100_000;
     bench.join("bob").await;
     bench.go_on(99_999);
     assert_eq!(names(page.next().await.unwrap()), ["ada", "bob"]);
     bench.site.clock.advance(1);
     assert_eq!(page.next().await.unwrap(), told("closed", &first, closes_at_ms));
-    // Whoever comes later gets the same, with the time at which they came.
+    // A later client gets the same event with its own current time.
     bench.site.clock.advance(5);
     let mut late = Page::open(&bench.hub).await;
     assert_eq!(names(late.next().await.unwrap()), ["ada", "bob"]);
@@ -124,7 +124,7 @@ async fn ranks_that_missed_something_are_rebuilt() {
         }
     };
     in_time(current()).await;
-    // Commits that these ranks are never told of, as by a handler of another process.
+    // Commits without projections to these ranks, as by a handler of another process.
     bench.join("ada").await;
     bench.join("bob").await;
     let (_, standings) = {

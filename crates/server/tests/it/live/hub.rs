@@ -1,4 +1,4 @@
-//! The hub: the latest of each topic, then what happens; who is too slow is brought up to date.
+//! The hub: a client gets the latest event of each topic, then all new ones; a slow client skips to the latest.
 
 use engine::bounds::LIVE_BEHIND_MAX;
 use engine::clock::Clock;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::support::NOW_MS;
 
-/// Pages that a hub takes.
+/// Maximum number of clients of a hub.
 const ROOM: usize = 20;
 
 fn hub() -> (Arc<Hub>, CancellationToken) {
@@ -31,7 +31,7 @@ async fn whoever_comes_gets_the_latest_of_each_topic_and_then_what_happens() {
     hub.publish(event("b", 7));
     let mut page = Page::open(&hub).await;
     hub.publish(event("a", 4));
-    hub.publish(event("a", 4)); // says the same
+    hub.publish(event("a", 4)); // same content
     hub.publish(event("b", 8));
     let mut other = Page::open(&hub).await;
     for (topic, data) in [("a", 3), ("b", 7), ("a", 4), ("b", 8)] {
@@ -101,7 +101,7 @@ async fn there_is_room_for_so_many_pages() {
     assert_eq!(get(&hub).await.status(), StatusCode::OK, "one left, so there is room again");
 }
 
-/// A proxy may hold the head of an answer back until something of its body has come.
+/// A proxy may hold back the head of a response until part of its body arrives.
 #[tokio::test]
 async fn something_leaves_at_once_also_where_there_is_no_event_yet() {
     let (hub, _stop) = hub();

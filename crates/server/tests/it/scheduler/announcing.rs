@@ -1,4 +1,4 @@
-//! Drawing, and announcing to every partition in time.
+//! Drawing rounds, and announcing them to every partition in time.
 
 use queue::{DEDUP_MS, Options};
 use server::bounds::LEAD_MS_MIN;
@@ -19,7 +19,7 @@ async fn a_round_is_drawn_and_stays_secret() {
     assert!(row.round.opens_at_ms > NOW_MS);
     assert_eq!(wake_ms, row.round.opens_at_ms - LEAD_MS - ANNOUNCE_MARGIN_MS);
     assert_eq!(bench.left().await, 0);
-    // The same randomness, the same round; other randomness, another one.
+    // The same random numbers give the same round, others another.
     other.scheduler(7).step().await.unwrap();
     assert_eq!(other.latest().await, row);
     let another = Bench::new().await;
@@ -46,7 +46,7 @@ async fn it_is_announced_everywhere_in_time_and_not_before() {
         assert_eq!(announced(&sent, partition), [round]);
     }
     assert_eq!(bench.table.get(1).await.unwrap().unwrap().stage, Stage::Announced);
-    // Only now the next one is drawn, and nothing is sent again.
+    // The next round is drawn only now, and nothing is sent again.
     let next = bench.latest().await;
     assert_eq!((next.round.id, next.stage), (2, Stage::Drawn));
     assert!(next.round.opens_at_ms >= round.opens_at_ms + GAP_MS + 1_000);
@@ -82,7 +82,7 @@ async fn a_full_inbox_delays_the_announcement_and_changes_nothing_in_it() {
     assert_eq!(bench.table.get(1).await.unwrap().unwrap().stage, Stage::Announced);
 }
 
-/// A round that was fixed is announced, however late: then nobody can press in it from its opening on.
+/// A fixed round must be announced, however late: nobody could press in it from its opening on.
 #[tokio::test]
 async fn while_the_inbox_is_away_no_round_is_fixed() {
     for by_operator in [false, true] {
@@ -121,7 +121,7 @@ async fn what_was_sent_but_not_noted_is_sent_again_just_the_same() {
     bench.half_announced(1, NOW_MS + 600_000).await;
     bench.scheduler(1).step().await.unwrap();
     let first = bench.sent().await;
-    // A table as it was before the note: as if the process had died in between.
+    // The table as before the announcement was recorded, as if the process had died in between.
     let folder = tempfile::TempDir::new().unwrap();
     for (pause_ms, expected) in [(DEDUP_MS - 1, 0), (1, usize::from(PARTITIONS))] {
         bench.clock.advance(pause_ms);
@@ -175,7 +175,7 @@ async fn without_odds_nothing_opens_by_itself() {
         bench.clock.advance(1_000_000_000);
     }
     assert_eq!((bench.table.latest().await.unwrap(), bench.left().await), (None, 0));
-    // Nor after an operator's round, which is finished all the same.
+    // Nor after an operator's round, which is announced completely all the same.
     let round = scheduler.open_now(LEAD_MS).await.unwrap();
     bench.go_to(round.cutoff_max_ms() + 10_000);
     assert_eq!(scheduler.step().await.unwrap(), i64::MAX);
@@ -188,7 +188,7 @@ async fn the_first_round_can_be_hastened() {
     let scheduler = bench.with(1, SchedulerOptions { first_round_ms: Some(5_000), ..options() });
     run_until(&bench, &scheduler, 1, NOW_MS + 5_000).await;
     assert_eq!(bench.left().await, 0, "announced in its time, like any other");
-    // A restart later on: not before the buffer after the one that was.
+    // After a later restart: not before the buffer after the last round.
     bench.go_to(NOW_MS + 5_000 - LEAD_MS - ANNOUNCE_MARGIN_MS);
     scheduler.step().await.unwrap();
     assert_eq!(bench.table.get(1).await.unwrap().unwrap().stage, Stage::Announced);
@@ -196,7 +196,7 @@ async fn the_first_round_can_be_hastened() {
     run_until(&bench, &scheduler, 2, NOW_MS + 5_000 + GAP_MS).await;
 }
 
-/// Runs until this round of the table opens then; the clock stands still.
+/// Runs until this round of the table opens at this time; the clock is stopped.
 async fn run_until(bench: &Bench, scheduler: &Arc<Scheduler>, id: u64, opens_at_ms: i64) {
     let stop = CancellationToken::new();
     let hastened = async {

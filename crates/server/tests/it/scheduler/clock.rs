@@ -1,4 +1,4 @@
-//! What a clock that was ahead has left in the table when it is right again.
+//! Rows that a fast clock left in the table, seen by a correct clock.
 
 use server::bounds::{CLOCKS_DIFFER_MS_MAX, DRAW_MEANS_MAX, LEAD_MS_MAX};
 use server::scheduler::OpenError;
@@ -6,7 +6,7 @@ use server::scheduler::OpenError;
 use super::*;
 
 const HOUR_MS: i64 = 3_600_000;
-/// Later than this nothing is drawn by a clock that is right.
+/// The latest opening that a correct clock draws.
 const LATEST_MS: i64 = GAP_MS + DRAW_MEANS_MAX * 10_000 * 1_000;
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn a_round_that_was_drawn_is_drawn_anew() {
         "{anew:?} in place of {drawn:?}"
     );
     assert_eq!((anew.round.id, anew.stage), (1, Stage::Drawn));
-    // What may be chance stands.
+    // A round that may be drawn by chance stays.
     scheduler.step().await.unwrap();
     bench.clock.set_by(-HOUR_MS);
     scheduler.step().await.unwrap();
@@ -43,7 +43,7 @@ async fn a_round_that_was_fixed_stays_and_operators_are_told() {
     assert!(waiting.contains("round 1 was announced for a time that is 3600 s away"), "{waiting}");
     bench.clock.advance(60_000);
     assert!(scheduler.waiting().unwrap().contains("3540 s away"), "how long is told as it is now");
-    // The next one is drawn behind it, however often it is looked at.
+    // The next round is drawn after it, however often the scheduler steps.
     for _ in 0..3 {
         scheduler.step().await.unwrap();
     }

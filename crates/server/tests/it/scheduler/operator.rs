@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use super::restarts::cut_off;
 use super::*;
 
-/// After so long a step is taken to wait for a lock.
+/// A step that takes this long is assumed to wait for a lock.
 const LOCKED: Duration = Duration::from_millis(300);
 
-/// Who stands in the way, and for how long.
+/// The round in the way, and until when.
 async fn overlap(scheduler: &Scheduler, lead_ms: i64) -> (u64, i64) {
     match scheduler.open_now(lead_ms).await {
         Err(OpenError::Overlaps { other, wait_ms }) => (other, wait_ms),
@@ -55,7 +55,7 @@ async fn the_wait_is_exact() {
     let first = scheduler.open_now(LEAD_MS).await.unwrap();
     for drawn_after in [false, true] {
         if drawn_after {
-            scheduler.step().await.unwrap(); // what stands in the way is the one before the drawn one
+            scheduler.step().await.unwrap(); // the round before the drawn one is in the way
             assert_eq!(bench.latest().await.round.id, 2);
         }
         let (other, wait_ms) = overlap(&scheduler, 500).await;
@@ -101,11 +101,11 @@ async fn two_at_once_open_one_round() {
         let bench = Bench::new().await;
         let (one, two) = (bench.scheduler(seed), bench.another(seed + 100).await);
         if seed % 2 == 0 {
-            one.step().await.unwrap(); // with a drawn round to replace, and without
+            one.step().await.unwrap(); // with and without a drawn round to replace
         }
         let lead_ms = if seed % 3 == 0 { LEAD_MS } else { LEAD_MS + 1 };
         let (first, second) = tokio::join!(one.open_now(LEAD_MS), two.open_now(lead_ms));
-        // Also where both asked for the very same round, it is one operator's.
+        // If both asked for the same round, it belongs to one operator.
         let (opened, (refused, asked_ms)) = match (&first, &second) {
             (Ok(round), Err(refused)) => (round, (refused, lead_ms)),
             (Err(refused), Ok(round)) => (round, (refused, LEAD_MS)),
@@ -140,7 +140,7 @@ async fn it_never_overtakes_an_earlier_announcement() {
     }
 }
 
-/// Whatever another scheduler does in the middle of it, an operator's round that nothing stands in the way of opens.
+/// An operator's round opens if no round is in the way, whatever another scheduler does meanwhile.
 #[tokio::test]
 async fn another_scheduler_in_the_middle_of_it_is_no_harm() {
     for overdue in [false, true] {
@@ -149,12 +149,12 @@ async fn another_scheduler_in_the_middle_of_it_is_no_harm() {
             let (one, other) = (bench.scheduler(1), bench.another(2).await);
             one.step().await.unwrap();
             if overdue {
-                // Nobody announced the drawn round in time: the other one is about to draw it anew.
+                // The drawn round was not announced in time: the other scheduler is about to draw again.
                 bench.go_to(bench.latest().await.round.opens_at_ms);
             }
             let mut opening = Box::pin(one.open_now(LEAD_MS));
             let opened = cut_off(opening.as_mut(), polls).await;
-            // The other one makes its whole step, unless it waits for the inbox, which the first one may have locked.
+            // The other scheduler completes its step, unless it waits for the inbox, which the first may have locked.
             let mut stepping = Box::pin(other.step());
             let stepped = timeout(LOCKED, stepping.as_mut()).await.ok();
             let opening = async {

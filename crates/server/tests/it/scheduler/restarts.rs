@@ -1,4 +1,4 @@
-//! Over a long time, with restarts at any point and with two schedulers: no round is skipped or doubled.
+//! A long run with restarts at any point and with two schedulers: no round is skipped or doubled.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -10,8 +10,7 @@ use rand::RngExt;
 use super::*;
 use crate::support::in_time;
 
-/// What is true of a table and of everything that was ever sent, whatever happened in between. `exact`: nothing was
-/// sent twice.
+/// Invariants of the table and of everything ever sent. `exact`: nothing was sent twice.
 async fn check(bench: &Bench, sent: &[Sent], exact: bool) -> u64 {
     let last = bench.latest().await.round.id;
     let mut rows = BTreeMap::new();
@@ -51,7 +50,7 @@ async fn check(bench: &Bench, sent: &[Sent], exact: bool) -> u64 {
     finished.len() as u64
 }
 
-/// Polls so many times at most; `None`: it was not done by then.
+/// Polls at most this many times; `None` if the work was not complete by then.
 pub(super) async fn cut_off<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut work = pin!(work);
     let mut left = polls;
@@ -73,7 +72,7 @@ async fn restarts_at_any_point_neither_skip_nor_double() {
     let end_ms = NOW_MS + 1_500_000_000;
     while bench.clock.now_ms() < end_ms {
         let scheduler = bench.scheduler(rng.random());
-        // Most die on their way; whatever they got done stays done, and time is lost.
+        // Most steps are cut off; their effects stay, and time passes.
         match in_time(cut_off(scheduler.step(), rng.random_range(1..12))).await {
             Some(wake_ms) => bench.go_to(wake_ms.unwrap().max(bench.clock.now_ms())),
             None => {
@@ -120,7 +119,7 @@ async fn a_table_that_was_left_alone_for_long_goes_on_in_order() {
     let mut sent = Vec::new();
     for _ in 0..60 {
         bench.clock.advance(rng.random_range(0..30_000_000));
-        // Whoever comes back does what is due, until there is nothing that is.
+        // The next scheduler does everything that is due.
         let scheduler = bench.scheduler(rng.random());
         while scheduler.step().await.unwrap() <= bench.clock.now_ms() {}
         sent.extend(bench.sent().await);

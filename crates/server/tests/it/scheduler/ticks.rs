@@ -1,4 +1,4 @@
-//! The ticks: one soon after each possible cutoff.
+//! The ticks: one shortly after each possible cutoff.
 
 use server::bounds::TICK_DELAY_MS;
 

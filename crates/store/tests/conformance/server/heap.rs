@@ -1,4 +1,4 @@
-//! What the writer does to the tables.
+//! How the writer uses tables and indexes.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ const PLAYERS: usize = 3_000;
 const BATCH: usize = 500;
 const ROUNDS: u64 = 6;
 
-/// What has been done to a table.
+/// Statistics of a table.
 #[derive(Debug)]
 struct Done {
-    /// How often it was read from one end to the other.
+    /// Number of sequential scans.
     scans: i64,
-    /// How often an index of its was looked into.
+    /// Number of index scans.
     lookups: i64,
-    /// How many rows were updated.
+    /// Number of updated rows.
     updates: i64,
-    /// How many of these without touching an index.
+    /// Number of HOT updates, which touch no index.
     within: i64,
 }
 
@@ -39,13 +39,13 @@ async fn statistics(fresh: &Fresh) -> Statistics {
     rows.iter().map(done).collect()
 }
 
-/// Every player presses in every round, each round in another order: no index is touched, and no table is read from
-/// one end to the other. In the last round somebody holds a moment of before, so that no old version can go: there is
-/// room for the new ones all the same.
+/// Every player presses in every round, in another order each time: no index is touched, and no table is scanned. In
+/// the last round an old snapshot is held, so that no old row version can be removed; the new versions must still fit
+/// into the pages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_press_touches_no_index() {
-    // Whoever holds a moment, in any database, keeps old versions from going, and on a slow machine over several of
-    // these rounds: so nobody else is here, not even who gathers statistics.
+    // A snapshot held in any database keeps old row versions, on a slow machine over several rounds. So this test has
+    // its own server, without even a statistics run.
     let server = Server::start().await;
     let fresh = Fresh::of(&server).await;
     fresh.execute("ALTER SYSTEM SET autovacuum = off").await;
@@ -74,7 +74,7 @@ async fn a_press_touches_no_index() {
         }
     }
     drop(audit);
-    writer.close().await; // now its figures are in
+    writer.close().await; // its statistics are reported now
 
     let presses = i64::try_from(PLAYERS).unwrap() * i64::try_from(ROUNDS).unwrap();
     eventually("all presses are counted", async || statistics(&fresh).await["players"].updates == presses)
@@ -83,14 +83,14 @@ async fn a_press_touches_no_index() {
     let players = &statistics["players"];
     assert_eq!(players.updates, players.within, "players");
     assert_eq!(statistics["partitions"].updates, statistics["partitions"].within, "partitions");
-    // Each was looked up by its key, to be read and to be written, although the plans are those of an empty table.
+    // Each player was found by key, to be read and to be written, although the plans were made for an empty table.
     assert!(players.lookups >= 2 * presses, "{players:?}");
     for table in ["players", "purchases", "devices", "rounds", "journal", "outbox"] {
         assert_eq!(statistics[table].scans, before[table].scans, "{table}");
     }
 }
 
-/// The pages of devices are read off the index, also when what orders them is longer than an index takes.
+/// Pages of devices are read in index order, even if the key is longer than an index allows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn devices_are_read_off_the_index() {
     let fresh = Fresh::new(Backend::Postgres).await;

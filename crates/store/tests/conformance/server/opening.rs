@@ -1,4 +1,4 @@
-//! What is said when a database cannot be opened.
+//! Errors of a database that cannot be opened.
 
 use store::{Error, Options, Store};
 
@@ -40,7 +40,7 @@ async fn who_is_not_let_in_is_told_why() {
     let fresh = Fresh::new(Backend::Postgres).await;
     fresh.store.migrate().await.unwrap();
     let database = fresh.database();
-    // The role has no rights in this database; who has none cannot even see whether there is a schema.
+    // The role has no rights in this database; without rights it cannot even see whether there is a schema.
     let stranger = format!("stranger_of_{}", database.name());
     let sql = format!("CREATE ROLE {stranger} LOGIN PASSWORD '{SECRET}'");
     database.execute(&sql).await;
@@ -67,14 +67,14 @@ async fn who_is_not_let_in_is_told_why() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_may_come() {
-    // Bound and given up: nobody listens there.
+    // A port that was bound and released: nothing listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://ada:{SECRET}@127.0.0.1:{port}/game");
     let store = Store::postgres(&url, Options::default()).unwrap();
     for error in [store.migrate().await.unwrap_err(), store.reader().await.unwrap_err()] {
         assert!(error.is_transient() && chain(&error).contains("Connection refused"), "{error:?}");
     }
-    // One that takes the connection and says nothing.
+    // A server that accepts the connection and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://ada:{SECRET}@{}/game", silent.local_addr().unwrap());
     let store = Store::postgres(&url, Options { connect_ms_max: 50, ..Options::default() }).unwrap();

@@ -1,5 +1,4 @@
-//! A process that stands still, a network that swallows everything and a lock that nobody gives up must not hold a
-//! partition.
+//! A suspended process, a network that drops everything, and a lock that is never released must not block a partition.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,7 +12,7 @@ use crate::harness::{
     Backend, Commit, Fresh, NOW_MS, Prefetched, Writer, add, commit, eventually, prefetch, round, run,
 };
 
-/// Does one thing of a future's at a time; `None`: there is more to do.
+/// Polls a future once; `None` if it is not complete.
 async fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
     poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
@@ -22,11 +21,11 @@ async fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
     .await
 }
 
-/// A commit that nobody goes on with, in the middle of its transaction, with the position's row locked: the server
-/// ends it, another handler goes on, and the first gets an error.
+/// A commit that stalls in the middle of its transaction holds the lock on the position's row: the server ends it,
+/// another handler continues, and the first gets an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_stands_still_is_ended() {
-    // Long enough for a busy machine to come to the middle of it before the server ends it.
+    // Long enough for a busy machine to reach the middle of it before the server ends it.
     let options = Options { idle_in_transaction_ms_max: 3_000, ..Options::default() };
     let fresh = Fresh::with(Backend::Postgres, options).await;
     let paused = fresh.game(1).await;
@@ -50,7 +49,7 @@ async fn a_commit_that_stands_still_is_ended() {
     };
     while count("state = 'idle in transaction' AND backend_xid IS NOT NULL").await == 0 {
         assert!(poll(&mut stands).await.is_none(), "it was to stand still before its end");
-        // Until the server has done with what it was given: so not more than one thing is done at a time.
+        // Waits until the server has finished the statement, so that each poll makes only one step.
         eventually("the server is idle", async || count("state = 'active'").await == 0).await;
     }
 
@@ -59,12 +58,12 @@ async fn a_commit_that_stands_still_is_ended() {
     let error = stands.await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
     assert_eq!(fresh.state().await.players.len(), 1, "what stood still has left nothing");
-    // And it goes on like anybody else.
+    // It continues normally.
     run(&paused, 0, &commands).await;
     assert_eq!(fresh.state().await.players.len(), 2);
 }
 
-/// A lock that somebody holds for ever, and a statement that takes for ever.
+/// A lock that is held forever, and a statement that never ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_has_an_end() {
     for (options, busy) in [
@@ -85,7 +84,7 @@ async fn waiting_has_an_end() {
     }
 }
 
-/// Two writers at the same partition: each batch is taken from one of them.
+/// Two writers of the same partition: exactly one of two commits of a batch succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_commits_one_is_done() {
     let fresh = Fresh::with(Backend::Postgres, Options::default()).await;

@@ -1,4 +1,4 @@
-//! A server that goes and comes back: whoever works with it goes on without being opened again.
+//! The server stops and starts: every user of it continues without being opened again.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::harness::{Commit, DEADLINE, INBOX, NOW_MS, Prefetched, Writer, add, eventually, round};
 
-/// Everybody who is connected.
+/// All handles that are connected.
 struct Open {
     writer: Writer,
     reader: Reader,
@@ -31,7 +31,7 @@ impl Open {
         }
     }
 
-    /// Adds the nth player in a message of its own, with something to push. `false`: the message was applied before.
+    /// Adds the nth player in a message of its own, with a push. `false`: the message had been applied before.
     async fn apply(&self, n: u64) -> Result<bool, Error> {
         let commands = [(NOW_MS, add(&format!("player {n}")))];
         let names = [commands[0].1.username().unwrap().clone()];
@@ -53,7 +53,7 @@ impl Open {
         Ok(true)
     }
 
-    /// One step of each.
+    /// One step of each handle.
     async fn step(&self, n: u64) -> Result<(), Error> {
         self.apply(n).await?;
         let drawn = Scheduled { round: round(n), by_operator: false, stage: Stage::Drawn, ticks_sent: 0 };
@@ -65,7 +65,7 @@ impl Open {
         self.reader.check().await
     }
 
-    /// Tries the step until it is made. Whatever fails must be a trouble of the moment.
+    /// Retries the step until it succeeds. Each error must be temporary.
     async fn until_made(&self, n: u64) {
         let trying = async {
             while let Err(error) = self.step(n).await {
@@ -83,7 +83,7 @@ async fn everybody_goes_on_after_a_restart() {
     let open = Open::of(&database, Options::default()).await;
     let mut n = 0;
     for mode in [Mode::Fast, Mode::Immediate, Mode::Fast, Mode::Immediate] {
-        // In the middle of the work.
+        // A restart during work.
         let work = async {
             for _ in 0..20 {
                 n += 1;
@@ -91,7 +91,7 @@ async fn everybody_goes_on_after_a_restart() {
             }
         };
         tokio::join!(work, server.restart(mode));
-        // Between two pieces of work.
+        // A restart between two steps.
         server.restart(mode).await;
         n += 1;
         open.until_made(n).await;
@@ -103,7 +103,7 @@ async fn everybody_goes_on_after_a_restart() {
     assert_eq!(open.schedule.latest().await.unwrap().unwrap().round, round(n));
     drop(audit);
 
-    // While it is down, every call fails within its bound of time.
+    // While the server is down, every call fails within its timeout.
     server.stop(Mode::Fast).await;
     let error = timeout(DEADLINE, open.step(n + 1)).await.unwrap().unwrap_err();
     assert!(error.is_transient(), "{error:?}");
@@ -111,7 +111,7 @@ async fn everybody_goes_on_after_a_restart() {
     open.until_made(n + 1).await;
 }
 
-/// A server that has become a replica takes no more: who hears that connects anew, and finds the one that does.
+/// A primary that becomes a replica rejects writes: clients reconnect and find the new primary.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_only_reads_is_left() {
     let database = servers::postgres::server().await.database().await;
@@ -136,12 +136,12 @@ async fn a_server_that_only_reads_is_left() {
     assert_eq!(open.schedule.latest().await.unwrap().unwrap(), scheduled);
 }
 
-/// A call that hears nothing gives up, and its connection with it.
+/// A call without an answer times out, and its connection is closed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_hears_nothing_gives_up() {
     let server = Server::start().await;
     let database = server.database().await;
-    // The server would end the wait itself, if it were not stopped in the middle of it.
+    // The server would end the wait itself if it were not stopped during it.
     let patient = Options { writers: 1, statement_ms_max: 3_000, ..Options::default() };
     let open = Open::of(&database, patient).await;
     open.until_made(1).await;

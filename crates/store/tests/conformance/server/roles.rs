@@ -1,4 +1,4 @@
-//! What each role may do, tried on every table.
+//! The rights of each role, tried on every table.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::harness::{
     round,
 };
 
-/// No text of SQL is safe from these.
+/// These characters need quoting in any SQL text.
 const ODD: &str = "it's a $$ \"pass\\word\" %L @:/ ü";
 
 fn passwords() -> RolePasswords {
@@ -53,7 +53,7 @@ async fn connect_as(fresh: &Fresh, role: &str) -> PgConnection {
     options.disable_statement_logging().connect().await.unwrap()
 }
 
-/// Why a statement is refused: an SQLSTATE; `None` when it is not.
+/// The SQLSTATE with which a statement is rejected; `None` if it succeeds.
 async fn refusal(connection: &mut PgConnection, statement: &str) -> Option<String> {
     let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(connection).await;
     done.err().map(|error| error.as_database_error().unwrap().code().unwrap().into_owned())
@@ -62,7 +62,7 @@ async fn refusal(connection: &mut PgConnection, statement: &str) -> Option<Strin
 const DENIED: &str = "42501";
 const READ_ONLY: &str = "25006";
 
-/// Each table with its first column that can be written.
+/// Each table with its first writable column.
 async fn tables(fresh: &Fresh) -> Vec<(String, String)> {
     let select = "SELECT DISTINCT ON (table_name) table_name::text, column_name::text
         FROM information_schema.columns WHERE table_schema = 'public' AND is_generated = 'NEVER' AND is_identity = 'NO'
@@ -71,7 +71,7 @@ async fn tables(fresh: &Fresh) -> Vec<(String, String)> {
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
-/// What a role may do, of everything that could be tried on any table.
+/// The rights of a role, out of all that were tried on every table.
 async fn allowed(fresh: &Fresh, role: &str, refusals: &[&str]) -> BTreeSet<String> {
     let tables = tables(fresh).await;
     assert_eq!(tables.len(), 12, "{tables:?}");
@@ -123,7 +123,7 @@ async fn allowed(fresh: &Fresh, role: &str, refusals: &[&str]) -> BTreeSet<Strin
         "SELECT lo_from_bytea(0, 'x')",
         "SELECT lowrite(0, 'x')",
     ];
-    // A writer of the version before takes this lock at its start.
+    // A writer of the previous version takes this lock at its start.
     let writers = ["SET ROLE buttonparty_writer", "SELECT pg_advisory_xact_lock(1)"];
     for statement in beyond.iter().filter(|one| role != "buttonparty_writer" || !writers.contains(*one)) {
         let code = refusal(&mut connection, statement).await.unwrap_or_default();
@@ -173,7 +173,7 @@ async fn a_role_may_do_its_work_and_nothing_else() {
     ];
     assert_eq!(allowed(&fresh, "buttonparty_scheduler", &[DENIED]).await, rights(&scheduler));
 
-    // A reader cannot write either when it takes off what makes its transactions read-only.
+    // A reader cannot write even after it switches off its read-only default.
     let mut reader = connect_as(&fresh, "buttonparty_reader").await;
     sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut reader).await.unwrap();
     for (table, column) in tables(&fresh).await {
@@ -191,7 +191,7 @@ async fn a_role_may_do_its_work_and_nothing_else() {
     }
 }
 
-/// Every role does everything that its part does, as it does it.
+/// Every role does all of its work, with the program's own calls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_does_its_work() {
     let fresh = game_with_roles().await;
@@ -207,7 +207,7 @@ async fn every_role_does_its_work() {
         (opens_at_ms, Action::Tick { through_ms: opens_at_ms }),
     ];
     for n in 1..=2 {
-        // The second time everything is there already.
+        // The second time everything exists already.
         let Prefetched { from, mut world } = prefetch(&writer, 0, &commands).await;
         for (at_ms, action) in &commands {
             world.apply(game::Stamps::of_arrival(*at_ms), action).unwrap();
@@ -257,7 +257,7 @@ async fn every_role_does_its_work() {
     assert_eq!(audit.journal(0, Position::default(), 10).await.unwrap().len(), 2);
     drop(audit);
 
-    // The parts of others are closed to each, with a reason, at the latest at the first use.
+    // Each role is denied the others' work, with a reason, at the latest at the first use.
     let denied = [
         store_as(&fresh, "buttonparty_push").migrate().await.err(),
         store_as(&fresh, "buttonparty_writer").grant_roles(&passwords()).await.err(),
@@ -272,8 +272,8 @@ async fn every_role_does_its_work() {
     }
 }
 
-/// In a managed service nobody is a superuser: what cannot be forbidden there is no reason to fail. And whoever owns the
-/// tables goes on to migrate where a superuser has forbidden it.
+/// A managed service has no superuser: a privilege that the owner cannot revoke is no reason to fail. After a superuser
+/// has revoked it, the owner of the tables still migrates.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_who_is_no_superuser_grants_and_goes_on() {
     let server = servers::postgres::Server::start().await;
@@ -304,7 +304,7 @@ async fn an_owner_who_is_no_superuser_grants_and_goes_on() {
     store.ledger().await.unwrap().settle_identity(INBOX, 2, NOW_MS).await.unwrap();
 }
 
-/// Roles belong to the whole server: they may be there already, and be made in many databases at once.
+/// Roles belong to the whole server: they may exist already, and be created from many databases at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn granting_is_repeated_and_shared() {
     let several = (0..4).map(|_| {
@@ -315,7 +315,7 @@ async fn granting_is_repeated_and_shared() {
             let passwords = passwords();
             let (a, b) = tokio::join!(one.grant_roles(&passwords), two.grant_roles(&passwords));
             a.and(b).unwrap();
-            // What somebody was given besides is taken away; a password that is not given is kept.
+            // Extra grants are revoked; a password that is not given stays.
             fresh.execute("GRANT ALL ON players TO buttonparty_push").await;
             fresh.store.grant_roles(&RolePasswords::default()).await.unwrap();
             let mut push = connect_as(&fresh, "buttonparty_push").await;
@@ -328,7 +328,7 @@ async fn granting_is_repeated_and_shared() {
     }
 }
 
-/// Neither what is logged nor what is shown has a password in it.
+/// No log or error text contains a password.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passwords_are_in_no_log() {
     const SECRET: &str = "a-secret-of-this-test";
@@ -345,7 +345,7 @@ async fn passwords_are_in_no_log() {
     writer.ledger().await.unwrap();
     let push = Store::postgres(&database.url_as("buttonparty_push", ""), Options::default()).unwrap();
     assert!(matches!(push.outbox().await.unwrap_err(), Error::Denied { .. }));
-    // Nor does it when it fails: this role may not change that one.
+    // Nor on failure: this role may not change that one.
     database.execute("CREATE ROLE weak LOGIN PASSWORD 'weak'; GRANT ALL ON SCHEMA public TO weak").await;
     let weak = Store::postgres(&database.url_as("weak", "weak"), Options::default()).unwrap();
     let error = weak.grant_roles(&secret).await.unwrap_err();

@@ -11,13 +11,13 @@ use crate::harness::{Backend, Commit, Fresh, NOW_MS, Prefetched, Writer, prefetc
 const PARTITIONS: u16 = 4;
 const BATCHES: i64 = 20;
 
-/// Every partition claims the same devices in every batch, at the same time as the others: nobody waits in a ring, and
-/// the last claim stands.
+/// Every partition claims the same devices in every batch at the same time: there is no deadlock, and the last claim
+/// wins.
 async fn claim(writer: &Writer, partition: u16) {
     for n in 0..BATCHES {
         let commands: Vec<(i64, Action)> = (0..50)
             .map(|device| {
-                // Named in another order in each partition.
+                // Each partition names them in another order.
                 let device = token(&format!("device {}", device * (2 * i64::from(partition) + 1) % 50));
                 let username = user(&format!("player of {partition}"));
                 let add = Add { username, name: None, platform: None, token: Some(device) };
