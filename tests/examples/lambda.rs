@@ -1,5 +1,5 @@
-//! Measures a binary of the fetch Lambda under a stand-in for Lambda, with a real PostgreSQL and Redis: how long it takes
-//! to start and to answer, and how much memory. `lambda BINARY [INIT_MS_MAX]`; `.ci/lambda` runs it.
+//! Measures a binary of the fetch Lambda in a stand-in for Lambda, with a real PostgreSQL and Redis: start time,
+//! response time and memory. Usage: `lambda BINARY [INIT_MS_MAX]`; `.ci/lambda` runs it.
 
 #![expect(clippy::unwrap_used, reason = "it ends where something is missing")]
 
@@ -16,11 +16,11 @@ use servers::lambda::{Function, Secrets, answer, http_event};
 use servers::{postgres, redis};
 use store::{Memory, Options, Position, RolePasswords, Store};
 
-/// Starts that are measured.
+/// Number of measured starts.
 const STARTS: usize = 20;
-/// Answers that are measured.
+/// Number of measured responses.
 const ANSWERS: usize = 1_000;
-/// Of the game that is read.
+/// Partitions of the game.
 const PARTITIONS: u16 = 16;
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:buttonparty/reader-a1b2c3";
 
@@ -79,7 +79,7 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// One player joins, who has a rank.
+/// Adds one player, who has a rank.
 async fn play(store: &Store, board_url: &str) {
     let now_ms = Clock::System.now_ms();
     store.migrate().await.unwrap();

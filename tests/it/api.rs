@@ -1,4 +1,4 @@
-//! The description of the API: it is what the code says, its examples work, and answers look as it says.
+//! The API description: it matches the code, its examples work, and responses match it.
 
 mod schema;
 mod schemathesis;
@@ -18,13 +18,13 @@ fn described() -> Spec {
     Spec(serde_json::from_str(&text).unwrap())
 }
 
-/// An operation with one of its examples, ready to be sent.
+/// An operation with one of its examples, as a request.
 struct Example<'a> {
     method: Method,
     path: String,
     operation: &'a Value,
     headers: Vec<(String, String)>,
-    /// Its media type, and the body.
+    /// Media type and body.
     body: Option<(String, String)>,
 }
 
@@ -45,7 +45,7 @@ impl Example<'_> {
     }
 }
 
-/// Parameters as their examples say: the query, and headers. One that is required must have an example.
+/// Query and headers from the examples of the parameters. A required parameter must have an example.
 fn parameters(operation: &Value) -> (String, Vec<(String, String)>) {
     let (mut query, mut headers) = (Vec::new(), Vec::new());
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -82,7 +82,7 @@ fn bodies(operation: &Value) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Every example of every operation: commands first, so that reads have something to show.
+/// Every example of every operation: commands first, so that reads have data.
 fn examples(spec: &Spec) -> Vec<Example<'_>> {
     let mut all = Vec::new();
     for (path, operations) in spec.0["paths"].as_object().unwrap() {
@@ -104,8 +104,8 @@ fn examples(spec: &Spec) -> Vec<Example<'_>> {
     all
 }
 
-/// Checks that an answer is one of those that are documented; returns its status and body. `text/event-stream` is
-/// left to another test: it does not end.
+/// Checks that a response is a documented one; returns its status and body. A `text/event-stream` is not read, because
+/// it does not end; another test checks it.
 async fn documented(spec: &Spec, example: &Example<'_>, response: reqwest::Response) -> (u16, String) {
     let what = example.what();
     let status = response.status().as_u16();
@@ -171,7 +171,7 @@ fn examples_fit_their_own_schemas() {
     for example in examples(&spec).iter().filter(|example| example.body.is_some()) {
         let (media, body) = example.body.clone().unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
-        // The first client wraps its fields and sends more of them than are read.
+        // The first client wraps its fields, and sends fields that are not read.
         let fields = body.get("RequestBody").unwrap_or(&body);
         let schema = &example.operation["requestBody"]["content"][media]["schema"];
         let mistakes = spec.mistakes(schema, fields, false);
@@ -194,7 +194,7 @@ async fn every_example_works_and_every_answer_looks_as_described(#[values(Embedd
             let (status, _) = documented(&spec, example, example.send(&game).await).await;
             assert_eq!(status, 202, "{}", example.what());
         } else {
-            // What was sent shows as soon as it is applied.
+            // A command shows as soon as it is applied.
             eventually(&example.what(), || async {
                 let (status, _) = documented(&spec, example, example.send(&game).await).await;
                 (status == 200).then_some(())
@@ -202,7 +202,7 @@ async fn every_example_works_and_every_answer_looks_as_described(#[values(Embedd
             .await;
         }
     }
-    // With everything in it that can be null, after a round that was pressed in.
+    // Checks all fields that can be null, after a round with a press.
     let opens_at = game.announce_round(100).await["opens_at"].as_i64().unwrap();
     game.wait_until(opens_at).await;
     game.press_and_see("ada").await;

@@ -12,11 +12,11 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{Game, beside_others};
 
-/// A name that would do harm if the page took it for markup.
+/// A name that would break the page if it were treated as markup.
 const EVIL: &str = "<img src=x onerror=document.body.remove()>";
-/// How much longer than it says the button takes presses, in milliseconds.
+/// Grace period after the end that the page shows, in milliseconds.
 const GRACE_MS: &str = "500";
-/// Nothing opens before "Light it now" is pressed.
+/// No round opens before "Light it now" is clicked.
 const SETTINGS: [(&str, &str); 5] = [
     ("WINDOW_MS", "8000"),
     ("GRACE_MS", GRACE_MS),
@@ -137,7 +137,7 @@ async fn comes_too_late_under_an_evil_name(browser: &Browser) -> Step {
     Ok(())
 }
 
-/// An answer after 50 ms has a time of a minute before the previous answer; the next one has the correct time again.
+/// The response after 50 ms carries a time one minute before the previous response; the next one is correct again.
 async fn follows_a_clock_that_is_set_back(browser: &Browser) -> Step {
     let script = "const before = serverNow();
         const light = () => { render(); return document.body.dataset.light; };

@@ -1,5 +1,5 @@
-//! Everything that can break breaks, while a crowd presses: what was taken counts exactly once, and both boards are what
-//! the journal says.
+//! Every component fails while a crowd presses: each accepted command counts exactly once, and both boards match the
+//! journal.
 
 mod fleet;
 
@@ -21,30 +21,30 @@ use crate::place::{Place, add};
 use crate::support::{Game, alone, full, now_ms};
 
 const PARTITIONS: u16 = 4;
-/// A visibility for quick take-overs, in milliseconds.
+/// A short visibility for quick take-overs, in milliseconds.
 const SHORT_VISIBILITY_MS: u32 = 3_000;
 /// The default visibility, in milliseconds.
 const VISIBILITY_MS: u32 = 30_000;
-/// Phones at work at the same time, each with a connection that it keeps; every other one is at the other ingest node.
+/// Number of concurrent phones, each with a keep-alive connection; every other phone uses the other ingest node.
 const PHONES: usize = 256;
-/// Phones press at the same moments, so far apart in milliseconds: so an envelope holds many presses, as it does in a
-/// round of a real crowd. The server that stands in for SQS is slow at many messages.
+/// Phones press in bursts at this interval in milliseconds. An envelope then holds many presses, as with a real crowd:
+/// the stand-in for SQS is slow with many messages.
 const BURST_MS: u64 = 500;
-/// So many players have pressed in so many rounds before: not everybody has the same score in the end.
+/// This many players have pressed in this many earlier rounds, so that final scores differ.
 const OLD_HANDS: usize = 1_000;
 const PAST_ROUNDS: u64 = 3;
-/// Players whose rank is looked at in the end, beside all who share score and time with somebody else.
+/// Number of players whose rank is checked at the end, besides all who share score and time with another player.
 const RANKS: usize = 500;
-/// Ranks that are asked for at the same time.
+/// Number of concurrent rank requests.
 const ASKED_AT_ONCE: usize = 16;
 
-/// What is to happen.
+/// Size and failures of a run.
 struct Plan {
     players: usize,
     troubles: usize,
-    /// How long the crowd presses, and within which the troubles begin, in milliseconds.
+    /// Duration of the presses, in which the failures begin, in milliseconds.
     lasts_ms: u64,
-    /// `None`: the default.
+    /// `None` means the default.
     visibility_ms: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ struct Plan {
 async fn what_was_taken_counts_once_through_troubles() {
     let visibility_ms = Some(SHORT_VISIBILITY_MS);
     let whole = Plan { players: 20_000, troubles: 20, lasts_ms: 60_000, visibility_ms };
-    // Everything that can go wrong, once.
+    // Every failure, once.
     let short = Plan { players: 4_000, troubles: 10, lasts_ms: 12_000, visibility_ms };
     break_everything(&full(whole, short)).await;
 }
@@ -104,23 +104,23 @@ async fn break_everything(plan: &Plan) {
     println!("verified after {} ms", now_ms() - begun_ms);
 }
 
-/// Who was there before, and who is new.
+/// Players from earlier rounds, and new players.
 fn crowd(players: usize) -> (Vec<String>, Vec<String>) {
     let mut all: Vec<_> = (0..players).map(|number| format!("player-{number:05}")).collect();
     let newcomers = all.split_off(OLD_HANDS);
     (all, newcomers)
 }
 
-/// When a player presses, in milliseconds from the opening: most of them soon.
+/// Time of a player's press, in milliseconds after the opening; most presses are early.
 fn moment(dice: &mut StdRng, plan: &Plan) -> u64 {
     let latest = dice.random_range(0..=plan.lasts_ms);
     dice.random_range(0..=latest) / BURST_MS * BURST_MS
 }
 
-/// Presses for each player at the player's moment, or as soon after it as the one before was taken.
+/// Sends each player's press at its time, or as soon after it as the previous request is answered.
 async fn press_all(mut phone: Phone, begun_ms: i64, players: Vec<(u64, String)>) -> Phone {
     for (at_ms, player) in players {
-        sleep(Duration::from_millis(at_ms.saturating_sub(elapsed_ms(begun_ms)))).await; // the pace of the crowd
+        sleep(Duration::from_millis(at_ms.saturating_sub(elapsed_ms(begun_ms)))).await; // pace of the crowd
         phone.until_taken("press", &named(&player), None).await;
     }
     phone
@@ -130,10 +130,10 @@ fn elapsed_ms(since_ms: i64) -> u64 {
     u64::try_from(now_ms() - since_ms).unwrap_or_default()
 }
 
-/// Where everybody stands, with the names that the board shows.
+/// Final standings, with the names on the board.
 type Standings = Vec<(Standing, Option<String>)>;
 
-/// Compares what the phones were told with the journal, and what the rules make of that with what must be.
+/// Compares the phones' answers with the journal, and the replayed journal with the expected state.
 async fn assert_counted(place: &Place, sent: &[Sent], players: usize) -> Standings {
     assert_kept(sent, &place.journal().await);
     let standings = replayed(place).await;
@@ -156,7 +156,7 @@ async fn assert_counted(place: &Place, sent: &[Sent], players: usize) -> Standin
     standings
 }
 
-/// Compares the board of the store, that of Redis, and what a page is told, with where everybody stands.
+/// Compares the board of the store, the ranks in Redis and the events of a page with these standings.
 async fn assert_boards(reader: &Game, standings: &Standings, dice: &mut StdRng) {
     assert_board(reader, standings).await;
     let mut ranks: HashSet<_> = (0..RANKS).map(|_| dice.random_range(0..standings.len())).collect();

@@ -1,4 +1,4 @@
-//! A clock that is wrong for a while: what it left behind is not believed, or operators are told.
+//! A clock that is wrong for a while: its effects are corrected, or operators are told.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::place::Place;
 use crate::place::Stack::Embedded;
 use crate::support::{BY_HAND, Game, answer, beside_others, command, eventually, now_ms, with_auth};
 
-/// How far a clock is ahead: by more than the longest lead that an operator may ask for.
+/// How far a clock is ahead: more than the longest lead that an operator may ask for.
 const AHEAD_MS: i64 = 7_200_000;
-/// The library of Debian's package `faketime`, with which a process sees another time than the machine has.
+/// The library of Debian's package `faketime`, which changes the time that a process sees.
 const FAKETIME: &str = "/usr/lib/*/faketime/libfaketime.so.1";
 
 #[tokio::test]
@@ -29,13 +29,13 @@ async fn a_lease_from_the_future_keeps_nobody_out() {
     assert!(game.stop().await.success());
 }
 
-/// The clock of a process that is started with a command.
+/// The clock of a process, read from this folder.
 struct Clock<'a>(&'a Path);
 
 impl Clock<'_> {
-    /// Sets it: so many milliseconds ahead of the machine's.
+    /// Sets the clock this far ahead of the machine's.
     fn set(&self, ahead_ms: i64) {
-        // Moved there as a whole: it is read again for each look at the clock.
+        // Replaced atomically: the process reads the file at each look at the clock.
         let (new, file) = (self.0.join("clock.new"), self.0.join("clock"));
         std::fs::write(&new, format!("{:+}.{:03}\n", ahead_ms / 1_000, ahead_ms % 1_000)).unwrap();
         std::fs::rename(new, file).unwrap();
@@ -60,7 +60,7 @@ async fn a_clock_that_was_ahead_holds_nothing_up_and_operators_are_told_what_wai
     let place = Place::new(Embedded).await;
     let clock = Clock(place.folder());
     clock.set(AHEAD_MS);
-    // Lit for longer than the test takes.
+    // A round is open for longer than the test.
     let settings = [("WINDOW_MS", "100000"), ("ROUND_GAP_MS", "3600000")];
     let settings: Vec<_> = with_auth(&BY_HAND).into_iter().chain(settings).collect();
     let mut all = command(&place, &["all"], &settings);
@@ -77,11 +77,11 @@ async fn a_clock_that_was_ahead_holds_nothing_up_and_operators_are_told_what_wai
     assert_eq!((status, &ready["checks"]["schedule"]), (200, &Value::Null), "{ready}");
 
     clock.set(0);
-    // Who has seen the light is told that it is out, who asks or comes later sees no round.
+    // Clients that saw the round are told that it is over; requests and new listeners see no round.
     let closed = listener.until(|told| told.topic == "round" && told.data["state"] == "closed").await;
     assert!(closed.data["now"].as_i64().unwrap() < opens_at, "{closed:?}");
     game.add("bob").await;
-    // Who came by the clock that was ahead came later.
+    // Ada joined by the fast clock, so she ranks as later.
     let both = |told: &Told| told.topic == "board" && told.data[1]["username"] == "ada";
     listener.until(both).await;
     let bob = game.player("bob", |_| true).await;
@@ -92,7 +92,7 @@ async fn a_clock_that_was_ahead_holds_nothing_up_and_operators_are_told_what_wai
     assert_eq!(late.next().await.topic, "board", "a round shows before it opens");
     assert_eq!(game.press_and_see("bob").await["last_press"]["outcome"], "not_open");
 
-    // Nothing opens before that round does.
+    // No other round opens before that round.
     let waiting = eventually("readiness says what is waited for", || async {
         let (status, ready) = game.get("/readyz").await;
         assert_eq!((status, &ready["ready"]), (200, &json!(true)), "it can do all but open rounds");

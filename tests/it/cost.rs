@@ -1,4 +1,4 @@
-//! The command `cost` on the counters of a running game, and the sizes that its model assumes.
+//! The command `cost` on the counters of a running game, and the message sizes that its model assumes.
 
 use std::process::{Output, Stdio};
 
@@ -64,7 +64,7 @@ async fn the_packing_of_a_running_game_is_measured() {
     let envelopes = game.metric("buttonparty_envelope_commands_size_count").await;
     assert!(bytes > PRESSES as f64 * 60.0 && envelopes >= 1.0, "{bytes} bytes in {envelopes} envelopes");
 
-    // A file works like a URL, and two processes are added.
+    // A file works like a URL, and the counters of two processes are added.
     let file = place.folder().join("metrics.txt");
     std::fs::write(&file, game.metrics().await).unwrap();
     let both = costs(&["--metrics", &metrics, file.to_str().unwrap()]).await;

@@ -1,4 +1,4 @@
-//! kill -9 under load: what was answered with 202 counts exactly once, a 4xx never, everything else at most once.
+//! kill -9 under load: a command answered with 202 counts exactly once, with 4xx never, and any other at most once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::place::Stack::{self, Embedded, Services};
 use crate::place::{Applied, GAME, INBOX, Place, assert_intact};
 use crate::support::{Game, alone, eventually, full, now_ms};
 
-/// How often the whole process is killed: wholly, and in short.
+/// How often the whole process is killed: full run, short run.
 const KILLS: (usize, usize) = (20, 6);
-/// How often the handler alone is killed.
+/// How often the handler alone is killed: full run, short run.
 const HANDLER_KILLS: (usize, usize) = (15, 5);
-/// Phones at work at the same time; every fourth of them is of the same kind.
+/// Number of concurrent phones; every fourth is of the same kind.
 const PHONES: usize = 32;
-/// Most commands that are taken between a start and the next kill.
+/// Maximum number of accepted commands between a start and the next kill.
 const TAKEN_MAX: usize = 1_500;
-/// Rounds that the buyers pressed in before the test begins: enough points for all that they will buy.
+/// Earlier rounds that the buyers pressed in: enough points for all their purchases.
 const PAST_ROUNDS: u64 = 60;
-/// What a purchase of the cheapest level costs.
+/// Price of the cheapest level.
 const PRICE: u64 = 60;
-/// One round that is lit for as long as the test lasts.
+/// One round that stays open for the whole test.
 const SETTINGS: [(&str, &str); 7] = [
     ("AUTH", "open"),
     ("ROUND_ODDS", "0"),
@@ -41,7 +41,7 @@ const SETTINGS: [(&str, &str); 7] = [
     ("PARTITIONS", "4"),
 ];
 const PARTITIONS: u16 = 4;
-/// A key that is refused whatever it names.
+/// A key that is rejected for every purchase.
 const BAD_KEY: &str = "two words";
 
 #[rstest]
@@ -106,7 +106,7 @@ fn buyers() -> Vec<String> {
     (0..PHONES).map(|number| format!("buyer-{number}")).collect()
 }
 
-/// Phones at work.
+/// Running phones.
 struct Load {
     address: Address,
     over: Arc<AtomicBool>,
@@ -120,14 +120,14 @@ impl Load {
         Self { address, over, phones }
     }
 
-    /// Lets the phones work until a moment that the dice choose.
+    /// Lets the phones run for a random time.
     async fn work(&self, dice: &mut StdRng) {
         let until = self.address.taken() + dice.random_range(1..TAKEN_MAX);
         eventually("the load goes on", || async { (self.address.taken() >= until).then_some(()) }).await;
         sleep(Duration::from_micros(dice.random_range(0..20_000))).await;
     }
 
-    /// Lets every phone end what it is at; everything that they sent.
+    /// Stops every phone after its current request; returns everything that they sent.
     async fn stop(self) -> Vec<Sent> {
         self.over.store(true, Ordering::Relaxed);
         self.phones.join_all().await.into_iter().flat_map(|phone| phone.sent).collect()
@@ -166,10 +166,10 @@ async fn work(mut phone: Phone, number: usize, over: Arc<AtomicBool>) -> Phone {
     phone
 }
 
-/// What a killed process left is whole, before anybody has worked on it: looked at in a copy.
+/// Checks on a copy that the files of a killed process are intact before another process opens them.
 async fn assert_intact_as_left(place: &Place) {
     if place.stack() == Services {
-        return; // nothing of it is in files of ours
+        return; // none of the data is in our files
     }
     let copy = tempfile::tempdir().unwrap();
     for file in [INBOX, GAME] {
@@ -182,7 +182,7 @@ async fn assert_intact_as_left(place: &Place) {
     assert_intact(copy.path()).await;
 }
 
-/// Compares what the phones were told with what the game has made of it.
+/// Compares the phones' answers with the final state of the game.
 async fn assert_settled(place: &Place, sent: &[Sent], points: u64) {
     place.assert_intact().await;
     place.assert_verified(&SETTINGS).await;
@@ -196,7 +196,7 @@ async fn assert_settled(place: &Place, sent: &[Sent], points: u64) {
     assert_scores(place, &journal, points).await;
 }
 
-/// A press in the journal is a point, a purchase is charged once; nothing else changes a score.
+/// A press in the journal is one point, a purchase is charged once, and nothing else changes a score.
 async fn assert_scores(place: &Place, journal: &[Applied], points: u64) {
     let state = place.state().await;
     let bought = state.purchases.iter().filter(|(_, outcome)| **outcome == PurchaseOutcome::Bought);

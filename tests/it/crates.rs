@@ -1,7 +1,7 @@
-//! What each crate may depend on, and that no two of them give one name to two things.
+//! Allowed dependencies of each crate; and no two crates use one name for two things.
 //!
-//! A dependency is direct unless a row says otherwise. Dev-dependencies are free, and so are small helpers (serde,
-//! thiserror, tracing, rand): a row names only our own crates and what must not be there.
+//! A dependency is direct unless a row says otherwise. Dev-dependencies and small helpers (serde, thiserror, tracing,
+//! rand) are free: a row names only our own crates and forbidden ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,17 +10,18 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// How far the dependencies of a crate are looked through.
+/// How deep the dependencies of a crate are checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// Those that its manifest names.
+    /// The dependencies in its manifest.
     Direct,
-    /// All that is linked with it.
+    /// All crates that are linked with it.
     Transitive,
 }
 use Reach::{Direct, Transitive};
 
-/// A crate, which of ours it may use, and what it must never use; `*` at the end of a name stands for any rest.
+/// A crate, the crates of ours that it may use, and the crates that it must never use; a `*` at the end of a name
+/// matches any rest.
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
@@ -49,13 +50,13 @@ const ROWS: [Row; 14] = [
     ("testbed", Direct, &["engine", "queue"], &["axum"]),
 ];
 
-/// Names that say enough with the crate before them, and may recur.
+/// Names that are clear with the crate before them, and may recur.
 const MAY_RECUR: [&str; 8] = ["Error", "Options", "Command", "Outcome", "Event", "Effect", "Reply", "Rules"];
 
 /// The folder of the workspace.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The packages of the workspace and everything that they are built from on this machine.
+/// The packages of the workspace and all their dependencies on this platform.
 struct Workspace {
     /// The names of our crates.
     ours: BTreeSet<String>,
@@ -64,7 +65,7 @@ struct Workspace {
     uses: BTreeMap<String, Vec<String>>,
 }
 
-/// What Cargo says of the workspace, with these options.
+/// Output of `cargo metadata` with these options.
 fn metadata(options: &[&str]) -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
@@ -78,7 +79,7 @@ fn metadata(options: &[&str]) -> Value {
 
 impl Workspace {
     fn read() -> Self {
-        // What other platforms need need not have been downloaded.
+        // Dependencies of other platforms may not be downloaded.
         let metadata = metadata(&["--filter-platform", "host-tuple"]);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let list = |value: &Value| value.as_array().unwrap().clone();
@@ -95,7 +96,7 @@ impl Workspace {
         Self { ours: ours.collect(), names: names.collect(), uses: uses.collect() }
     }
 
-    /// The names of what a crate of ours is built from.
+    /// Names of a crate's dependencies.
     fn dependencies(&self, name: &str, reach: Reach) -> BTreeSet<&str> {
         let (crate_id, _) = self
             .names
@@ -114,7 +115,7 @@ impl Workspace {
         found.into_iter().map(|id| self.names[id].as_str()).collect()
     }
 
-    /// What breaks a row.
+    /// The violations of a row.
     fn breaks(&self, (name, reach, may, never): Row) -> Vec<String> {
         let is = |dependency: &str, rule: &str| match rule.strip_suffix('*') {
             Some(start) => dependency.starts_with(start),
@@ -137,7 +138,7 @@ fn crates_use_only_what_they_may() {
     let broken: Vec<_> = ROWS.into_iter().flat_map(|row| workspace.breaks(row)).collect();
     assert_eq!(broken, [""; 0]);
 
-    // A row that does not hold is found: of ours, by name, by the beginning of a name, through others.
+    // Each kind of violation is found: one of our crates, a name, a prefix of a name, an indirect dependency.
     assert_eq!(workspace.breaks(("wire", Direct, &[], &[])), ["wire uses game"]);
     assert_eq!(workspace.breaks(("game", Direct, &[], &["thiserror"])), ["game uses thiserror"]);
     assert_eq!(workspace.breaks(("queue", Direct, &["files"], &["aws-sdk-*"])), ["queue uses aws-sdk-sqs"]);
@@ -157,7 +158,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The names of the public types and traits in a folder of sources, each with its file.
+/// Names of the public types and traits in a folder of sources, each with its files.
 fn public_names(folder: &Path, names: &mut BTreeMap<String, Vec<String>>) {
     for path in sources(folder) {
         for line in fs::read_to_string(&path).unwrap().lines() {

@@ -1,5 +1,5 @@
-//! Phones that send commands to a running game, also while it is killed and restarted, and remember what each command
-//! was told.
+//! Phones that send commands to a running game, even while it is killed and restarted, and record the answer to each
+//! command.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use tokio::time::timeout;
 use crate::place::Applied;
 use crate::support::DEADLINE;
 
-/// How long a phone that got no answer waits for another address before it tries the same one again.
+/// How long a phone without an answer waits for a new address before it retries the old one.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What a phone was told about one request.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     /// 202: it counts exactly once.
     Taken {
-        /// The id that it was given.
+        /// The id of the command.
         id: String,
-        /// When it arrived, Unix milliseconds.
+        /// Arrival time, in Unix milliseconds.
         arrived_at_ms: i64,
     },
     /// 4xx: it never counts.
@@ -33,27 +33,27 @@ pub(crate) enum Told {
     Unknown(u16),
 }
 
-/// One request, and what was told about it.
+/// A request and its answer.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    /// Whose it is.
+    /// The player.
     pub(crate) username: String,
-    /// What it was: `add`, `press`, `powerups`.
+    /// The route: `add`, `press` or `powerups`.
     pub(crate) path: &'static str,
     /// Its `Idempotency-Key`.
     pub(crate) key: Option<String>,
-    /// What was told.
+    /// The answer.
     pub(crate) told: Told,
 }
 
 impl Sent {
-    /// The key, where it names something: on other paths it changes nothing.
+    /// The key if it names a purchase; on other routes it has no effect.
     fn key(&self) -> Option<&str> {
         self.key.as_deref().filter(|_| self.path == "powerups")
     }
 }
 
-/// Where the game is at the moment; phones follow it.
+/// Current address of the game; phones follow it.
 pub(crate) struct Address {
     url: watch::Sender<String>,
     taken: Arc<AtomicUsize>,
@@ -65,7 +65,7 @@ impl Address {
         Self { url: watch::Sender::new(url.to_owned()), taken: Arc::default() }
     }
 
-    /// The game was started again, at another address.
+    /// Sets the address after a restart.
     pub(crate) fn moved(&self, url: &str) {
         self.url.send_replace(url.to_owned());
     }
@@ -76,7 +76,7 @@ impl Address {
         Phone { client, url: self.url.subscribe(), taken: Arc::clone(&self.taken), sent: Vec::new() }
     }
 
-    /// How many commands of all phones were taken so far.
+    /// How many commands of all phones were accepted so far.
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
@@ -87,7 +87,7 @@ pub(crate) struct Phone {
     client: reqwest::Client,
     url: watch::Receiver<String>,
     taken: Arc<AtomicUsize>,
-    /// Everything that it has sent, in order.
+    /// All requests and answers, in order.
     pub(crate) sent: Vec<Sent>,
 }
 
@@ -107,7 +107,7 @@ impl Phone {
         let told = told(request).await;
         match told {
             Told::Taken { .. } => _ = self.taken.fetch_add(1, Ordering::Relaxed),
-            // The game is gone: there will be another.
+            // The game is down and will be back, perhaps at another address.
             Told::Unknown(0) => _ = timeout(LOOK_AGAIN, self.url.wait_for(|now| *now != url)).await,
             Told::Refused(_) | Told::Unknown(_) => {}
         }
@@ -116,7 +116,7 @@ impl Phone {
         told
     }
 
-    /// Sends a command until it is taken.
+    /// Sends a command until it is accepted.
     pub(crate) async fn until_taken(&mut self, path: &'static str, body: &Value, key: Option<&str>) {
         let taken = async {
             loop {
@@ -130,7 +130,7 @@ impl Phone {
         timeout(DEADLINE, taken).await.expect("it is taken in time");
     }
 
-    /// Reads a path; the status and the JSON.
+    /// Sends a GET; returns the status and the JSON.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let url = self.url.borrow().clone();
         crate::support::answer(self.client.get(format!("{url}{path}"))).await
@@ -140,7 +140,7 @@ impl Phone {
 async fn told(request: reqwest::RequestBuilder) -> Told {
     let Ok(response) = request.send().await else { return Told::Unknown(0) };
     let status = response.status().as_u16();
-    // An answer that breaks off in its body was none.
+    // A truncated response counts as no answer.
     let Ok(body) = response.bytes().await else { return Told::Unknown(0) };
     let body: Value = serde_json::from_slice(&body).unwrap();
     match status {
@@ -154,7 +154,7 @@ async fn told(request: reqwest::RequestBuilder) -> Told {
     }
 }
 
-/// How often each of `taken`, `refused`, `503` and `no answer` was told.
+/// Number of answers of each kind: `taken`, `refused`, `503` and `no answer`.
 pub(crate) fn counts(sent: &[Sent]) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for sent in sent {
@@ -169,7 +169,7 @@ pub(crate) fn counts(sent: &[Sent]) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-/// Whose a command of the journal is, its path, and the key that it came with.
+/// The player, the route and the key of a command in the journal.
 pub(crate) fn kind(applied: &Applied) -> (&str, &'static str, Option<&str>) {
     match &applied.action {
         Action::Add(add) => (add.username.as_str(), "add", None),
@@ -182,8 +182,8 @@ pub(crate) fn kind(applied: &Applied) -> (&str, &'static str, Option<&str>) {
     }
 }
 
-/// Compares what the phones were told with the journal: what was taken stands there under the id and the time that the
-/// phone was told; nothing stands there more often than it was taken or left without an answer.
+/// Compares the answers with the journal. An accepted command is in the journal with the id and time of its answer. No
+/// command is there more often than it was accepted or left without an answer.
 pub(crate) fn assert_kept(sent: &[Sent], journal: &[Applied]) {
     let by_id: HashMap<_, _> = journal.iter().map(|applied| (&applied.id, applied)).collect();
     let mut bounds = BTreeMap::<_, (usize, usize)>::new();

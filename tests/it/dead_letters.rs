@@ -1,4 +1,5 @@
-//! Poison that stands in the inbox: buried with its reason, its neighbours applied, listed and sent again.
+//! Bad commands in the inbox: they become dead letters with a reason, the commands around them are applied, and dead
+//! letters are listed and redriven.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{BY_HAND, DEADLINE, Game, beside_others, eventually, now_ms, run, with_auth};
 
 const PARTITIONS: u16 = 2;
-/// Whatever there is.
+/// No practical limit.
 const ALL: Limit = Limit { messages_max: 1_000, bytes_max: 1 << 20 };
 
 fn settings() -> Vec<(&'static str, &'static str)> {
@@ -26,7 +27,7 @@ fn player_of(partition: u16, number: usize) -> String {
     all.find(|username| partition_of(username, PARTITIONS) == partition).unwrap()
 }
 
-/// An entry that adds a player.
+/// The payload that adds a player.
 fn add(username: &str) -> String {
     json!({ "at": now_ms(), "c": { "add": { "username": username } } }).to_string()
 }
@@ -57,7 +58,7 @@ async fn dead(queue: &Queue, number: u64) {
     eventually(&format!("{number} dead letters"), buried).await;
 }
 
-/// Entries that must be buried, each with what its reason must say.
+/// Payloads that must become dead letters, each with a part of its reason.
 fn poison(round: &Value) -> Vec<(String, &'static str)> {
     let now = now_ms();
     let entry = |command: Value| json!({ "at": now, "c": command }).to_string();
@@ -107,7 +108,7 @@ async fn poison_is_buried_with_its_reason_and_its_neighbours_are_applied(
     let queue = place.inbox().await;
     let inbox_id = queue.inbox_id().to_owned();
 
-    // Messages that are no envelope, with good ones between them. An empty one cannot be sent to SQS.
+    // Messages that are not envelopes, between good ones. SQS cannot send an empty one.
     let newer = r#"{"v":2,"inbox":"x","partitions":2,"id":"newer","entries":[],"more":true}"#;
     let empty = if stack == Embedded { "" } else { " " };
     let whole = [
@@ -149,7 +150,7 @@ async fn poison_is_buried_with_its_reason_and_its_neighbours_are_applied(
     }
     for (index, (bad, reason)) in poison.iter().enumerate() {
         let index = 2 * index;
-        // What can be read keeps the id that it has had as a command of its envelope.
+        // A readable command keeps the id that it had in its envelope.
         let letter = find(&index.to_string(), &engine::envelope::with_id(bad, &format!("mixed.{index}")));
         assert!(letter["reason"].as_str().unwrap().contains(reason), "{letter}");
         assert!(letter["id"].as_str().unwrap().starts_with(&format!("{inbox_id}/0/")), "{letter}");
@@ -165,7 +166,7 @@ async fn poison_is_buried_with_its_reason_and_its_neighbours_are_applied(
     place.assert_verified(&settings()).await;
 }
 
-/// A letter as a handler would have buried it: a command that has its id and its time of arrival.
+/// A dead letter as the handler writes it: a command with its id and arrival time.
 fn letter(id: &str, partition: u16, entry: &Value) -> DeadLetter {
     DeadLetter {
         id: id.to_owned(),
@@ -187,7 +188,7 @@ async fn redriven_letters_are_judged_as_they_came(#[values(Embedded, Services)] 
     game.add(&buyer).await;
     let opens_at = game.open_round().await["opens_at"].as_i64().unwrap();
     let queue = place.inbox().await;
-    // Nobody presses in time; when the letter is sent again the round is over.
+    // Nobody presses in time; the round is over when the dead letter is redriven.
     game.wait_until(opens_at + 2_001).await;
     let pressed_at = opens_at + 7;
     let bought_at = opens_at + 9;
@@ -220,7 +221,7 @@ async fn redriven_letters_are_judged_as_they_came(#[values(Embedded, Services)] 
     let left: Vec<_> = listed(&place).await.into_iter().map(|letter| letter["id"].clone()).collect();
     assert_eq!(left, ["by/hand/2", "by/hand/3"]);
 
-    // All of them: what is good is applied under its old id, what is not comes back under a new one.
+    // Redrives all: a good one is applied under its old id, a bad one becomes a dead letter with a new id.
     let redriven = run(&place, &["dlq", "redrive"], &settings()).await;
     assert_eq!(String::from_utf8_lossy(&redriven.stdout), "2 dead letter(s) sent again\n", "{redriven:?}");
     let player = game.player(&buyer, |player| player["last_purchase"].is_object()).await;
@@ -235,8 +236,8 @@ async fn redriven_letters_are_judged_as_they_came(#[values(Embedded, Services)] 
     place.assert_verified(&settings()).await;
 }
 
-/// Who redrives need not know how many partitions the game has; with a wrong number the handler would stop. So would a
-/// whole message that belongs to the inbox before, if it came as it was.
+/// `dlq redrive` does not depend on the number of partitions: with a wrong number in the message the handler would
+/// stop. The same is true of a whole message of the previous inbox, if it were sent unchanged.
 #[rstest]
 #[tokio::test]
 async fn redriving_under_another_number_of_partitions_harms_nobody(
@@ -273,7 +274,7 @@ async fn a_message_of_another_game_stops_the_handler_and_stays(#[values(Embedded
         let handler = Game::start(&place, "handler", &BY_HAND).await;
         let queue = place.inbox().await;
         let id = if partitions == 1 { "elsewhere" } else { queue.inbox_id() };
-        // A good one before and after it, in the same send: neither is lost.
+        // A good message before and after it, in the same send: neither is lost.
         let bodies = [
             envelope(queue.inbox_id(), 1, "before", &[add("before")]),
             envelope(id, partitions, "foreign", &[add("foreign")]),
@@ -285,12 +286,12 @@ async fn a_message_of_another_game_stops_the_handler_and_stays(#[values(Embedded
         assert_eq!(handler.wait().await.code(), Some(1));
         let log = std::fs::read_to_string(log).unwrap();
         assert!(log.contains("the handler stopped") && log.contains(what), "{log}");
-        // A server that gives out one message at a time has had the first of them applied.
+        // A server that delivers one message at a time has had the first of them applied.
         let backlog = queue.backlog().await.unwrap();
         let applied = if stack == Services { 0..=1 } else { 0..=0 };
         assert!(applied.contains(&(3 - backlog.messages)) && backlog.dead == 0, "{what}: {backlog:?}");
 
-        // It stops again as long as that message is there; everything goes on when it is gone.
+        // The handler stops each time until the message is removed; then everything continues.
         let again = Game::start(&place, "handler", &BY_HAND).await;
         assert_eq!(again.wait().await.code(), Some(1));
         remove(&queue, "foreign").await;
@@ -303,7 +304,7 @@ async fn a_message_of_another_game_stops_the_handler_and_stays(#[values(Embedded
     }
 }
 
-/// Removes the message whose body has this id, as an operator would while no handler runs: takes everything out, and
+/// Removes the message whose body has this id, as an operator would while no handler runs: receives all messages, and
 /// sends the others again.
 async fn remove(queue: &Queue, id: &str) {
     let mut taken = Vec::new();

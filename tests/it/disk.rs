@@ -1,5 +1,5 @@
-//! No room, or no right to write, as an unprivileged user: 503 and a clear line in the log, never a 202 that does not
-//! count; afterwards the game goes on. On the embedded stack only: disks and files are the servers' own business.
+//! A full disk or missing write permission, as an unprivileged user: 503 and a clear log line, never a 202 for a lost
+//! command; afterwards the game continues. Embedded stack only: servers manage their own disks.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -18,22 +18,22 @@ use crate::support::{
     BY_HAND, DEADLINE, Game, alone, answer, beside_others, binary, command, eventually, with_auth,
 };
 
-/// A user without any rights of its own; nobody, by custom.
+/// A user without privileges: nobody, by convention.
 const NOBODY: u32 = 65_534;
-/// Room that is left for the last commands, in bytes.
+/// Space left for the last commands, in bytes.
 const ROOM_BYTES: u64 = 1 << 20;
-/// Commands that are sent at most until there is no more room.
+/// Maximum number of commands to fill the disk.
 const COMMANDS_MAX: usize = 20_000;
-/// What the log says when the inbox takes nothing.
+/// The log text when the inbox rejects everything.
 const NOT_TAKEN: &str = "its commands are not durable";
 
-/// What makes the rest of a command line run as the unprivileged user; nothing for who is that already.
+/// A command prefix that switches to the unprivileged user; empty if the test is unprivileged already.
 fn unprivileged() -> &'static [&'static str] {
     let root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if root { &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] } else { &[] }
 }
 
-/// A folder that everybody may look into, with the binary in it, and a folder for data that nobody owns.
+/// A world-readable folder with the binary in it, and a folder for data.
 struct Home {
     folder: TempDir,
     place: Place,
@@ -51,14 +51,14 @@ impl Home {
         home
     }
 
-    /// Gives a file or folder to the unprivileged user.
+    /// Makes the unprivileged user the owner of a file or folder.
     fn give(&self, path: &Path) {
         if !unprivileged().is_empty() {
             chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
 
-    /// A command of the binary that runs without privileges.
+    /// A command of the binary, run without privileges.
     fn command(&self, place: &Place, args: &[&str], settings: &[(&str, &str)]) -> Command {
         let plain = command(place, args, settings);
         let own = self.folder.path().join("buttonparty");
@@ -79,7 +79,7 @@ impl Home {
     }
 
     async fn start(&self, role: &str, settings: &[(&str, &str)]) -> Game {
-        // The log stands beside the data, where there is room.
+        // The log is outside the data folder, on a disk with space.
         Game::spawn(self.command(&self.place, &[role], settings), self.folder.path(), role).await
     }
 }
@@ -95,12 +95,12 @@ impl Drop for Home {
     }
 }
 
-/// What `BY_HAND` says, with leases that do not hold anything up.
+/// `BY_HAND`, with short leases.
 fn settings() -> Vec<(&'static str, &'static str)> {
     with_auth(&BY_HAND).into_iter().chain([("VISIBILITY_MS", "1000")]).collect()
 }
 
-/// Long adds, one after the other, until one is not taken.
+/// Sends long adds one after another until one is rejected.
 async fn fill(phone: &mut Phone, prefix: &str) {
     let token = "t".repeat(4_000);
     for number in 0..COMMANDS_MAX {
@@ -115,7 +115,7 @@ async fn fill(phone: &mut Phone, prefix: &str) {
     panic!("{COMMANDS_MAX} commands were taken where there is no room");
 }
 
-/// What a phone is told that is turned away.
+/// Checks the 503 that a phone gets.
 async fn assert_turned_away(game: &Game) {
     let add = json!({ "username": "turned-away", "token": "t".repeat(4_096) });
     let request = game.request(Method::POST, "/add").body(add.to_string());
@@ -129,12 +129,12 @@ async fn assert_turned_away(game: &Game) {
     assert!(!problem.to_string().contains("sqlite"), "the cause goes to the log only: {problem}");
 }
 
-/// The lines of the log with which the game says that it takes nothing; each names the cause.
+/// Checks that the log has lines about rejected commands, and that each names the cause.
 async fn assert_log_says(game: &Game, cause: &str) {
-    // A line is written after the answer.
+    // A line is written after the response.
     let log = eventually("the log says it", || async {
         let log = fs::read_to_string(&game.log).unwrap();
-        // The last one may be half written.
+        // The last line may be incomplete.
         let log = log.rsplit_once('\n').map_or("", |(whole, _)| whole).to_owned();
         log.contains(NOT_TAKEN).then_some(log)
     })
@@ -144,13 +144,13 @@ async fn assert_log_says(game: &Game, cause: &str) {
     }
 }
 
-/// Whether a line of the log has both.
+/// Whether a log line contains both.
 fn log_says(game: &Game, what: &str, cause: &str) -> bool {
     let log = fs::read_to_string(&game.log).unwrap();
     log.lines().any(|line| line.contains(what) && line.contains(cause))
 }
 
-/// After there is room again: everything goes on, and what was taken counts.
+/// After space is free again: the game continues, and accepted commands count.
 async fn assert_goes_on(game: Game, place: &Place, mut phone: Phone, settings: &[(&str, &str)]) {
     phone.until_taken("add", &named("afterwards"), None).await;
     game.player("afterwards", |player| player["score"] == 0).await;
@@ -167,11 +167,11 @@ async fn assert_goes_on(game: Game, place: &Place, mut phone: Phone, settings: &
     assert_kept(&phone.sent, &place.journal().await);
 }
 
-/// A small disk in memory, for as long as this lives.
+/// A small disk in memory; unmounted on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None`, with the reason printed, where nobody may mount one.
+    /// `None`, with the reason printed, if mounting is not permitted.
     fn mount(at: &Path, size: &str) -> Option<Self> {
         let mut mount = std::process::Command::new("mount");
         let mount = mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
@@ -192,7 +192,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a process that is being killed may still have files open there.
+        // A lazy unmount: a process that is being killed may still have open files there.
         let unmounted = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
         assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
     }
@@ -220,7 +220,7 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room(#[values("beside i
     fs::OpenOptions::new().write(true).open(&ballast).unwrap().set_len(ballast_bytes - ROOM_BYTES).unwrap();
     fill(&mut phone, "full").await;
     if log_on_it {
-        // One line after the other for which there is no room.
+        // Each line finds no space and is dropped.
         eventually("lines are dropped", || async {
             assert_turned_away(&game).await;
             (game.metric("buttonparty_log_lines_dropped_total").await >= 5.0).then_some(())
@@ -273,7 +273,7 @@ async fn a_full_disk_of_the_store_holds_up_what_was_taken_and_loses_none_of_it()
     let store = disk.0.join(GAME);
     let address = format!("sqlite:{}", store.display());
     let settings: Vec<_> = settings().into_iter().chain([("STORE_URL", address.as_str())]).collect();
-    // For those who look past the game.
+    // Test helpers look for the store in the data folder.
     std::os::unix::fs::symlink(&store, home.place.folder().join(GAME)).unwrap();
     let game = home.start("all", &settings).await;
     let mut phone = Address::new(&game.url).phone();
@@ -297,9 +297,9 @@ async fn a_full_disk_of_the_store_holds_up_what_was_taken_and_loses_none_of_it()
     assert_goes_on(game, &home.place, phone, &settings).await;
 }
 
-/// Sets how large a file the process may write, in bytes.
+/// Sets the process's limit of file size, in bytes.
 fn limit_files(game: &Game, bytes: &str) {
-    // As the same user: not every root may do this to others.
+    // Run as the same user: root in a container may not change other users' limits.
     let (pid, limit) = (game.pid().to_string(), format!("--fsize={bytes}:"));
     let line = [unprivileged(), &["prlimit", "--pid", &pid, &limit]].concat();
     let status = std::process::Command::new(line[0]).args(&line[1..]).status();
@@ -325,7 +325,7 @@ async fn an_inbox_that_has_used_its_room_is_answered_with_503_until_it_is_emptie
     assert_kept(&phone.sent, &place.journal().await);
 }
 
-/// A start that must fail says why, on standard error, and nothing on standard output.
+/// Checks that a failing start prints the reason on standard error, and nothing on standard output.
 async fn assert_refused(home: &Home, place: &Place, role: &str, reasons: &[&str]) {
     let output = home.command(place, &[role], &settings()).output();
     let output = tokio::time::timeout(DEADLINE, output).await.unwrap().unwrap();
@@ -380,7 +380,7 @@ async fn a_game_whose_files_are_locked_meanwhile_loses_nothing() {
         fs::set_permissions(home.place.folder(), Permissions::from_mode(folder_mode)).unwrap();
     };
     chmod(0o444, 0o555);
-    // Its files are open: it may go on or turn phones away, but not forget what it took.
+    // Its files are open: it may continue or reject commands, but not lose accepted ones.
     for number in 0..20 {
         phone.once("add", &named(&format!("locked-{number}")), None).await;
     }

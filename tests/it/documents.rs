@@ -1,4 +1,4 @@
-//! The documents name files, functions and sections that exist, and keep their size.
+//! The documents refer to existing files, functions and sections, and stay within their size limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,16 +10,16 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const FOLDERS: [&str; 4] = ["crates/", "tests/", "benches/", "docs/"];
 /// Folders without files of the project. Hidden ones are skipped too.
 const SKIPPED: [&str; 3] = ["target", "node_modules", "buttonparty-data"];
-/// Most lines of documents that must stay short.
+/// Maximum number of lines of documents that must stay short.
 const LINES_MAX: [(&str, usize); 2] = [("README.md", 120), ("ARCHITECTURE.md", 150)];
-/// Most characters in a line of prose; tables and code may be wider.
+/// Maximum characters in a line of prose; tables and code may be wider.
 const COLUMNS_MAX: usize = 120;
-/// Generated, so nobody wraps its lines.
+/// Generated, so its lines are not wrapped.
 const GENERATED: &str = "docs/settings.md";
-/// Begins the reference to a document in a comment of the code. In two parts, so that this line is none.
+/// Prefix of a reference to a document in a comment. Split in two, so that this line does not match.
 const SOURCE: &str = concat!("Source:", " docs/");
 
-/// What newcomers look for: a link of the README, and text that the linked section must contain.
+/// Common questions of newcomers: a link of the README, and text that the linked section must contain.
 const ANSWERS: [(&str, &str); 7] = [
     ("docs/rules.md#freeze", "A round is forgiven if"),
     ("docs/settings.md#the-server", "| `BUTTONPARTY_WINDOW_MS` |"),
@@ -52,7 +52,7 @@ fn files(extension: &str) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The lines of a document that are not in a block of code.
+/// The lines of a document outside code blocks.
 fn prose(document: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     document.lines().filter(move |line| {
@@ -74,7 +74,7 @@ fn anchors(document: &str) -> BTreeSet<String> {
     prose(document).filter(|line| line.starts_with('#')).map(anchor).collect()
 }
 
-/// A document below the heading with this anchor, up to the next heading.
+/// A section: the text after the heading with this anchor, up to the next heading.
 fn section(document: &str, wanted: &str) -> String {
     let is_heading = |line: &&str| line.starts_with("##"); // a comment in a shell script has one
     let from = document.lines().skip_while(|line| !is_heading(line) || anchor(line) != wanted).skip(1);
@@ -87,7 +87,7 @@ fn links(document: &str) -> impl Iterator<Item = &str> {
     after.filter_map(|rest| Some(rest.split_once(')')?.0))
 }
 
-/// A path without `..`.
+/// The path with `..` resolved.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -100,7 +100,7 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The words of a document that are paths of this project.
+/// The words of a document that are paths in this repository.
 fn paths(document: &str) -> impl Iterator<Item = &str> {
     let is_part = |c: char| c.is_alphanumeric() || "/._-".contains(c);
     let words = document.split(move |c: char| !is_part(c)).map(|word| word.trim_end_matches(['.', '/']));
@@ -215,7 +215,7 @@ fn the_way_of_a_press_goes_through_functions_that_exist() {
     let document = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
     let (_, section) = document.split_once("## The way of a press").unwrap();
     let drawing = section.split("```").nth(1).unwrap();
-    // A step is `crates/…/file.rs function()`, and what it does.
+    // A step is `crates/…/file.rs function()` and a description.
     let steps: Vec<_> = drawing.lines().filter_map(|line| line.split_once(".rs ")).collect();
     assert!(steps.len() >= 10, "{drawing}");
     for (path, rest) in steps {

@@ -1,4 +1,4 @@
-//! The embedded files: taken away under the running process, and wanted by a second one.
+//! The embedded files: deleted under the running process, and opened by a second one.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::place::Stack::Embedded;
 use crate::place::{GAME, INBOX, Place, carry};
 use crate::support::{BY_HAND, DEADLINE, Game, beside_others, command, eventually, now_ms, run, with_auth};
 
-/// How soon the process must notice, in milliseconds, with some room for a busy machine.
+/// How soon the process must notice, in milliseconds, including slack for a busy machine.
 const NOTICED_MS: i64 = 5_000;
 
-/// A game whose data has a folder of its own, with the log beside it.
+/// A game with a separate data folder, and its log outside that folder.
 struct Home {
     folder: TempDir,
     place: Place,
@@ -37,7 +37,7 @@ impl Home {
     }
 }
 
-/// A game in which one player has joined.
+/// A game with one player.
 async fn begun(home: &Home) -> Game {
     let game = home.start().await;
     game.add("before").await;
@@ -45,7 +45,7 @@ async fn begun(home: &Home) -> Game {
     game
 }
 
-/// The very next command is turned away, and soon everybody is told why.
+/// The next command is rejected, and readiness soon gives the reason.
 async fn assert_noticed(game: &Game, names: &[&str]) {
     let since_ms = now_ms();
     for path in ["/add", "/press"] {
@@ -91,7 +91,7 @@ async fn a_folder_that_is_deleted_or_replaced_takes_nothing() {
             fs::rename(&copy, home.data()).unwrap();
         }
         assert_noticed(&game, &["inbox", "store"]).await;
-        // It neither makes nor changes anything there, not even when it stops.
+        // The process creates and changes nothing there, not even when it stops.
         assert!(game.stop().await.success());
         if replaced {
             let game = home.start().await;
@@ -137,7 +137,7 @@ async fn a_store_that_is_taken_away_has_nothing_acked_for_it() {
     let aside = tempfile::tempdir().unwrap();
     let since_ms = now_ms();
     carry(GAME, home.data(), aside.path());
-    game.add("meanwhile").await; // the inbox has it
+    game.add("meanwhile").await; // the inbox accepts it
     assert_not_ready(&game, &["store"], since_ms).await;
     assert_eq!(game.post("/admin/rounds", "{}").await.0, 401, "it answers");
     let round = game.request(Method::POST, "/admin/rounds").bearer_auth("secret-of-operators");
@@ -150,7 +150,7 @@ async fn a_store_that_is_taken_away_has_nothing_acked_for_it() {
     home.place.assert_verified(&BY_HAND).await;
 }
 
-/// What SQLite keeps beside the file is as much the data as the file itself.
+/// The WAL of SQLite is as much data as the file itself.
 #[tokio::test]
 async fn a_log_of_the_database_that_is_deleted_is_missed() {
     let _beside = beside_others().await;
@@ -159,7 +159,7 @@ async fn a_log_of_the_database_that_is_deleted_is_missed() {
     fs::remove_file(home.data().join(format!("{INBOX}-wal"))).unwrap();
     fs::remove_file(home.data().join(format!("{GAME}-wal"))).unwrap();
     assert_noticed(&game, &["inbox", "store"]).await;
-    // A stop copies what was in it into the file.
+    // A stop checkpoints the WAL into the file.
     assert!(game.stop().await.success());
     let game = home.start().await;
     game.player("before", |_| true).await;
@@ -167,7 +167,7 @@ async fn a_log_of_the_database_that_is_deleted_is_missed() {
     home.place.assert_verified(&BY_HAND).await;
 }
 
-/// A start that must fail because of another process.
+/// Checks that a start fails because another process holds the files.
 async fn assert_held(place: &Place, role: &str, holder: &str) {
     let output = run(place, &[role], &with_auth(&BY_HAND)).await;
     let told = String::from_utf8_lossy(&output.stderr);
@@ -190,7 +190,7 @@ async fn files_have_one_handler_and_one_scheduler() {
     {
         assert_held(&place, role, holder).await;
     }
-    // Beside it, all that neither applies nor draws.
+    // Roles that neither apply commands nor draw rounds may run as well.
     for role in ["ingest", "fetch", "push"] {
         assert!(Game::start(&place, role, &settings).await.stop().await.success(), "{role}");
     }
@@ -200,7 +200,7 @@ async fn files_have_one_handler_and_one_scheduler() {
     }
     game.player("ada", |ada| ada["rank"] == 1).await;
 
-    // The system lets go of a process that is gone, at once.
+    // The system releases the locks of a dead process at once.
     game.kill().await;
     let [handler, scheduler] =
         [Game::start(&place, "handler", &settings).await, Game::start(&place, "scheduler", &settings).await];

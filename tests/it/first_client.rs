@@ -1,4 +1,4 @@
-//! The first client is in people's hands and must keep working unchanged.
+//! The first client is in use and must keep working unchanged.
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{Game, answer, beside_others};
 
-/// Sends what the first client sends: the fields wrapped, as text/plain, with no other header.
+/// Sends a request like the first client: wrapped fields, as text/plain, with no other header.
 async fn send(game: &Game, path: &str, body: &str) -> (u16, Value) {
     let request = game.request(Method::POST, path).header(CONTENT_TYPE, "text/plain").body(body.to_owned());
     answer(request).await
@@ -31,7 +31,7 @@ async fn plays_a_whole_round(#[values(Embedded, Services)] stack: Stack) {
     game.open_round().await;
     let (status, _) = send(&game, "/press", r#"{"RequestBody":{"username":"grace","streak":41}}"#).await;
     assert_eq!(status, 202);
-    // The rank is null while Redis takes longer than 100 ms, as it may on a busy machine.
+    // The rank is null while Redis takes longer than 100 ms, which happens on a busy machine.
     let grace = game.player("grace", |body| body["pressed"] == true && !body["rank"].is_null()).await;
     assert_eq!((&grace["score"], &grace["streak"], &grace["rank"]), (&1.into(), &1.into(), &1.into()));
 

@@ -1,5 +1,5 @@
-//! The container image: its Dockerfile says what the code says, and the binary runs as the image runs it: as nobody in
-//! particular, on a file system that cannot be written to.
+//! The container image: its Dockerfile matches the code, and the binary runs as in the image, as an unprivileged user
+//! on a read-only file system.
 
 mod cell;
 
@@ -17,7 +17,7 @@ use cell::{Cell, Running};
 
 /// How long an orchestrator waits after SIGTERM before it kills.
 const STOP: Duration = Duration::from_secs(10);
-/// What the system says of a write to what is read-only.
+/// Error texts of a write to a read-only file system.
 const READ_ONLY: [&str; 2] = ["Read-only file system", "os error 30"];
 
 fn root() -> PathBuf {
@@ -28,14 +28,14 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap()
 }
 
-/// The instructions of the Dockerfile, each on one line.
+/// The instructions of the Dockerfile, each joined to one line.
 fn instructions() -> Vec<String> {
     let text = read("Dockerfile").replace("\\\n", " ");
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
     lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// What stands behind the last instruction of this name.
+/// Arguments of the last instruction with this name.
 fn last(name: &str) -> String {
     let all = instructions();
     let found = all.iter().rev().find_map(|line| line.strip_prefix(&format!("{name} ")));
@@ -83,7 +83,7 @@ fn the_dockerfile_says_what_the_code_says() {
     let manifest = read("Cargo.toml");
     assert!(manifest.contains("[profile.ship]"), "{manifest}");
 
-    // It is built with the toolchain of the project, which is not older than what the workspace says it needs.
+    // The image uses the project's toolchain, which is not older than the workspace's minimum.
     let channel = read("rust-toolchain.toml");
     let channel =
         channel.lines().find_map(|line| line.strip_prefix("channel = \"")?.strip_suffix('"')).unwrap();
@@ -92,7 +92,7 @@ fn the_dockerfile_says_what_the_code_says() {
     let needed = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'));
     let parts = |version: &str| version.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
     assert!(parts(channel) >= parts(needed.unwrap()), "{channel}, {needed:?}");
-    // All members of the workspace are sent to the builder: cargo wants to see each of them.
+    // The build context contains all members of the workspace: cargo needs each of them.
     let sent = read(".dockerignore");
     for file in ["Cargo.toml", "Cargo.lock", "crates", "tests", "benches"] {
         assert!(sent.lines().any(|line| line == format!("!{file}")), "{file} is left out");
@@ -103,7 +103,7 @@ fn log_of(game: &Game) -> String {
     std::fs::read_to_string(&game.log).unwrap()
 }
 
-/// Asks it to stop, as an orchestrator does: it ends well, and soon.
+/// Sends SIGTERM, and checks that the process exits with success in time.
 async fn stops(running: Running) {
     running.terminate();
     let status = timeout(STOP, running.game.wait()).await.expect("it stops in time");
@@ -135,7 +135,7 @@ async fn all_of_the_game_runs_as_nobody_and_writes_only_its_data() {
     assert!(log.contains("listening") && READ_ONLY.iter().all(|told| !log.contains(told)), "{log}");
     stops(running).await;
 
-    // Nothing but its data may be written: elsewhere it cannot even begin.
+    // Only the data folder is writable: with another folder the process cannot even start.
     environment.last_mut().unwrap().1 = "/srv/elsewhere".to_owned();
     let output = cell.command("all", &environment, true).output().await.unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
@@ -178,7 +178,7 @@ async fn a_role_with_services_writes_nothing_at_all() {
     stops(handler).await;
 }
 
-/// A setting as a variable.
+/// A setting as an environment variable.
 fn own((name, value): (&str, &str)) -> (String, String) {
     (format!("BUTTONPARTY_{name}"), value.to_owned())
 }

@@ -1,4 +1,4 @@
-//! What phones and others send that is wrong: refused with the field and the reason, and nothing enqueued.
+//! Invalid input: it is rejected with field and reason, and nothing is enqueued.
 
 mod connections;
 mod wrong;
@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{BY_HAND, Game, beside_others, encoded, eventually, with_auth};
 
-/// Sends everything that is wrong with the body of a route that takes players' commands. Returns how many.
+/// Sends every invalid body to a route for players' commands. Returns the number of requests.
 async fn wrong_commands(game: &Game, path: &str, rest: &str) -> usize {
     let mut sent = 0;
     for (body, field) in no_objects() {
@@ -82,11 +82,11 @@ async fn wrong_requests_are_refused_by_name_and_nothing_is_enqueued(
     nothing_was_enqueued(&game, &place).await;
 }
 
-/// The inbox has never had a message, and the journal has none.
+/// Checks that the inbox never had a message, and that the journal is empty.
 async fn nothing_was_enqueued(game: &Game, place: &Place) {
     assert_eq!(game.metric("buttonparty_requests_accepted_total").await, 0.0);
     let inbox = place.inbox().await;
-    // Not every server can tell.
+    // Not every server reports this.
     assert_eq!(inbox.highest_sequence().await.unwrap().map_or(0, |sequence| sequence.0), 0);
     assert_eq!(inbox.backlog().await.unwrap().messages, 0);
     inbox.close().await;
@@ -138,7 +138,7 @@ async fn operators_are_refused_by_name_and_no_round_opens(#[values(Embedded, Ser
     let twice = Wrong::post("/admin/rounds", "{}").with("authorization", right).with("authorization", right);
     twice.refused(&game, 401, "unauthorized", &[]).await;
     nothing_was_enqueued(&game, &place).await;
-    // The scheme in any case, any number of blanks after it: the token is right, and only then is the lead looked at.
+    // The scheme in any case, followed by any number of spaces: the token is accepted, so the lead is checked next.
     for right in
         ["bearer secret-of-operators", "BEARER   secret-of-operators", " Bearer secret-of-operators\t"]
     {
@@ -178,7 +178,7 @@ async fn a_round_that_would_overlap_says_when_it_may_open(#[values(Embedded, Ser
     let second = game.announce_round(100).await;
     assert_eq!(second["round"], 2);
     let opens_at = |round: &Value| round["opens_at"].as_i64().unwrap();
-    // The largest extender makes five times 400 ms of a round.
+    // The largest extender lengthens a round five times, here of 400 ms.
     assert!(opens_at(&second) > opens_at(&first) + 2_000, "{first} {second}");
 }
 
@@ -217,14 +217,14 @@ async fn other_methods_and_paths_are_refused(#[values(Embedded, Services)] stack
         wrong(Method::POST, path).refused(&game, 404, "not-found", &[]).await;
     }
     wrong(Method::GET, "/fetch/self?username=nobody").refused(&game, 404, "unknown-player", &[]).await;
-    // Whatever the Content-Type says, the body decides.
+    // The body decides, whatever the Content-Type.
     for content_type in ["text/plain", "application/json", "multipart/form-data; boundary=x", "nonsense"] {
         let request = game.request(Method::POST, "/add").header(CONTENT_TYPE, content_type);
         let response =
             request.body(r#"{"username":"ada","unknown":[1,{"deep":null}]}"#).send().await.unwrap();
         assert_eq!(response.status(), 202, "{content_type}");
     }
-    // Whatever the grammar of JSON allows may be unknown, and what is optional may be `null`. No token is one, too.
+    // Unknown fields may have any JSON value, and optional fields may be `null`. An empty token means no token.
     for body in [
         r#"{"username":"ada","\ud800":"\ud800","\ud800":1e999}"#,
         r#"{"username":"ada","name":null,"platform":null,"token":null}"#,
@@ -234,7 +234,7 @@ async fn other_methods_and_paths_are_refused(#[values(Embedded, Services)] stack
     }
 }
 
-/// Usernames that are odd, but allowed: what comes back must be the same bytes.
+/// Unusual but valid usernames; reads must return the same bytes.
 fn odd_usernames() -> Vec<String> {
     let mut all: Vec<_> = [
         "😀",
@@ -302,7 +302,7 @@ async fn odd_usernames_stay_what_they_are(#[values(Embedded, Services)] stack: S
         assert_eq!(player["username"], username.as_str());
         assert_eq!(player["name"], username.chars().rev().collect::<String>());
     }
-    // A plus stays a plus.
+    // A plus is not decoded to a space.
     assert_eq!(game.get("/fetch/self?username=a+b").await.1["username"], "a+b");
     let (_, board) = game.get("/fetch/lb?limit=100").await;
     let mut shown: Vec<_> =

@@ -1,5 +1,5 @@
-//! The read routes as a Lambda function: the real binary, in an environment that speaks Lambda's runtime interface, with
-//! the database's role that may only read.
+//! The read routes as a Lambda function: the real binary in a stand-in for Lambda's runtime, with the read-only
+//! database role.
 
 mod same;
 mod starts;
@@ -14,25 +14,25 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use crate::place::Place;
 use crate::support::{BY_HAND, Game, binary, with_auth};
 
-/// The secret with the login of the database's role.
+/// The secret with the login of the database role.
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:buttonparty/reader-a1b2c3";
-/// The role.
+/// The database role.
 const READER: &str = "buttonparty_reader";
-/// What a place gives to each role.
+/// The password that a place gives each role.
 const PASSWORD: &str = "of a role";
-/// A password with everything that a URL must not have as it is.
+/// A password full of characters that a URL must escape.
 const ROTATED: &str = "p@ss:/w%41rd?#é'";
-/// Who plays.
+/// The players.
 const PLAYERS: [&str; 6] = ["ada", "bob", "💣", "ä b+c&d=e", "%zz", "100%"];
 
-/// A game that was played, and is over: its database and its board, and the secret of who may read it.
+/// A game that is over: its database and ranks, and the secret with the reader's login.
 struct Played {
     place: Place,
     secrets: Secrets,
 }
 
 impl Played {
-    /// A few players, of whom some have pressed.
+    /// A game with a few players, some of whom have pressed.
     async fn new() -> Self {
         let place = Place::breakable(None).await;
         let game = Game::start(&place, "all", &settings()).await;
@@ -51,19 +51,19 @@ impl Played {
         game.player("ada", |body| body["round"].is_null()).await;
         assert!(game.stop().await.success());
         let secrets = Secrets::start(SECRET, &login(PASSWORD)).await;
-        // Makes the roles.
+        // Creates the roles.
         place.prepare("fetch", &settings()).await;
         Self { place, secrets }
     }
 
-    /// The server's role that answers the same.
+    /// The server role that must give the same responses.
     async fn server(&self) -> Game {
         let server = Game::start(&self.place, "fetch", &settings()).await;
         server.player("ada", |body| body["rank"].is_u64()).await;
         server
     }
 
-    /// The settings of the function: no password is among them.
+    /// The settings of the function; none of them is a password.
     fn environment(&self) -> Vec<(&'static str, String)> {
         let with_password = self.place.store_url_as(READER, "x");
         let places = self.place.environment("fetch");
@@ -80,7 +80,7 @@ impl Played {
         start(&self.environment()).await.unwrap()
     }
 
-    /// Closes the connections of the role, as the database does when it fails over.
+    /// Closes the role's connections, as a failover does.
     async fn disconnect(&self) {
         let mut database = self.place.database().await;
         let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
@@ -88,7 +88,7 @@ impl Played {
         database.close().await.unwrap();
     }
 
-    /// Gives the role another password, in the database only.
+    /// Changes the role's password in the database only.
     async fn change_password(&self, password: &str) {
         let quoted = password.replace('\'', "''");
         let mut database = self.place.database().await;
@@ -98,17 +98,17 @@ impl Played {
     }
 }
 
-/// Of everything that plays: files for the inbox, which takes any name, and rounds that are over soon.
+/// Settings of the game: files for the inbox, which accepts any name, and short rounds.
 fn settings() -> Vec<(&'static str, &'static str)> {
     with_auth(&BY_HAND).into_iter().chain([("QUEUE_URL", "embedded"), ("PARTITIONS", "4")]).collect()
 }
 
-/// What the secret holds for this password.
+/// Value of the secret with this password.
 fn login(password: &str) -> String {
     json!({ "username": READER, "password": password }).to_string()
 }
 
-/// The function's binary, which the same cargo command has built.
+/// The function's binary, built by the same cargo command.
 fn program() -> PathBuf {
     let program = binary().with_file_name("fetch-lambda");
     assert!(program.exists(), "{} is missing: run `cargo build --workspace` first", program.display());
@@ -120,24 +120,24 @@ async fn start(environment: &[(&'static str, String)]) -> Result<Function, Ended
     Function::start(&program(), &settings).await
 }
 
-/// What the function answers to a GET of this target: the status and the text.
+/// The function's response to a GET of this target: status and text.
 async fn get(function: &Function, target: &str) -> (u64, String) {
     answer(&function.invoke(&http_event("GET", target)).await.unwrap())
 }
 
-/// What the function answers to a GET of this target, as JSON.
+/// The function's response to a GET of this target, as JSON.
 async fn get_json(function: &Function, target: &str) -> (u64, Value) {
     let (status, text) = get(function, target).await;
     (status, serde_json::from_str(&text).unwrap())
 }
 
-/// A text without the one thing in it that two answers never have in common: the time of the answer.
+/// The text without the response time, the only part that always differs.
 fn timeless(text: &str) -> String {
     let Some((before, after)) = text.split_once("\"now\":") else { return text.to_owned() };
     format!("{before}\"now\":0{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
-/// Asserts that this is a refusal for the moment, which says when to try again.
+/// Asserts that this is a 503 with a `Retry-After`.
 fn assert_unavailable(answered: &Value) {
     assert_eq!(answered["statusCode"], 503, "{answered}");
     assert_eq!(answered["headers"]["retry-after"], "1", "{answered}");

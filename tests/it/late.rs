@@ -1,4 +1,4 @@
-//! A round that was fixed, and could not be announced before it opened, because the inbox was away.
+//! A fixed round that could not be announced before its opening, because the inbox was down.
 
 use game::Round;
 use rstest::rstest;
@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{Game, beside_others, eventually, now_ms, with_auth};
 
-/// Long enough to press in after a late announcement, on a busy machine too.
+/// Long enough for presses after a late announcement, even on a busy machine.
 const LONG: [(&str, &str); 4] =
     [("ROUND_ODDS", "0"), ("WINDOW_MS", "8000"), ("GRACE_MS", "2000"), ("ROUND_GAP_MS", "50001")];
 const ROUNDS_BEFORE: u64 = 2;
@@ -49,7 +49,7 @@ async fn a_press_in_a_late_round_counts_and_nobody_loses_a_streak_by_it(
         applied_through_ms.values().all(|through_ms| *through_ms >= cutoff_ms).then_some(())
     })
     .await;
-    // As reads show him, and as he is once he has done something.
+    // As reads show bob, and as bob is after a command.
     let bob = game.player("bob", |_| true).await;
     assert_eq!((&bob["streak"], &bob["last_press"]["round"]), (&json!(ROUNDS_BEFORE), &json!(ROUNDS_BEFORE)));
     let bob = game.press_and_see("bob").await;
@@ -59,7 +59,7 @@ async fn a_press_in_a_late_round_counts_and_nobody_loses_a_streak_by_it(
     let row = &state.players.iter().find(|((_, username), _)| username.as_str() == "bob").unwrap().1;
     assert_eq!((row.streak, row.settled_round), (ROUNDS_BEFORE, round.id));
     assert!(state.rounds[&(0, round.id)].late);
-    // The earlier ones were over when they were put into the inbox.
+    // The earlier rounds were over when they were put into the inbox.
     let late = state.rounds.values().filter(|round| round.late).count();
     assert_eq!(late as u64, ROUNDS_BEFORE + 1);
     assert_eq!(game.metric("buttonparty_late_announcements_total").await, late as f64);

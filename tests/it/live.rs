@@ -1,4 +1,4 @@
-//! Live events: who listens on `/live` is told of everything in time, and of nothing too early.
+//! Live events: listeners on `/live` get everything in time, and nothing too early.
 
 pub(crate) mod listener;
 
@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{BY_HAND, Game, alone, beside_others, eventually, now_ms, run, with_auth};
 
-/// How late the event of an opening may be. Source: docs/api.md, "Live events".
+/// Maximum delay of the event of an opening, in milliseconds. Source: docs/api.md, "Live events".
 const TOLD_WITHIN_MS: i64 = 250;
 
 fn time(value: &Value, field: &str) -> i64 {
@@ -35,7 +35,7 @@ async fn who_comes_gets_the_present_state(#[values(Embedded, Services)] stack: S
 
     let round = game.open_round().await;
     early.until(is_round("open", 1)).await;
-    // A newcomer is told at once of the board and of the round that is open.
+    // A new listener gets the board and the open round at once.
     let before_ms = now_ms();
     let mut late = Listener::connect(&game).await;
     let (first, second) = (late.next().await, late.next().await);
@@ -44,7 +44,7 @@ async fn who_comes_gets_the_present_state(#[values(Embedded, Services)] stack: S
     for field in ["round", "opens_at", "closes_at"] {
         assert_eq!(second.data[field], round[field]);
     }
-    // The state's own time is that of the telling, not of the opening.
+    // The time in the event is that of sending, not of the opening.
     assert!(time(&second.data, "now") >= before_ms, "{second:?}");
     for listener in [&mut early, &mut late] {
         let closed = listener.until(is_round("closed", 1)).await;
@@ -59,7 +59,7 @@ async fn who_comes_gets_the_present_state(#[values(Embedded, Services)] stack: S
     }
 }
 
-/// Everything that anybody can see of a game before a round opens: reads, metrics and the log.
+/// Everything that is public before a round opens: reads, metrics and the log.
 async fn visible(game: &Game) -> String {
     let mut all = String::new();
     for path in ["/fetch/self?username=ada", "/fetch/lb", "/readyz"] {
@@ -70,12 +70,12 @@ async fn visible(game: &Game) -> String {
         }
         all.push_str(&format!("{path} {body}\n"));
     }
-    // Without what counts the reading itself, and without the depth of the inbox, in which everything counts.
+    // Leaves out metrics that count the reads themselves, and the depth of the inbox, which counts everything.
     let own = ["\"/fetch/", "\"/readyz", "\"/metrics", "buttonparty_inbox_"];
     let metrics = game.metrics().await;
     let shown = metrics.lines().filter(|line| !own.iter().any(|own| line.contains(own)));
     let mut shown: Vec<_> = shown.map(|line| format!("{line}\n")).collect();
-    shown.sort_unstable(); // they come in no order
+    shown.sort_unstable(); // the order is random
     all.extend(shown);
     let log = std::fs::read_to_string(&game.log).unwrap();
     all + &log
@@ -101,7 +101,7 @@ async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does(
         (before == visible(&game).await).then_some(before)
     })
     .await;
-    // Announced by another process, so that its own doing shows nowhere.
+    // Announced by another process, whose own log and metrics are not looked at.
     let announced = run(&place, &["round", "open", "--lead-ms", "1500"], &BY_HAND).await;
     assert!(announced.status.success(), "{announced:?}");
     let text = String::from_utf8(announced.stdout).unwrap();
@@ -109,7 +109,7 @@ async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does(
     let mut looks = 0;
     while now_ms() < opens_at {
         let now = visible(&game).await;
-        // What was read after the opening proves nothing.
+        // A read after the opening proves nothing.
         if now_ms() < opens_at {
             let differences: Vec<_> =
                 now.lines().zip(before.lines()).filter(|(now, before)| now != before).collect();
@@ -129,7 +129,7 @@ async fn a_round_is_secret_until_it_opens_and_told_at_once_when_it_does(
         }
         let late_ms = time(&told.data, "now") - opens_at;
         assert!(late_ms <= TOLD_WITHIN_MS, "told {late_ms} ms late");
-        // On the way, too; more loosely, because this test reads one listener after the other's.
+        // The delivery is checked too, with a looser limit, because this test reads the listeners one after another.
         assert!(told.at_ms - opens_at <= 4 * TOLD_WITHIN_MS, "arrived {} ms late", told.at_ms - opens_at);
     }
     let told = listeners[0].until(is_round("closed", 1)).await;
@@ -145,7 +145,7 @@ async fn the_board_is_told_at_most_four_times_a_second(#[values(Embedded, Servic
     let mut listener = Listener::connect(&game).await;
     let storm_ms = 4_000;
     let begun_ms = now_ms();
-    // Ten players who change their names all the time: each change shows on the board.
+    // Ten players who keep changing their names: each change shows on the board.
     let storm = async {
         let mut changes = 0_u32;
         while now_ms() < begun_ms + storm_ms {
@@ -167,11 +167,11 @@ async fn the_board_is_told_at_most_four_times_a_second(#[values(Embedded, Servic
         tokio::join!(storm, async { tokio::time::timeout(crate::support::DEADLINE, counted).await });
     let boards = boards.expect("the board is told as long as it changes");
     assert!(changes > 40, "no storm: {changes} changes");
-    // In any time, at most 4 a second and the one that it begins with.
+    // In any interval at most 4 a second, plus the one at its start.
     for (first, from) in boards.iter().enumerate() {
         for (number, to) in (2_i64..).zip(&boards[first + 1..]) {
             let span_ms = to.at_ms - from.at_ms;
-            // A line may wait for the reader a little.
+            // The listener may read a line slightly late.
             assert!((number - 1) * 250 <= span_ms + 250, "{number} boards within {span_ms} ms");
         }
     }
@@ -201,7 +201,7 @@ async fn a_process_that_only_reads_tells_the_same(#[values(Embedded, Services)] 
     assert_eq!((&told.data["state"], &told.data["opens_at"]), (&json!("open"), &round["opens_at"]));
     let late_ms = time(&told.data, "now") - time(&round, "opens_at");
     assert!((0..=TOLD_WITHIN_MS).contains(&late_ms), "told {late_ms} ms late");
-    // Whoever was connected when the game dies is still told by the others.
+    // A listener of another process still gets events after the game process dies.
     game.press_and_see("ada").await;
     game.kill().await;
     listener.until(is_round("closed", 1)).await;

@@ -1,4 +1,4 @@
-//! Many players: what a round costs, and everything at once for as long as the machine has to give.
+//! Many players: the rows written for a round, and a mixed load at the machine's full capacity.
 
 mod written;
 
@@ -19,11 +19,11 @@ use crate::place::{Place, add};
 use crate::support::{BY_HAND, Game, alone, eventually, full, now_ms, with_auth};
 
 const PARTITIONS: u16 = 4;
-/// Ticks are sent after each of the possible cutoffs of a round.
+/// One tick after each possible cutoff of a round.
 const TICKS: i64 = 5;
 
-/// A round of 2 s, for the largest extender of 10 s: long enough that no two of its ticks are due at once, even for a
-/// scheduler that is a second late.
+/// A round of 2 s (10 s with the largest extender): long enough that two of its ticks are never due at once, even if
+/// the scheduler is a second late.
 fn settings() -> Vec<(&'static str, &'static str)> {
     with_auth(&BY_HAND).into_iter().chain([("PARTITIONS", "4")]).collect()
 }
@@ -35,7 +35,7 @@ async fn a_round_writes_as_many_rows_for_many_players_as_for_ten(#[values(Embedd
     let many = full(100_000, 10_000);
     let (mut few, mut many) = tokio::join!(rows_of_a_round(stack, 10), rows_of_a_round(stack, many));
     for rows in [&mut few, &mut many] {
-        // The operator's and the scheduler's task may both note that the round is announced.
+        // The operator's task and the scheduler's may both record the announcement.
         let schedule = rows.remove("schedule");
         assert!(schedule.is_some_and(|schedule| (2 + TICKS..=3 + TICKS).contains(&schedule)), "{schedule:?}");
     }
@@ -51,8 +51,8 @@ async fn a_round_writes_as_many_rows_for_many_players_as_for_ten(#[values(Embedd
     }
 }
 
-/// The number of rows that are inserted, updated and deleted in each table, from before a round is announced until its
-/// last tick has been applied, in a game with so many players.
+/// Rows inserted, updated and deleted in each table, from before the announcement of a round until its last tick is
+/// applied, in a game with this many players.
 async fn rows_of_a_round(stack: Stack, players: usize) -> Rows {
     let place = Place::new(stack).await;
     let adds = (0..players).map(|number| (now_ms(), add(&Username::new(&number.to_string()).unwrap())));
@@ -81,7 +81,7 @@ async fn rows_of_a_round(stack: Stack, players: usize) -> Rows {
     written.end(&place).await
 }
 
-/// Connections at work at the same time.
+/// Number of concurrent phones.
 const PHONES: usize = 96;
 /// How long they are, in milliseconds: wholly, and in short.
 const LOAD_MS: (i64, i64) = (30_000, 8_000);
@@ -93,7 +93,7 @@ const QUICK_ROUNDS: [(&str, &str); 3] = [("WINDOW_MS", "400"), ("GRACE_MS", "200
 /// Players who have points to spend, and the rounds in which they won them.
 const RICH: usize = 300;
 const PAST_ROUNDS: u64 = 30;
-/// What they buy.
+/// Their purchases.
 const GOODS: [(&str, f64); 6] = [
     ("FREEZE", 6.0),
     ("FREEZE", 12.0),
@@ -102,7 +102,7 @@ const GOODS: [(&str, f64); 6] = [
     ("EXTENDER", 1.5),
     ("EXTENDER", 2.0),
 ];
-/// Players whose rank is looked at in the end.
+/// Number of players whose rank is checked at the end.
 const RANKS: usize = 50;
 
 #[rstest]
@@ -156,7 +156,7 @@ async fn everything_at_once_loses_nothing_and_ranks_right(#[values(Embedded, Ser
     place.assert_intact().await;
 }
 
-/// One phone: joins again and again, presses and buys for itself and for others, and reads.
+/// One phone: it joins repeatedly, presses, buys for itself and for others, and reads.
 async fn mixed(
     mut phone: Phone,
     number: usize,
@@ -204,7 +204,7 @@ async fn mixed(
     phone
 }
 
-/// Where everybody stands, best first, with the names on the board: from nothing but the journal and the rules.
+/// Standings, best first, with the names on the board, computed from the journal and the rules alone.
 pub(crate) async fn replayed(place: &Place) -> Vec<(Standing, Option<String>)> {
     let mut worlds = HashMap::<u16, World>::new();
     for applied in place.journal().await {

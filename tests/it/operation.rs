@@ -1,4 +1,4 @@
-//! What operators see: health, metrics, logs, request ids; and which other pages may call.
+//! Operators' view: health, metrics, logs, request ids; and which origins may call.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ async fn health_names_what_does_not_answer(#[values(Embedded, Services)] stack: 
     })
     .await;
 
-    // A process is asked only for what it uses.
+    // A process checks only the dependencies that it uses.
     let fetch = Game::start(&place, "fetch", &BY_HAND).await;
     assert_eq!(fetch.get("/readyz").await, (200, json!({ "ready": true, "checks": { "store": "ok" } })));
 }
@@ -117,17 +117,17 @@ async fn metrics_tell_how_far_the_handler_is_behind(#[values(Embedded, Services)
     let place = Place::new(stack).await;
     let ingest = Game::start(&place, "ingest", &with_auth(&BY_HAND)).await;
     for username in ["ada", "bob", "eve"] {
-        ingest.add(username).await; // one after the other: a message each
+        ingest.add(username).await; // one after another, so that each is a message
     }
     let waited_until = now_ms() + 1_001;
-    // Phones reach ingest, and a queue counts what announces a round too.
+    // Phones use ingest. A queue also counts the messages that announce a round.
     let scheduler = Game::start(&place, "scheduler", &BY_HAND).await;
     let own = ingest.metrics().await;
     assert_eq!(own.contains("buttonparty_inbox_messages"), stack == Embedded, "{own}");
     eventually("the depth and the age of the oldest", || async {
         let depth = scheduler.metric("buttonparty_inbox_messages").await;
         let age_seconds = scheduler.metric("buttonparty_inbox_oldest_age_seconds").await;
-        // Of a queue only who receives knows the age.
+        // With a queue, only the receiver knows the age.
         (depth == 3.0 && (age_seconds > 1.0 || stack == Services)).then_some(())
     })
     .await;
@@ -140,7 +140,7 @@ async fn metrics_tell_how_far_the_handler_is_behind(#[values(Embedded, Services)
     })
     .await;
     assert_eq!(handler.metric("buttonparty_outcomes_total{outcome=\"added\"}").await, 3.0);
-    // They had waited for more than a second.
+    // The messages had waited for more than a second.
     assert_eq!(handler.metric("buttonparty_apply_lag_seconds_bucket{le=\"1\"}").await, 0.0);
     assert!(handler.metric("buttonparty_apply_lag_seconds_count").await >= 1.0);
 }
@@ -167,7 +167,7 @@ async fn logs_name_no_player_and_no_device(#[values(Embedded, Services)] stack: 
         assert!(matches!(game.post(path, body).await.0, 400 | 404 | 413));
     }
     assert_eq!(game.get("/fetch/self?username=zanzibar2").await.0, 404);
-    // Poison that quotes a player in its reason.
+    // A bad command with a player's name in its reason.
     let queue = place.inbox().await;
     let poison = [
         r#""zanzibar""#,
@@ -208,7 +208,8 @@ async fn logs_name_no_player_and_no_device(#[values(Embedded, Services)] stack: 
     }
 }
 
-/// The inbox fills up, because nobody empties it; a queue has no end.
+/// Checks that the log of a full inbox names no player. The inbox fills up because no handler runs; a queue has no
+/// limit.
 async fn assert_full_inbox_names_nobody(place: &Place, settings: &[(&str, &str)]) {
     let ingest = Game::start(place, "ingest", settings).await;
     let body =
@@ -320,7 +321,7 @@ async fn only_configured_origins_may_call(#[values(Embedded, Services)] stack: S
     }
 }
 
-/// `verify` is not only silent about stores that are right.
+/// Checks that `verify` reports stores that are wrong.
 #[rstest]
 #[tokio::test]
 async fn verify_shows_each_row_that_differs(#[values(Embedded, Services)] stack: Stack) {
@@ -343,7 +344,7 @@ async fn verify_shows_each_row_that_differs(#[values(Embedded, Services)] stack:
     assert!(stored.contains("score: 77,") && replayed.contains("score: 0,"), "{text}");
     assert!(last.ends_with(" messages replayed: DIFFERENT"), "{text}");
 
-    // The same as a value.
+    // The same as a returned value.
     let reader = place.store().reader().await.unwrap();
     let report = server::verify::verify(&reader).await.unwrap();
     reader.close().await;

@@ -1,4 +1,4 @@
-//! The files of the page: that they are complete, how they are sent, and that their types fit.
+//! The files of the page: they are complete, sent with the right headers, and type-correct.
 
 mod types;
 
@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/server/web")
 }
 
-/// The names of the sources that browsers get: styles and scripts.
+/// The names of the sources that browsers load: styles and scripts.
 fn names() -> Vec<String> {
     let entries = std::fs::read_dir(folder()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -63,7 +63,7 @@ async fn every_file_is_sent_with_its_type_and_policy() {
         let source = std::fs::read_to_string(folder().join(&name)).unwrap();
         assert_eq!(response.text().await.unwrap(), source.replace("__OPERATOR_TOKEN__", ""), "{path}");
 
-        // A browser that has the file gets no body, also through a proxy that has made the tag weak.
+        // A browser that has the file gets no body, also through a proxy that made the tag weak.
         for has in [tag.clone(), format!("\"other\", W/{tag}")] {
             let again = game.request(Method::GET, &path).header(IF_NONE_MATCH, has).send().await.unwrap();
             assert_eq!(
@@ -99,7 +99,7 @@ fn files_are_small_and_name_no_other_host() {
     let names = names();
     let scripts: BTreeSet<_> =
         names.iter().map(String::as_str).filter(|name| name.ends_with(".js")).collect();
-    // All scripts are loaded at once, and not one after another as they import each other.
+    // Scripts are preloaded together, not one after another as they import each other.
     let mut loaded = quoted(&index, "modulepreload\" href=\"/web/");
     loaded.extend(quoted(&index, "<script type=\"module\" src=\"/web/"));
     assert_eq!(loaded, scripts);

@@ -1,4 +1,4 @@
-//! Where a game has its inbox, its store and its board, so that one test can be run on either stack.
+//! Inbox, store and board of a game, so that a test can run on either stack.
 
 mod inside;
 mod services;
@@ -23,16 +23,16 @@ pub(crate) const INBOX: &str = "inbox.sqlite";
 /// The file of the embedded store in a data folder.
 pub(crate) const GAME: &str = "game.sqlite";
 
-/// What stands beside a file of SQLite while it is in use.
+/// Suffixes of the files that SQLite keeps for a database in use.
 const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
-/// How long a handler that died keeps its partitions with [`Stack::Services`], in milliseconds: less than by default, so
-/// that tests need not wait, and more than a machine that is busy stands still for.
+/// How long the partitions of a dead handler stay locked with [`Stack::Services`], in milliseconds: shorter than the
+/// default, so that tests need not wait, but longer than any stall of a busy machine.
 const SERVICES_VISIBILITY_MS: u32 = 3_000;
 
-/// What the inbox, the store and the board of a game are.
+/// The servers or files of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stack {
-    /// Two files, and a board in the process.
+    /// Two files, and ranks in the process.
     Embedded,
     /// An SQS queue, a PostgreSQL database and a Redis database.
     Services,
@@ -48,7 +48,7 @@ impl Stack {
     }
 }
 
-/// An inbox that stands in no place.
+/// An inbox that is not part of a place.
 pub(crate) enum Inbox {
     /// Its file is in this folder.
     File(TempDir),
@@ -56,15 +56,15 @@ pub(crate) enum Inbox {
     Queue(Made),
 }
 
-/// The place of one game: a folder for its files and logs, and, with [`Stack::Services`], a queue and databases that
-/// no other game has.
+/// The resources of one game: a folder for its files and logs and, with [`Stack::Services`], its own queue and
+/// databases.
 pub(crate) struct Place {
-    /// `None`: everything is in files.
+    /// `None` if everything is in files.
     services: Option<Services>,
     folder: PathBuf,
     visibility_ms: Option<u32>,
     migrated: OnceCell<()>,
-    /// Removed with this; `None`: the folder is somebody else's.
+    /// Removed on drop; `None` if the folder has another owner.
     _own: Option<TempDir>,
 }
 
@@ -80,8 +80,8 @@ impl Place {
         place
     }
 
-    /// A new place for texts with any character. The quick SQS server takes none beyond the basic plane, so services
-    /// are with the strict one.
+    /// A new place that accepts any character. The fast SQS server rejects characters beyond the basic plane, so
+    /// services use the strict one.
     ///
     /// # Errors
     /// Why there is no strict server.
@@ -99,7 +99,7 @@ impl Place {
         self
     }
 
-    /// A new place whose processes can be cut off from its servers.
+    /// A new place with proxies that can cut its processes off from their servers.
     pub(crate) async fn cuttable(stack: Stack) -> Self {
         let mut place = Self::new(stack).await;
         if let Some(services) = place.services.take() {
@@ -108,8 +108,8 @@ impl Place {
         place
     }
 
-    /// A new place of servers that may break: PostgreSQL is one that no other place uses, and the lines to the other two
-    /// can be cut. Without a visibility it is the default.
+    /// A new place whose servers may fail: it has its own PostgreSQL server, and proxies to the other two. `None` means
+    /// the default visibility.
     pub(crate) async fn breakable(visibility_ms: Option<u32>) -> Self {
         let own = tempfile::tempdir().unwrap();
         let mut place = Self::files_in(own.path());
@@ -119,7 +119,7 @@ impl Place {
         place
     }
 
-    /// A new place at which others soon take over what a process that died has held.
+    /// A new place with a short visibility: the partitions of a dead process are soon taken over.
     pub(crate) async fn quick(stack: Stack) -> Self {
         Self { visibility_ms: Some(stack.quick_ms()), ..Self::new(stack).await }
     }
@@ -135,12 +135,12 @@ impl Place {
         }
     }
 
-    /// What it is made of.
+    /// The stack of this place.
     pub(crate) fn stack(&self) -> Stack {
         if self.services.is_some() { Stack::Services } else { Stack::Embedded }
     }
 
-    /// The lines to the servers of a place that is [`cuttable`](Self::cuttable).
+    /// The proxies of a place that is [`cuttable`](Self::cuttable).
     pub(crate) fn lines(&self) -> &Lines {
         self.services().lines()
     }
@@ -155,12 +155,12 @@ impl Place {
         self.services().database.url()
     }
 
-    /// The store of [`Stack::Services`] for who logs in as this role.
+    /// The store of [`Stack::Services`], with the login of this role.
     pub(crate) fn store_url_as(&self, role: &str, password: &str) -> String {
         self.services().database.url_as(role, password)
     }
 
-    /// Makes the Redis database of [`Stack::Services`] empty, as a failover to a server that knows nothing does.
+    /// Empties the Redis database of [`Stack::Services`], like a failover to an empty server.
     pub(crate) async fn flush_board(&self) {
         let client = redis::Client::open(self.services().board_url.as_str()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -171,19 +171,19 @@ impl Place {
         self.services.as_ref().expect("this is about servers")
     }
 
-    /// The folder of the files and the logs.
+    /// The folder of files and logs.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The environment that tells a command of the binary, such as `ingest`, where its game is.
+    /// The environment that points a command of the binary, such as `ingest`, to this place.
     pub(crate) fn environment(&self, command: &str) -> Vec<(&'static str, String)> {
         let mut all = vec![("BUTTONPARTY_DATA", self.folder.display().to_string())];
         if let Some(visibility_ms) = self.visibility_ms {
             all.push(("BUTTONPARTY_VISIBILITY_MS", visibility_ms.to_string()));
         }
         if let Some(services) = &self.services {
-            // As with files, unless a test says otherwise.
+            // One partition, as with files, unless a test says otherwise.
             all.push(("BUTTONPARTY_PARTITIONS", "1".to_owned()));
             all.push(("BUTTONPARTY_ROUND_LEAD_MS", "100".to_owned()));
             all.extend(services.environment(command, self.migrated.initialized()));
@@ -191,7 +191,7 @@ impl Place {
         all
     }
 
-    /// Sets the store up where a role does not do so by itself: once, with the settings of whoever is the first.
+    /// Migrates the store, once, unless the role does so itself; uses the settings of the first caller.
     pub(crate) async fn prepare(&self, role: &str, settings: &[(&str, &str)]) {
         if self.services.is_none() || ["all", "dev"].contains(&role) {
             return;
@@ -203,7 +203,7 @@ impl Place {
         self.migrated.get_or_init(migrate).await;
     }
 
-    /// The inbox, opened beside the processes that use it.
+    /// Another handle of the inbox.
     pub(crate) async fn inbox(&self) -> Queue {
         let clock = Clock::System.as_fn();
         let options = queue::Options::default();
@@ -214,7 +214,7 @@ impl Place {
         opened.unwrap()
     }
 
-    /// Puts another inbox in the place of the present one, which is returned. `None`: one that is new.
+    /// Replaces the inbox, with a new one if `other` is `None`; returns the previous one.
     pub(crate) async fn change_inbox(&mut self, other: Option<Inbox>) -> Inbox {
         match (&mut self.services, other) {
             (Some(services), None) => Inbox::Queue(services.change_queue(None).await),
@@ -243,7 +243,7 @@ impl Place {
     }
 }
 
-/// Moves a file, with what stands beside it, to another folder; whatever was there is gone.
+/// Moves a database file with its companions to another folder; replaces files there.
 pub(crate) fn carry(file: &str, from: &Path, to: &Path) {
     for companion in COMPANIONS {
         let (from, to) = (from.join(format!("{file}{companion}")), to.join(format!("{file}{companion}")));

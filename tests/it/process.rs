@@ -1,4 +1,4 @@
-//! The process itself: its command line, its configuration, how it starts and how it stops.
+//! The process: its command line, its configuration, its start and its stop.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -39,7 +39,7 @@ async fn config_shows_every_setting_and_masks_secrets() {
     let given = [("LOG", "error"), ("GRACE_MS", "1234"), ("OPERATOR_TOKEN", "very-secret")];
     let mut environment: BTreeMap<_, _> = place.environment("config").into_iter().collect();
     environment.insert("BUTTONPARTY_LISTEN", "127.0.0.1:0".to_owned());
-    // A flag may stand before or after the command, and wins over the environment.
+    // A flag may be before or after the command, and overrides the environment.
     for (role, args) in [
         (Role::Tool, &["config", "--log", "warn"][..]),
         (Role::Tool, &["config", "all", "--log", "warn"][..]),
@@ -63,7 +63,7 @@ async fn config_shows_every_setting_and_masks_secrets() {
     }
 }
 
-/// Starts a role that must refuse its configuration; returns what it says.
+/// Starts a role that must reject its configuration; returns the error text.
 async fn refused(role: &str, settings: &[(&str, &str)]) -> String {
     let place = Place::new(Embedded).await;
     let output = run(&place, &[role], settings).await;
@@ -99,7 +99,7 @@ async fn every_mistake_is_reported_by_name_at_once() {
     for role in ["all", "ingest"] {
         let told = refused(role, &wrong).await;
         assert!(!told.contains("two words"), "{told}");
-        // The choice of AUTH is missing too.
+        // AUTH is missing too.
         assert_snapshot!("every_mistake", told);
     }
 }
@@ -118,7 +118,7 @@ async fn what_this_version_cannot_do_is_refused_with_the_reason() {
         }
         assert!(refused(role, &[("AUTH", "yes")]).await.contains("BUTTONPARTY_AUTH=yes: must be `open`"));
     }
-    // 5 × (window + grace) is 50 000 ms: a gap of so much is too short by one.
+    // 5 × (window + grace) is 50 000 ms: a gap of this length is too short by one.
     let lit = [("AUTH", "open"), ("WINDOW_MS", "9000"), ("GRACE_MS", "1000"), ("ROUND_GAP_MS", "50000")];
     for role in ["all", "dev", "scheduler", "config"] {
         let told = refused(role, &lit).await;
@@ -144,7 +144,7 @@ async fn the_first_line_says_where_it_listens(#[values(Embedded, Services)] stac
     assert!(port > 1);
     TcpStream::connect(address).await.unwrap();
 
-    // A port that is taken is refused by name.
+    // The error names a port that is in use.
     let other = Place::new(stack).await;
     let output = run(&other, &["all"], &with_auth(&[("LISTEN", address)])).await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -174,7 +174,7 @@ async fn another_number_of_partitions_is_refused(#[values(Embedded, Services)] s
 /// Opens a connection and begins a request that never ends.
 async fn hang(game: &Game) -> TcpStream {
     let mut stream = TcpStream::connect(game.url.trim_start_matches("http://")).await.unwrap();
-    // The first request is answered: so the server has the connection, and waits for the second one's body.
+    // The first response proves that the server has the connection; it now waits for the body of the second request.
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nPOST /press HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
     let mut answer = [0; 12];
     timeout(DEADLINE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
@@ -228,7 +228,7 @@ async fn an_interrupt_stops_it_gracefully(#[values(Embedded, Services)] stack: S
     }
 }
 
-/// Adds players one after the other until the server is gone; returns those that got a 202.
+/// Adds players one after another until the server is gone; returns those with a 202.
 async fn join_until_gone(game: &Game, worker: usize) -> Vec<String> {
     let mut accepted = Vec::new();
     for number in 0.. {
@@ -273,7 +273,7 @@ async fn a_graceful_stop_under_load_keeps_every_202(#[values(Embedded, Services)
     let known: BTreeSet<_> = standings.iter().map(|standing| standing.username.as_str().to_owned()).collect();
     let lost: Vec<_> = accepted.difference(&known).collect();
     assert!(accepted.len() > 900 && lost.is_empty(), "{} accepted, lost: {lost:?}", accepted.len());
-    // Who got no answer may or may not be there: at most one request of each worker and turn.
+    // A player whose add got no answer may exist or not: at most one request of each worker in each turn.
     assert!(known.len() - accepted.len() <= 3 * 32, "{} of {}", accepted.len(), known.len());
     assert!(game.stop().await.success());
 }

@@ -1,5 +1,5 @@
-//! What stands in front of the game: nginx, real and set up as its manual begins. It holds nothing back of a stream, and
-//! keeps nothing that is over by the time somebody else is told it.
+//! A proxy before the game: a real nginx with the setup from its manual. It does not buffer the stream, and does not
+//! serve a cached response that is out of date.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::place::Stack::Embedded;
 use crate::support::{DEADLINE, Game, beside_others, eventually};
 
-/// nginx in front of a game. Killed when it is dropped.
+/// An nginx before a game; killed on drop.
 struct Nginx {
     _child: Child,
     _folder: tempfile::TempDir,
@@ -22,7 +22,7 @@ struct Nginx {
     client: Client,
 }
 
-/// Where nginx is: Debian keeps it off the PATH of users; `.ci/test` unpacks it beside the build.
+/// Path of nginx: Debian keeps it off the PATH of users; `.ci/test` unpacks it beside the build.
 fn program() -> PathBuf {
     let places = [PathBuf::from("/usr/sbin/nginx"), servers::target().join("tmp/nginx/usr/sbin/nginx")];
     let found = places.into_iter().find(|place| place.exists());
@@ -30,8 +30,8 @@ fn program() -> PathBuf {
 }
 
 impl Nginx {
-    /// Starts it in front of the game: at `/` it passes everything on and nothing is set but where to; below `/kept/` it
-    /// keeps every answer for ten minutes that does not say otherwise.
+    /// Starts nginx before the game. `/` passes everything on with default settings. `/kept/` caches every response for
+    /// ten minutes unless the response forbids it.
     async fn before(game: &Game) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -74,7 +74,7 @@ impl Nginx {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
 
-    /// Asks through the cache: whether it had the answer, the status, and the answer.
+    /// Sends a GET through the cache; returns whether it was a cache hit, the status, and the response.
     async fn kept(&self, path: &str) -> (bool, u16, Value) {
         let response = self.get(&format!("/kept{path}")).await;
         let (had, status) = (response.headers()["x-kept"] == "HIT", response.status().as_u16());
@@ -94,7 +94,7 @@ async fn live_events_pass_a_bare_nginx_at_once() {
     assert_eq!(direct.headers()["x-accel-buffering"], "no", "this is for nginx, which keeps it to itself");
     let mut stream = response.bytes_stream();
     let mut seen = String::new();
-    // Each is far smaller than what nginx would wait for.
+    // Each event is far smaller than the buffer of nginx.
     let mut until = async |wanted: &str| {
         let passed = async {
             while !seen.contains(wanted) {
@@ -120,7 +120,7 @@ async fn a_cache_in_front_keeps_nothing_that_is_over() {
     assert_eq!(nginx.kept("/fetch/lb").await.2, serde_json::json!([]));
     game.add("ada").await;
     game.player("ada", |_| true).await;
-    // The player was unknown a moment ago; whoever asks now is not told so.
+    // The player was unknown a moment ago; the cache must not repeat that.
     assert_eq!(nginx.kept("/fetch/self?username=ada").await.1, 200);
     let shown = async || (nginx.kept("/fetch/lb").await.2[0]["username"] == "ada").then_some(());
     eventually("the board is no older than a second", shown).await;

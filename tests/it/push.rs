@@ -1,4 +1,5 @@
-//! Pushes, with the sink that records them: each device once a round, not before it opens, and on after a crash.
+//! Pushes, with the sink that records them: each device once a round, not before the opening, and continued after a
+//! crash.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -50,7 +51,7 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens(
         assert_eq!(game.post("/add", body.to_string()).await.0, 202);
         devices.insert(token, username);
     }
-    // A device that changed hands belongs to the one who said so last.
+    // A device that changed hands belongs to the last player who claimed it.
     let body = json!({ "username": "heir", "token": "device-7", "platform": "android" });
     assert_eq!(game.post("/add", body.to_string()).await.0, 202);
     devices.insert("device-7".to_owned(), "heir".to_owned());
@@ -72,7 +73,7 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens(
             || recorded(&place).into_iter().filter(|push| push["topic"] == topic).collect::<Vec<_>>();
         loop {
             let pushed = of_round().len();
-            // Written before this moment: it must not have been written at all.
+            // If the file existed before the opening, it was written too early.
             if now_ms() >= opens_at {
                 break;
             }
@@ -106,7 +107,7 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens(
     }
 }
 
-/// A process that was down while a round was lit says nothing of it when it is back.
+/// A process that was down during a round sends no push for it later.
 #[rstest]
 #[tokio::test]
 async fn a_round_that_is_over_is_not_pushed(#[values(Embedded, Services)] stack: Stack) {
@@ -131,12 +132,12 @@ async fn a_round_that_is_over_is_not_pushed(#[values(Embedded, Services)] stack:
     assert!(game.stop().await.success());
 }
 
-/// Devices that the worker hands over at a time.
+/// Number of devices per page.
 const PAGE: usize = server::bounds::PUSH_PAGE as usize;
 /// Two pages and a part of a third.
 const DEVICES: usize = 2 * PAGE + 200;
 
-/// Has them all join, in one message that is put straight into the inbox.
+/// Adds all players with their devices, in one message put directly into the inbox.
 async fn add_devices(place: &Place) {
     let queue = place.inbox().await;
     let entry = |number: usize| {
@@ -157,7 +158,7 @@ async fn add_devices(place: &Place) {
     place.drained().await;
 }
 
-/// Rounds that only operators open, and that are open for longer than a dead worker's lease.
+/// Rounds opened by operators only, and longer than a dead worker's lease.
 const LONG: [(&str, &str); 5] = [
     ("ROUND_ODDS", "0"),
     ("WINDOW_MS", "90000"),
@@ -166,8 +167,8 @@ const LONG: [(&str, &str); 5] = [
     ("OPERATOR_TOKEN", "secret-of-operators"),
 ];
 
-/// A process that is killed while it hands devices over: the next one goes on where the cursor stands. What it writes
-/// to is a pipe that holds 64 KiB, less than the rest of a page, so it is in the middle of one for sure.
+/// A worker is killed while it sends: the next one continues at the cursor. The sink is a pipe of 64 KiB, less than a
+/// page, so the kill is certain to be in the middle of a page.
 #[rstest]
 #[tokio::test]
 async fn a_push_that_is_killed_in_the_middle_is_resumed(#[values(Embedded, Services)] stack: Stack) {
@@ -182,7 +183,7 @@ async fn a_push_that_is_killed_in_the_middle_is_resumed(#[values(Embedded, Servi
 
     let opened = pipe.clone();
     let read = tokio::task::spawn_blocking(move || {
-        // Both ends, so that the reading does not end when the writer closes its end between two pages.
+        // Opened for both directions, so that reading does not end when the writer closes the pipe between two pages.
         let mut file = std::fs::OpenOptions::new().read(true).write(true).open(opened).unwrap();
         let (mut text, mut bytes) = (Vec::new(), [0; 4_096]);
         while text.iter().filter(|byte| **byte == b'\n').count() <= PAGE {
@@ -200,7 +201,7 @@ async fn a_push_that_is_killed_in_the_middle_is_resumed(#[values(Embedded, Servi
     drop(open_end);
     std::fs::remove_file(&pipe).unwrap();
 
-    // The dead worker's lease runs out after 30 s, in short after 5.
+    // The dead worker's lease expires after 30 s (short run: 5 s).
     if full(false, true) {
         let lease = "UPDATE outbox SET lease_until_ms = lease_until_ms - 25000 WHERE done_at_ms IS NULL";
         place.change_store(lease).await;
@@ -219,7 +220,7 @@ async fn a_push_that_is_killed_in_the_middle_is_resumed(#[values(Embedded, Servi
         pushed.iter().map(|push| push["token"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let device = |number: usize| format!("device-{number:04}");
-    // The first page was noted, so nobody of it is pushed to again; from there on everybody is, in order, once.
+    // The first page was recorded, so its devices get no second push; all later devices get one, in order.
     assert_eq!(tokens(&after), (PAGE..DEVICES).map(device).collect::<Vec<_>>());
     assert_eq!(tokens(&before), (0..before.len()).map(device).collect::<Vec<_>>());
     for process in [next, handler, ingest] {

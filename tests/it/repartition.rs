@@ -1,4 +1,4 @@
-//! Another number of partitions, by the command of the binary: the same game goes on.
+//! The command `repartition`: the same game continues with another number of partitions.
 
 use std::process::Output;
 
@@ -26,7 +26,7 @@ async fn repartition(place: &Place, partitions: &str) -> Output {
     run(place, &["repartition", "--partitions", partitions], &settings("1")).await
 }
 
-/// Runs it where it must not change anything; returns what it says.
+/// Runs the command when it must fail without a change; returns the error text.
 async fn refused(place: &Place, partitions: &str) -> String {
     let output = repartition(place, partitions).await;
     let told = String::from_utf8(output.stderr).unwrap();
@@ -35,7 +35,7 @@ async fn refused(place: &Place, partitions: &str) -> String {
     told
 }
 
-/// All that players and the board show, once ranks do; rounds come and go by themselves.
+/// What players and the board show once the ranks are up to date, without the current round.
 async fn shown(game: &Game) -> Vec<Value> {
     let mut all = Vec::new();
     for number in 0..PLAYERS {
@@ -55,7 +55,7 @@ async fn shown(game: &Game) -> Vec<Value> {
 /// A round in which these players press.
 async fn play(game: &Game, players: impl Iterator<Item = usize>) {
     game.open_round().await;
-    // At once: it is not lit for long.
+    // Sent at once, because the round is short.
     let presses = join_all(players.map(async |number| game.press_and_see(&name(number)).await));
     for player in presses.await {
         assert_eq!(player["last_press"]["outcome"], "counted", "{player}");
@@ -82,7 +82,7 @@ async fn the_same_game_goes_on(#[values(Embedded, Services)] stack: Stack) {
     let before = shown(&game).await;
     assert!(game.stop().await.success());
 
-    // What was taken and not applied counts with the old number.
+    // Accepted but unapplied commands are in partitions of the old number.
     let ingest = Game::start(&place, "ingest", &settings("4")).await;
     ingest.add(&name(0)).await;
     assert!(ingest.stop().await.success());

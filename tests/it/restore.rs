@@ -1,5 +1,5 @@
-//! Files that do not belong together, or are of another time: refused at start with the reason, and left as they are.
-//! Most of it is about files, and so about the embedded stack only.
+//! Files that do not belong together, or come from different times: the start fails with a reason and leaves them
+//! unchanged. Mostly about files, so on the embedded stack.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::place::Stack::{self, Embedded, Services};
 use crate::place::{GAME, INBOX, Place, carry, open};
 use crate::support::{BY_HAND, Game, beside_others, run, with_auth};
 
-/// A game in which these players joined and pressed in one round, stopped again.
+/// A finished game in which these players joined and pressed in one round.
 async fn played(place: &Place, players: &[&str]) {
     let game = Game::start(place, "all", &with_auth(&BY_HAND)).await;
     play(&game, players).await;
@@ -22,7 +22,7 @@ async fn played(place: &Place, players: &[&str]) {
     }
 }
 
-/// A stop leaves everything in the files themselves.
+/// Asserts that the stop moved everything from the WAL into the files.
 fn assert_in_one_file(folder: &Path) {
     for file in [INBOX, GAME] {
         assert!(!folder.join(format!("{file}-wal")).exists(), "{file}");
@@ -45,7 +45,7 @@ fn copy(file: &str, from: &Path, to: &Path) {
     fs::copy(from.join(file), to.join(file)).unwrap();
 }
 
-/// What both files hold, byte by byte, with what a process that ended early has left in the logs.
+/// The bytes of both files and of any WAL that is left.
 async fn content(place: &Place) -> Vec<Vec<u8>> {
     let folder = place.folder();
     let files: &[&str] = if place.stack() == Embedded { &[INBOX, GAME] } else { &[] };
@@ -59,7 +59,7 @@ async fn content(place: &Place) -> Vec<Vec<u8>> {
     content
 }
 
-/// Starting says all of this and ends, whichever role; the files stay as they are.
+/// Asserts that each of these roles fails to start with all of these texts, and leaves the files unchanged.
 async fn assert_refused(place: &Place, roles: &[&str], settings: &[(&str, &str)], reasons: &[&str]) {
     let before = content(place).await;
     for role in roles {
@@ -91,7 +91,7 @@ async fn an_inbox_older_than_the_store_is_refused() {
     carry(INBOX, aside, folder);
     let reason = ["the inbox is older than the store", "migrate --adopt-inbox"];
     assert_refused(&place, &ROLES, &settings, &reason).await;
-    // It is the inbox that the store knows, so there is nothing to adopt; that does not make it any newer.
+    // The store knows this inbox, so there is nothing to adopt; the old copy stays rejected.
     let output = run(&place, &["migrate", "--adopt-inbox"], &settings).await;
     assert!(!output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains(reason[0]), "{output:?}");
@@ -127,7 +127,7 @@ async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Service
     let settings = with_auth(&BY_HAND);
     played(&place, &["ada", "grace"]).await;
     let old = place.change_inbox(None).await;
-    // The first start makes an inbox where there is none.
+    // The first start creates a missing inbox.
     let output = run(&place, &["all"], &settings).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_refused(&place, &ROLES, &settings, &["the game draws from inbox", "not from"]).await;
@@ -146,7 +146,7 @@ async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Service
     place.assert_intact().await;
     place.journal().await;
 
-    // What comes back after all is a stranger by now.
+    // The old inbox, if it comes back, is now another game's.
     place.change_inbox(Some(old)).await;
     assert_refused(&place, &ROLES, &settings, &["the game draws from inbox"]).await;
 }

@@ -1,4 +1,4 @@
-//! The passwords of the database's roles change while the game runs.
+//! Password rotation of the database roles while the game runs.
 
 use std::iter::zip;
 
@@ -8,16 +8,16 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use crate::place::Place;
 use crate::support::{BY_HAND, Game, beside_others, command, eventually, now_ms, with_auth};
 
-/// Each role of the binary, and what it logs in as.
+/// Each role of the binary, and its database login.
 const LOGINS: [(&str, &str); 4] = [
     ("handler", "buttonparty_writer"),
     ("fetch", "buttonparty_reader"),
     ("push", "buttonparty_push"),
     ("scheduler", "buttonparty_scheduler"),
 ];
-/// The new password: with everything that has a meaning in a URL or in SQL.
+/// The new password, with all characters that are special in a URL or in SQL.
 const NEW: &str = "p@ss:/w%rd é'?#%41";
-/// How long a login is refused before a process ends, at the least, in milliseconds.
+/// Minimum time of rejected logins before a process ends, in milliseconds.
 const PATIENCE_MS: i64 = 4_000;
 
 /// Executes a statement as the owner.
@@ -27,7 +27,7 @@ async fn execute(place: &Place, statement: String) {
     connection.close().await.unwrap();
 }
 
-/// Starts a role with this password, given apart from the URL.
+/// Starts a role with this password, which is not part of the URL.
 async fn start(place: &Place, (role, login): (&str, &str), password: &str) -> Game {
     let url = place.store_url_as(login, "x").replacen(":x@", "@", 1);
     let settings = [BY_HAND.as_slice(), &[("STORE_URL", &url), ("STORE_PASSWORD", password)]].concat();
@@ -48,7 +48,7 @@ async fn a_process_whose_password_was_changed_ends_and_goes_on_with_the_new_one(
     ingest.add("ada").await;
     games[1].player("ada", |ada| ada["rank"] == 1).await;
 
-    // A server that only restarts is no reason to end.
+    // A restart of the server does not end the process.
     place.store_server().restart(Mode::Fast).await;
     ingest.add("bob").await;
     games[1].player("bob", |bob| bob["rank"] == 2).await;
@@ -62,7 +62,7 @@ async fn a_process_whose_password_was_changed_ends_and_goes_on_with_the_new_one(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'buttonparty%'".into(),
     )
     .await;
-    ingest.add("eve").await; // it needs the inbox only
+    ingest.add("eve").await; // needs the inbox only
     for ((role, login), game) in zip(LOGINS, games) {
         let log = game.log.clone();
         assert_eq!(game.wait().await.code(), Some(1), "{role}");

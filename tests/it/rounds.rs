@@ -1,4 +1,4 @@
-//! Whole rounds: scores over many of them, the shop, many partitions, and the handler stopped meanwhile.
+//! Whole rounds: scores over many rounds, the shop, many partitions, and a handler that is stopped meanwhile.
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{BY_HAND, Game, answer, beside_others, eventually, full, with_auth};
 
-/// Rounds that follow one another fast: one is lit for 0.8 s, for a player with the largest extender for 4 s.
+/// Quick rounds: one lasts 0.8 s, or 4 s for a player with the largest extender.
 const QUICK: [(&str, &str); 5] = [
     ("ROUND_ODDS", "0"),
     ("WINDOW_MS", "300"),
@@ -22,7 +22,7 @@ const QUICK_LIT_MS: i64 = 800;
 /// Scores after each of twelve presses in a row. Source: docs/rules.md, "Press".
 const SCORES: [u64; 12] = [1, 3, 6, 10, 15, 21, 28, 36, 45, 145, 266, 410];
 
-/// Asks to buy; `key` names the purchase. Returns the answer of 202.
+/// Buys a powerup; `key` identifies the purchase. Returns the body of the 202.
 async fn buy(game: &Game, username: &str, kind: &str, quantity: f64, key: Option<&str>) -> Value {
     let body = json!({ "username": username, "powerUpType": kind, "quantity": quantity });
     let mut request = game.request(Method::POST, "/powerups").body(body.to_string());
@@ -34,11 +34,11 @@ async fn buy(game: &Game, username: &str, kind: &str, quantity: f64, key: Option
     body
 }
 
-/// The same purchase, sent five times at once under one key; the player's state when all five have been judged.
+/// Sends a purchase five times at once under one key; returns the player's state after all five are applied.
 async fn buy_five_times(game: &Game, username: &str, kind: &str, quantity: f64, key: &str) -> Value {
     let all = (0..5).map(|_| buy(game, username, kind, quantity, Some(key)));
     futures_util::future::join_all(all).await;
-    // What one player does is applied in order: once the new name is there, the purchases have been judged.
+    // A player's commands are applied in order: once the new name shows, the purchases have been applied.
     let name = format!("{key} {kind}");
     let (status, body) = game.post("/add", json!({ "username": username, "name": name }).to_string()).await;
     assert_eq!(status, 202, "{body}");
@@ -54,7 +54,7 @@ fn score(player: &Value) -> u64 {
 async fn twelve_rounds_in_a_row_pay_for_powerups(#[values(Embedded, Services)] stack: Stack) {
     let _beside = beside_others().await;
     let place = Place::new(stack).await;
-    // In short, Ada has pressed in the first of them long ago.
+    // In the short run, Ada's presses in earlier rounds are put into the past.
     let past = full(0, 9);
     place.put_past(1, &["ada".to_owned()], past).await;
     let game = Game::start(&place, "all", &with_auth(&QUICK)).await;
@@ -77,7 +77,7 @@ async fn twelve_rounds_in_a_row_pay_for_powerups(#[values(Embedded, Services)] s
         (&ada["last_purchase"]["id"], &ada["powerups"]["MULTIPLIER"]["quantity"]),
         (&json!("first"), &json!(2.0))
     );
-    // The first outcome of a key stands, whatever it is asked for again.
+    // The first outcome of a key stands, whatever is requested under it later.
     let ada = buy_five_times(&game, "ada", "FREEZE", 12.0, "first").await;
     assert_eq!((score(&ada), &ada["powerups"]["FREEZE"]), (350, &Value::Null), "{ada}");
     let ada = buy_five_times(&game, "ada", "FREEZE", 6.0, "second").await;
@@ -98,7 +98,7 @@ async fn twelve_rounds_in_a_row_pay_for_powerups(#[values(Embedded, Services)] s
     place.assert_verified(&[]).await;
 }
 
-/// Ada's extender makes three times the time of a round hers; Bob has none.
+/// Ada's extender triples her time in a round; Bob has none.
 async fn extended_press_counts(game: &Game) {
     let opens_at = game.open_round().await["opens_at"].as_i64().unwrap();
     let lit = game.player("ada", |ada| ada["round"]["opens_at"] == opens_at).await;
@@ -116,12 +116,12 @@ async fn extended_press_counts(game: &Game) {
     assert_eq!(score(&bob), 0);
 }
 
-/// A few at a time, so that a test machine is not flooded.
+/// Runs a few at a time, so that a test machine is not overloaded.
 async fn each<T>(all: &[String], each: impl AsyncFn(&str) -> T) -> Vec<T> {
     stream::iter(all).map(|username| each(username)).buffer_unordered(48).collect().await
 }
 
-/// The settings of a round that is long enough to send a thousand presses in.
+/// Settings of a round long enough for a thousand presses.
 const LONG: [(&str, &str); 6] = [
     ("ROUND_ODDS", "0"),
     ("WINDOW_MS", "7000"),
@@ -174,7 +174,7 @@ async fn presses_count_though_the_handler_starts_after_the_cutoff(
         assert_eq!((&player["last_press"]["outcome"], score(&player)), (&json!("counted"), 1), "{player}");
         assert_eq!((&player["streak"], &player["last_press"]["round"]), (&json!(1), &json!(1)), "{player}");
         if stack == Embedded {
-            // Ranks are kept where presses are applied.
+            // Ranks exist only in the process that applies presses.
             assert_eq!(player["rank"], Value::Null);
         }
     })
@@ -202,7 +202,7 @@ async fn sixteen_partitions_play_a_round(#[values(Embedded, Services)] stack: St
     let players: Vec<_> = (0..64).map(|number| format!("player-{number:02}")).collect();
     each(&players, async |username| game.add(username).await).await;
     game.open_round().await;
-    // The earlier press is the better one, then the lesser name.
+    // The earlier press ranks first, then the lesser username.
     let mut arrived = each(&players, async |username| {
         (game.press(username).await["arrived_at"].as_i64().unwrap(), username.to_owned())
     })

@@ -1,5 +1,5 @@
-//! The scheduler killed at every moment of a round's life, the handler stopped all the while: it goes on from its
-//! table, and neither skips nor doubles a round.
+//! The scheduler is killed at every point of a round's life, while the handler is stopped: it continues from its table,
+//! and neither skips nor doubles a round.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{Game, alone, eventually, now_ms, with_auth};
 
-/// A round every three seconds or so, lit for 0.2 s, for a player with the largest extender for 1 s.
+/// A round about every three seconds; it lasts 0.2 s, or 1 s for a player with the largest extender.
 const BUSY: [(&str, &str); 7] = [
     ("ROUND_ODDS", "1"),
     ("WINDOW_MS", "100"),
@@ -27,7 +27,7 @@ async fn start(place: &Place) -> Game {
     Game::start(place, "scheduler", &BUSY).await
 }
 
-/// A round, as soon as `check` holds for it.
+/// Waits for a round for which `check` holds.
 async fn round(schedule: &Schedule, id: u64, what: &str, check: impl Fn(&Scheduled) -> bool) -> Scheduled {
     let check = &check;
     eventually(
@@ -37,12 +37,12 @@ async fn round(schedule: &Schedule, id: u64, what: &str, check: impl Fn(&Schedul
     .await
 }
 
-/// A round that is secret still, as soon as there is one.
+/// Waits for a round that is drawn and still secret.
 async fn drawn(schedule: &Schedule, id: u64) -> Round {
     round(schedule, id, "drawn", |row| row.stage == Stage::Drawn).await.round
 }
 
-/// A round that every partition has been told of, as soon as it is.
+/// Waits for a round that is announced to every partition.
 async fn announced(schedule: &Schedule, id: u64) -> Round {
     round(schedule, id, "announced", |row| row.stage == Stage::Announced).await.round
 }
@@ -52,31 +52,31 @@ async fn announced(schedule: &Schedule, id: u64) -> Round {
 async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     #[values(Embedded, Services)] stack: Stack,
 ) {
-    let _alone = alone().await; // a scheduler that is killed must be back before the round opens
+    let _alone = alone().await; // the scheduler must be back before the round opens
     let place = Place::new(stack).await;
     let scheduler = start(&place).await;
     let schedule = place.store().schedule().await.unwrap();
 
-    // Killed between the drawing and the announcement: the next one keeps what was drawn.
+    // Killed between drawing and announcing: the next scheduler keeps the drawn round.
     let first = drawn(&schedule, 1).await;
     scheduler.kill().await;
     let scheduler = start(&place).await;
     assert_eq!(announced(&schedule, 1).await, first);
 
-    // Killed after an announcement, before the round has ended.
+    // Killed after an announcement, before the end of the round.
     scheduler.kill().await;
     let scheduler = start(&place).await;
     assert_eq!(round(&schedule, 1, "over", |row| row.ticks_sent > 0).await.round, first);
 
-    // Killed between drawing and announcing, and gone until after the opening: nobody has been told of the round, so
-    // it opens later.
+    // Killed between drawing and announcing, and restarted after the opening: the round is unannounced, so it opens
+    // later.
     let missed = drawn(&schedule, 2).await;
     scheduler.kill().await;
     eventually("the opening passes", || async { (now_ms() > missed.opens_at_ms).then_some(()) }).await;
     let scheduler = start(&place).await;
     assert!(announced(&schedule, 2).await.opens_at_ms > missed.opens_at_ms);
 
-    // Killed after it fixed a round for ever, before it announced it.
+    // Killed after it fixed a round, before it announced the round.
     let third = drawn(&schedule, 3).await;
     scheduler.kill().await;
     let fixed = Scheduled { round: third, by_operator: false, stage: Stage::Announcing, ticks_sent: 0 };
@@ -84,7 +84,7 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     let scheduler = start(&place).await;
     assert_eq!(announced(&schedule, 3).await, third);
 
-    // Killed after announcements, before it noted them; and once so late that the inbox has forgotten them.
+    // Killed after announcements, before it recorded them; once for so long that the inbox has forgotten their ids.
     scheduler.kill().await;
     place.change_store("UPDATE schedule SET stage = 1 WHERE stage = 2").await;
     let scheduler = start(&place).await;
@@ -92,13 +92,13 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     scheduler.kill().await;
     place.change_store("UPDATE schedule SET stage = 1 WHERE id = 2").await;
     if stack == Embedded {
-        // No other inbox forgets when it is told to.
+        // Only the embedded inbox can be made to forget.
         place.change_inbox_file("DELETE FROM dedup WHERE id LIKE '~round-2-%'").await;
     }
     let scheduler = start(&place).await;
     announced(&schedule, 2).await;
 
-    // Beside it a second one, where there may be one, and ingest, which opens rounds for operators.
+    // A second scheduler where that is possible, and an ingest, through which operators open rounds.
     let second = if stack == Services { Some(start(&place).await) } else { None };
     let ingest = Game::start(&place, "ingest", &with_auth(&BUSY)).await;
     let by_operator = ingest.announce_round(300).await["round"].as_u64().unwrap();
@@ -113,10 +113,10 @@ async fn a_scheduler_that_is_killed_neither_skips_nor_doubles_a_round(
     place.assert_verified(&BUSY).await;
 }
 
-/// How often each partition's journal has each announcement; one that differs from another is another key.
+/// Number of times that each partition's journal has each announcement; different announcements have different keys.
 type Announcements = BTreeMap<(u16, u64, i64), usize>;
 
-/// Starts the handler at last, and reads what it made of everything.
+/// Starts the handler, and reads the result of everything.
 async fn applied(place: &Place) -> (Vec<Scheduled>, State, Announcements) {
     let handler = Game::start(place, "handler", &BUSY).await;
     place.drained().await;
@@ -151,7 +151,7 @@ async fn applied(place: &Place) -> (Vec<Scheduled>, State, Announcements) {
     (rounds, state, announcements)
 }
 
-/// The second round must stand in the journal so many times, every other one once.
+/// The second round must be in the journal this many times, every other round once.
 fn check(rounds: &[Scheduled], state: &State, announcements: &Announcements, second: usize) {
     for pair in rounds.windows(2) {
         assert!(pair[0].round.cutoff_max_ms() < pair[1].round.opens_at_ms, "they overlap: {pair:?}");

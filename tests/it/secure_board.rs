@@ -1,4 +1,4 @@
-//! The board of ranks in a cluster that speaks TLS, as ElastiCache Serverless does.
+//! Ranks in a Redis cluster over TLS, like ElastiCache Serverless.
 
 use servers::redis::{Certificate, Server};
 

@@ -1,5 +1,5 @@
-//! Several of every role, each a process of its own, over one inbox, one store and one board. With files there is one
-//! machine, and nothing to share: on the services only.
+//! Two processes of every role on one inbox, one store and one board. Files allow only one machine, so this runs on
+//! services only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,16 +18,17 @@ const PARTITIONS: u16 = 8;
 const TURNS: (usize, usize) = (3, 2);
 /// Phones at work at the same time; every other one is at the other ingest node.
 const PHONES: usize = 12;
-/// What the names of players begin with that join to see whether a partition goes on.
+/// Prefix of the names of players who join to check that a partition makes progress.
 const PROBE: &str = "probe-";
-/// What a take-over may last beyond the visibility, in milliseconds: an empty receive under way, and a busy machine.
+/// Maximum time of a take-over beyond the visibility, in milliseconds: an empty receive in progress, and a busy
+/// machine.
 const TAKE_OVER_MS: i64 = 3_000;
 
 fn settings() -> Vec<(&'static str, &'static str)> {
     with_auth(&BY_HAND).into_iter().chain([("PARTITIONS", "8")]).collect()
 }
 
-/// Two of every role.
+/// Two processes of every role.
 struct Fleet {
     place: Place,
     ingest: [Game; 2],
@@ -49,8 +50,8 @@ impl Fleet {
         Self { place, ingest, handlers, schedulers, fetch }
     }
 
-    /// Has a player join in each partition after this moment, and waits until all of them show; when the last one did,
-    /// in milliseconds from now.
+    /// Adds a player in each partition and waits until all of them show. Returns how long the last one took, in
+    /// milliseconds.
     async fn every_partition_goes_on(&self, turn: usize) -> i64 {
         let begun_ms = now_ms();
         for username in (0..PARTITIONS).map(|partition| player_of(partition, turn)) {
@@ -62,7 +63,7 @@ impl Fleet {
         now_ms() - begun_ms
     }
 
-    /// Stops everything once all is applied, and checks the store.
+    /// Waits until everything is applied, stops all processes, and verifies the store.
     async fn stop(self) -> Place {
         self.place.drained().await;
         for process in [self.ingest, self.handlers, self.schedulers, self.fetch].into_iter().flatten() {
@@ -72,11 +73,11 @@ impl Fleet {
         self.place
     }
 
-    /// Stops everything, and compares what the phones were told with what the game has made of it.
+    /// Stops all processes, and compares the phones' answers with the final state of the game.
     async fn settle(self, sent: &[Sent]) {
         println!("{:?}", counts(sent));
         let place = self.stop().await;
-        // No id stands there twice: that is asserted where it is read.
+        // `journal` asserts that no id is there twice.
         let mut journal = place.journal().await;
         let is_probe = |username: &Username| username.as_str().starts_with(PROBE);
         journal.retain(|applied| !applied.action.username().is_some_and(is_probe));
@@ -90,8 +91,8 @@ fn player_of(partition: u16, turn: usize) -> String {
     all.find(|username| partition_of(username, PARTITIONS) == partition).unwrap()
 }
 
-/// Phones that have players join and press, one after the other, at both ingest nodes. Each waits until it sees what
-/// became of its press, so that there is always work and never a heap of it.
+/// Phones that add players and press, one request after another, on both ingest nodes. Each waits for the outcome of
+/// its press, so that there is always work but never a backlog.
 struct Load {
     addresses: [Address; 2],
     over: Arc<AtomicBool>,
@@ -115,7 +116,7 @@ impl Load {
         self.addresses.iter().map(Address::taken).sum()
     }
 
-    /// Lets the phones go on for a while.
+    /// Lets the phones run for a while.
     async fn work(&self) {
         let until = self.taken() + 10 * PHONES;
         eventually("the load goes on", || async { (self.taken() >= until).then_some(()) }).await;
@@ -178,7 +179,8 @@ async fn a_handler_that_stood_still_beyond_its_visibility_applies_nothing_twice(
         let handler = &fleet.handlers[turn % 2];
         let still_ms = now_ms();
         handler.signal("STOP");
-        // The other one takes everything over, and works on while the first one believes that it still holds its part.
+        // The other handler takes everything over, and continues while the first still believes that it holds its
+        // partitions.
         fleet.every_partition_goes_on(turn).await;
         handler.wait_until(still_ms + i64::from(Stack::Services.quick_ms()) + 100).await;
         load.work().await;
@@ -190,7 +192,7 @@ async fn a_handler_that_stood_still_beyond_its_visibility_applies_nothing_twice(
     fleet.settle(&load.stop().await).await;
 }
 
-/// How many commands a handler has judged.
+/// Number of commands that a handler has applied.
 async fn applied_by(handler: &Game) -> f64 {
     handler.metric("buttonparty_outcomes_total").await
 }
@@ -209,7 +211,7 @@ async fn both_readers_tell_the_same_in_time() {
         let told = listener.until(|told| told.topic == "round").await;
         assert_eq!((&told.data["state"], &told.data["opens_at"]), (&json!("open"), &round["opens_at"]));
     }
-    // The earlier press is the better one, then the lesser name.
+    // The earlier press ranks first, then the lesser username.
     let presses = players.iter().enumerate().map(async |(number, username)| {
         let told = fleet.ingest[number % 2].press(username).await;
         (told["arrived_at"].as_i64().unwrap(), username.as_str())

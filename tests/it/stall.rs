@@ -1,4 +1,4 @@
-//! A process that stands still for a while, as a machine that is paused or a disk that stalls makes it, goes on by itself.
+//! A process continues after it was suspended, as by a paused machine or a stalled disk.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::place::Stack::{self, Embedded, Services};
 use crate::support::{BY_HAND, Game, alone, full, with_auth};
 
-/// So many players of a phone join before it looks whether they are there: a heap of work, but not one that grows.
+/// Number of players that a phone adds before it waits until they show: a steady load, but no growing backlog.
 const UNSEEN_MAX: usize = 8;
 
 #[rstest]
@@ -17,7 +17,7 @@ const UNSEEN_MAX: usize = 8;
 async fn a_stall_under_load_stops_nothing_for_good(#[values(Embedded, Services)] stack: Stack) {
     let _alone = alone().await;
     let place = Place::quick(stack).await;
-    // Longer than the time after which the handler extends its lease, shorter than the lease.
+    // Longer than the handler's interval of lease renewals, shorter than the lease.
     let stall_for = Duration::from_millis(u64::from(stack.quick_ms()) * 7 / 10);
     let game = Game::start(&place, "all", &with_auth(&BY_HAND)).await;
     let done = AtomicBool::new(false);

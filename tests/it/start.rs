@@ -1,5 +1,5 @@
-//! Starting while something is missing: what may come by itself is waited for, what must be put right ends the process
-//! with the reason.
+//! Starting with something missing: the process waits for what may come back, and ends with a reason if an operator
+//! must act.
 
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ use crate::place::Place;
 use crate::place::Stack::Services;
 use crate::support::{BY_HAND, DEADLINE, Game, beside_others, eventually, run, with_auth};
 
-/// Roles that are migrated by an operator.
+/// Roles whose store an operator migrates.
 const PARTS: [&str; 5] = ["ingest", "handler", "scheduler", "fetch", "push"];
 /// Roles that use the inbox.
 const INBOX: [&str; 4] = ["all", "ingest", "handler", "scheduler"];
-/// What the URL of a server may hold.
+/// A secret in the URL of a server.
 const SECRET: &str = "very-secret";
-/// Where pages are that may call.
+/// An allowed origin.
 const ORIGIN: &str = "https://a.example";
-/// What "at once" is.
+/// Maximum time of a failure "at once".
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 async fn begin<'a>(place: &Place, roles: impl IntoIterator<Item = &'a str>) -> Vec<Game> {
@@ -34,7 +34,7 @@ async fn begin<'a>(place: &Place, roles: impl IntoIterator<Item = &'a str>) -> V
     join_all(roles.into_iter().map(|role| Game::begin(place, role, &settings))).await
 }
 
-/// Waits until a process says that it waits for this, and looks at all that it says.
+/// Waits until a process logs that it waits for this reason, and checks the rest of its log.
 async fn waits_for(game: &Game, reason: &str) {
     let told = eventually(&format!("it waits: {reason}"), || async {
         let (status, told) = game.get("/readyz").await;
@@ -48,7 +48,7 @@ async fn waits_for(game: &Game, reason: &str) {
     }
     let health = game.request(Method::GET, "/healthz").send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok\n"));
-    // A page of another origin may see that it is to try again; a preflight is answered as later.
+    // A page of another origin can read the `Retry-After`; a preflight is answered as it is later.
     let page = |method| game.request(method, "/press").header("origin", ORIGIN);
     for (method, status) in [(Method::POST, 503), (Method::OPTIONS, 200)] {
         let response = page(method).header("access-control-request-method", "POST").send().await.unwrap();
@@ -134,7 +134,7 @@ async fn who_uses_the_inbox_waits_for_it() {
     for game in &games {
         waits_for(game, "Connection refused").await;
     }
-    // The others do not know that there is one.
+    // The other roles do not use it.
     let fetch = Game::start(&place, "fetch", &BY_HAND).await;
     let push = Game::start(&place, "push", &BY_HAND).await;
     for game in [&fetch, &push] {
@@ -198,7 +198,7 @@ async fn who_waits_stops_at_once(
     }
 }
 
-/// Runs what must end with a reason; returns what it says.
+/// Runs a command that must fail with a reason; returns its output.
 async fn refused(place: &Place, command: &str, setting: (&str, &str)) -> String {
     let settings: Vec<_> = with_auth(&BY_HAND).into_iter().chain([setting]).collect();
     let output = run(place, &[command], &settings).await;
@@ -249,7 +249,7 @@ async fn an_inbox_that_must_be_put_right_ends_the_process() {
         for (url, reason) in [
             (&gone, "does not exist"),
             (&plain, "FifoQueue"),
-            (&made.dead_letter_url, "RedrivePolicy"), // a queue like the right one, but without dead letters of its own
+            (&made.dead_letter_url, "RedrivePolicy"), // a queue with the right attributes, but without a dead-letter queue
         ] {
             let told = refused(&place, command, ("QUEUE_URL", &format!("sqs:{url}"))).await;
             assert!(told.contains("cannot open the inbox") && told.contains(reason), "{told}");
@@ -257,7 +257,7 @@ async fn an_inbox_that_must_be_put_right_ends_the_process() {
     }
 }
 
-/// A pooler in front of the store, and the store's URL through it, as the owner.
+/// A pooler for the store, and the owner's URL through it.
 async fn pooled(place: &Place, settings: &[&str]) -> (Pooler, String) {
     let direct = place.store_url();
     let (user, password) = direct.trim_start_matches("postgres://").split_once(':').unwrap();
@@ -280,7 +280,7 @@ async fn a_pooler_that_shares_sessions_ends_the_process() {
         (&["pool_mode = statement"], &["all", "migrate"]),
     ] {
         join_all(commands.iter().map(async |command| {
-            // New for each: nobody else has left anything behind.
+            // A new pooler each time, without connections left by others.
             let (_pooler, url) = pooled(&place, settings).await;
             let told = refused(&place, command, ("STORE_URL", &url)).await;
             assert!(told.contains("through a pooler in session mode"), "{settings:?} {command}: {told}");
@@ -295,7 +295,7 @@ async fn a_pooler_in_session_mode_is_as_good_as_the_database() {
     let place = Place::new(Services).await;
     let (_pooler, url) = pooled(&place, &["pool_mode = session"]).await;
     let settings: Vec<_> = with_auth(&BY_HAND).into_iter().chain([("STORE_URL", url.as_str())]).collect();
-    // What one process leaves behind is not met by the next.
+    // Session state that one process leaves must not reach the next.
     for _ in 0..2 {
         assert!(run(&place, &["migrate"], &settings).await.status.success());
         let game = Game::start(&place, "all", &settings).await;

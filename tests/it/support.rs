@@ -1,4 +1,4 @@
-//! Starts the real binary, and talks to it as phones and operators do.
+//! Runs the real binary, and sends requests like phones and operators.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::place::{Place, Stack};
 
-/// How long a test waits for a state before it fails. Generous: it is only used up when something is wrong.
+/// How long a test waits for a state before it fails. Long, because only a failing test waits for all of it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-/// Settings for rounds that only operators open, short enough for many in a row. A round is lit for 2 s, for a player
-/// with the largest extender for 10 s.
+/// Rounds that only operators open, short enough for many in a row. A round lasts 2 s, or 10 s for a player with the
+/// largest extender.
 pub(crate) const BY_HAND: [(&str, &str); 5] = [
     ("ROUND_ODDS", "0"),
     ("WINDOW_MS", "1000"),
@@ -26,7 +26,7 @@ pub(crate) const BY_HAND: [(&str, &str); 5] = [
     ("OPERATOR_TOKEN", "secret-of-operators"),
 ];
 
-/// The binary that is tested: built by the same cargo command that built this test.
+/// The binary under test, built by the same cargo command as this test.
 pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().unwrap().parent().unwrap().join("buttonparty");
@@ -34,15 +34,15 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
-/// A tool from PyPI that `.ci/test` has installed.
+/// A tool from PyPI, installed by `.ci/test`.
 pub(crate) fn tool(name: &str) -> PathBuf {
     let tool = servers::target().join("tmp/python/bin").join(name);
     assert!(tool.exists(), "{name} is missing: `.ci/test` installs it into {}", tool.display());
     tool
 }
 
-/// How long or how large a test is: `FULL=1 .ci/test` takes the whole, which lasts for minutes, everybody else the short
-/// form of the same.
+/// Selects the duration or size of a test: with `FULL=1 .ci/test` the whole, which takes minutes, otherwise the short
+/// form.
 pub(crate) fn full<T>(whole: T, short: T) -> T {
     #[expect(clippy::disallowed_methods, reason = "whoever starts the tests says how long they may last")]
     let is_full = std::env::var_os("FULL").is_some_and(|value| value == "1");
@@ -51,7 +51,7 @@ pub(crate) fn full<T>(whole: T, short: T) -> T {
 
 static LOAD: OnceLock<RwLock<()>> = OnceLock::new();
 
-/// Held by tests that a busy machine would disturb: those that keep it busy wait for them.
+/// Held by tests that a busy machine would disturb. Tests that keep the machine busy wait for them.
 pub(crate) async fn beside_others() -> RwLockReadGuard<'static, ()> {
     LOAD.get_or_init(RwLock::default).read().await
 }
@@ -62,7 +62,7 @@ pub(crate) async fn beside_others() -> RwLockReadGuard<'static, ()> {
 pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or_default();
-    // A test with several values has a name for each of them.
+    // A parameterized test has one name per value.
     let is_listed = include_str!("alone.txt").lines().any(|listed| {
         test.strip_prefix(listed).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     });
@@ -70,12 +70,12 @@ pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
     LOAD.get_or_init(RwLock::default).write().await
 }
 
-/// Waits until `check` gives something.
+/// Waits until `check` returns a value.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, check: impl FnMut() -> F) -> T {
     eventually_within(DEADLINE, what, check).await
 }
 
-/// Waits so long at most until `check` gives something.
+/// Waits at most this long until `check` returns a value.
 pub(crate) async fn eventually_within<T, F: Future<Output = Option<T>>>(
     deadline: Duration,
     what: &str,
@@ -92,12 +92,12 @@ pub(crate) async fn eventually_within<T, F: Future<Output = Option<T>>>(
     found.await.unwrap_or_else(|_| panic!("not within {deadline:?}: {what}"))
 }
 
-/// A process of the binary. Killed when it is dropped.
+/// A process of the binary; killed on drop.
 pub(crate) struct Game {
     child: Child,
-    /// Where it serves HTTP, such as `http://127.0.0.1:40123`.
+    /// The URL of its HTTP server, such as `http://127.0.0.1:40123`.
     pub(crate) url: String,
-    /// Everything that it has written to standard error so far.
+    /// The file with its standard error.
     pub(crate) log: PathBuf,
     client: reqwest::Client,
 }
@@ -116,14 +116,14 @@ pub(crate) fn command(place: &Place, args: &[&str], settings: &[(&str, &str)]) -
     command
 }
 
-/// Has a command listen on a port that is free.
+/// Makes a command listen on a free port.
 fn listening(mut command: Command) -> (Command, SocketAddr) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     command.env("BUTTONPARTY_LISTEN", free.to_string());
     (command, free)
 }
 
-/// Starts a command that adds what it says to a log in this folder.
+/// Starts a command that appends its standard error to a log in this folder.
 fn spawn_logged(mut command: Command, folder: &Path, name: &str) -> (Child, PathBuf) {
     let log = folder.join(format!("{name}.log"));
     std::fs::create_dir_all(folder).unwrap();
@@ -142,20 +142,20 @@ pub(crate) async fn run(place: &Place, args: &[&str], settings: &[(&str, &str)])
 }
 
 impl Game {
-    /// Starts a role and waits until it says where it listens.
+    /// Starts a role and waits until it reports its address.
     pub(crate) async fn start(place: &Place, role: &str, settings: &[(&str, &str)]) -> Self {
         place.prepare(role, settings).await;
         Self::spawn(command(place, &[role], settings), place.folder(), role).await
     }
 
-    /// `all` with rounds that only operators open, at a new place.
+    /// Starts `all` at a new place, with rounds that only operators open.
     pub(crate) async fn by_hand(stack: Stack) -> (Place, Self) {
         let place = Place::new(stack).await;
         let game = Self::start(&place, "all", &with_auth(&BY_HAND)).await;
         (place, game)
     }
 
-    /// Starts a role that may have to wait for something, and waits until it answers at all.
+    /// Starts a role that may have to wait for a dependency, and waits until it answers requests.
     pub(crate) async fn begin(place: &Place, role: &str, settings: &[(&str, &str)]) -> Self {
         let (mut command, address) = listening(command(place, &[role], settings));
         command.stdout(Stdio::null());
@@ -163,7 +163,7 @@ impl Game {
         Self { child, url: format!("http://{address}"), log, client: client() }.answering().await
     }
 
-    /// Starts a command whose output goes elsewhere, and waits until it answers.
+    /// Starts a command without a log file, and waits until it answers requests.
     pub(crate) async fn start_quiet(command: Command) -> Self {
         let (mut command, address) = listening(command);
         let child = command.spawn().unwrap();
@@ -171,7 +171,7 @@ impl Game {
         Self { child, url, log: PathBuf::new(), client: client() }.answering().await
     }
 
-    /// Its standard error, which was piped.
+    /// Its standard error, which must be a pipe.
     pub(crate) fn take_stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("it is piped")
     }
@@ -183,7 +183,7 @@ impl Game {
         game
     }
 
-    /// Starts a command that has been prepared, and waits until it says where it listens. Its log is in this folder.
+    /// Starts a prepared command, and waits until it reports its address. Its log is in this folder.
     pub(crate) async fn spawn(mut command: Command, folder: &Path, name: &str) -> Self {
         command.stdout(Stdio::piped());
         let (mut child, log) = spawn_logged(command, folder, name);
@@ -207,12 +207,12 @@ impl Game {
         assert!(status.unwrap().success());
     }
 
-    /// Ends it at once, as a power cut would, and waits until it is gone.
+    /// Kills the process, like a power cut, and waits until it is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Sends SIGTERM, and waits until the process has ended.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         timeout(Duration::from_secs(15), self.child.wait()).await.expect("it stops in time").unwrap()
@@ -223,7 +223,7 @@ impl Game {
         timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").unwrap()
     }
 
-    /// Sends a body as it is; returns the status and the JSON of the answer.
+    /// Sends this body; returns the status and the JSON of the response.
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
         answer(self.client.post(format!("{}{path}", self.url)).body(body)).await
     }
@@ -233,7 +233,7 @@ impl Game {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    /// Asks for a path; returns the status and the JSON of the answer.
+    /// Sends a GET; returns the status and the JSON of the response.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         answer(self.client.get(format!("{}{path}", self.url))).await
     }
@@ -250,13 +250,13 @@ impl Game {
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
-    /// A player joins; done when it is durable.
+    /// Adds a player; returns when the add is durable.
     pub(crate) async fn add(&self, username: &str) {
         let (status, body) = self.post("/add", serde_json::json!({ "username": username }).to_string()).await;
         assert_eq!(status, 202, "{body}");
     }
 
-    /// A player presses; returns the answer of 202.
+    /// Sends a press; returns the body of the 202.
     pub(crate) async fn press(&self, username: &str) -> Value {
         let (status, body) =
             self.post("/press", serde_json::json!({ "username": username }).to_string()).await;
@@ -264,14 +264,14 @@ impl Game {
         body
     }
 
-    /// An operator opens a round, the soonest that is allowed; returns it once it is open.
+    /// Opens a round as an operator, as soon as allowed; returns it once it is open.
     pub(crate) async fn open_round(&self) -> Value {
         let round = self.announce_round(100).await;
         self.wait_until(round["opens_at"].as_i64().unwrap()).await;
         round
     }
 
-    /// An operator announces a round, as soon as no other is in its way; it opens after the lead.
+    /// Announces a round as an operator once no other round is in the way; it opens after the lead.
     pub(crate) async fn announce_round(&self, lead_ms: i64) -> Value {
         eventually("a round can be announced", || async {
             let request =
@@ -283,12 +283,12 @@ impl Game {
         .await
     }
 
-    /// Waits until the server's time is this, in Unix milliseconds: asked of the server, not of a timer.
+    /// Waits until the server's clock shows this time, in Unix milliseconds.
     pub(crate) async fn wait_until(&self, at_ms: i64) {
         eventually("the time comes", || async move { (now_ms() >= at_ms).then_some(()) }).await;
     }
 
-    /// What `/fetch/self` says of a player, as soon as `check` holds for it.
+    /// The response of `/fetch/self` for a player, once `check` holds for it.
     pub(crate) async fn player(&self, username: &str, check: impl Fn(&Value) -> bool) -> Value {
         let check = &check;
         eventually(&format!("the state of {username}"), || async move {
@@ -298,29 +298,29 @@ impl Game {
         .await
     }
 
-    /// A press, and what became of it.
+    /// Sends a press, and returns the player's state with its outcome.
     pub(crate) async fn press_and_see(&self, username: &str) -> Value {
         let arrived_at = self.press(username).await["arrived_at"].as_i64().unwrap();
         self.player(username, |body| body["last_press"]["arrived_at"].as_i64() >= Some(arrived_at)).await
     }
 }
 
-/// Time on this machine, which is the server's too, in Unix milliseconds.
+/// Time of this machine, and so of the server, in Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
     engine::clock::Clock::System.now_ms()
 }
 
-/// A text as it must stand in a query, every byte of it percent-encoded.
+/// The text as a query value, with every byte percent-encoded.
 pub(crate) fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// Adds the choice of AUTH that `all` and `ingest` demand.
+/// Adds the setting AUTH that `all` and `ingest` require.
 pub(crate) fn with_auth<'a>(settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     settings.iter().copied().chain([("AUTH", "open")]).collect()
 }
 
-/// The status and the JSON of an answer; `null` for an empty body.
+/// The status and the JSON of a response; `null` for an empty body.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();

@@ -1,4 +1,5 @@
-//! A log that cannot be written, and output that nobody reads: the game goes on, and counts what is missing.
+//! A log that cannot be written, and output that is not read: the game continues, and counts the lines that were
+//! dropped.
 
 use std::fs::{self, OpenOptions};
 use std::process::{Output, Stdio};
@@ -13,17 +14,17 @@ use crate::place::Stack::Embedded;
 use crate::support::{BY_HAND, DEADLINE, Game, beside_others, command, eventually, with_auth};
 
 const DROPPED: &str = "buttonparty_log_lines_dropped_total";
-/// Lines that are dropped before a test goes on.
+/// Number of dropped lines before a test continues.
 const SOME: f64 = 20.0;
-/// Requests at the same time.
+/// Number of concurrent requests.
 const BURST: usize = 200;
 
-/// A file that takes nothing, as on a full disk.
+/// A file that rejects writes, as on a full disk.
 fn full() -> Stdio {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
-/// A pipe that nobody reads any more.
+/// A pipe whose reader is gone.
 fn closed() -> Stdio {
     let (_, writer) = std::io::pipe().unwrap();
     writer.into()
@@ -40,7 +41,7 @@ async fn until_ready(game: &Game) {
     eventually("it is ready", || async { (game.get("/readyz").await.0 == 200).then_some(()) }).await;
 }
 
-/// Has the game log one failure after the other until so many lines are missing.
+/// Makes the game log errors until at least this many lines are dropped.
 async fn until_dropped(game: &Game, place: &Place, at_least: f64) {
     until_ready(game).await;
     let aside = place.folder().with_extension("aside");
@@ -55,7 +56,7 @@ async fn until_dropped(game: &Game, place: &Place, at_least: f64) {
     until_ready(game).await;
 }
 
-/// The game takes commands and applies them.
+/// Asserts that the game accepts commands and applies them.
 async fn assert_goes_on(game: &Game, username: &str) {
     game.add(username).await;
     game.player(username, |player| player["rank"].is_u64()).await;
@@ -81,11 +82,11 @@ async fn a_log_pipe_that_is_closed_or_not_read_stops_nothing() {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut game = Game::start_quiet(command).await;
     let mut pipe = game.take_stderr();
-    // The system's buffer is full, then the game's own.
+    // The pipe is full, then the game's own buffer.
     until_dropped(&game, &place, SOME).await;
     assert_goes_on(&game, "ada").await;
 
-    // Read again, it goes on, and says that something is missing.
+    // When the pipe is read again, logging continues, and a line reports the loss.
     let mut read = Vec::new();
     let told = async {
         while !String::from_utf8_lossy(&read).contains("log lines were dropped") {
@@ -107,7 +108,7 @@ async fn a_command_whose_output_is_not_read_ends_quietly() {
         let output = ended(command(&place, args, &[]), closed(), Stdio::piped()).await;
         assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}: {output:?}");
     }
-    // What was asked for is not there: that is a failure, which is told where that is possible.
+    // The requested output could not be written: the command fails, and reports that if it can.
     let output = ended(command(&place, &["config"], &[]), full(), Stdio::piped()).await;
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && told.contains("No space left on device"), "{output:?}");
@@ -126,7 +127,7 @@ async fn a_command_whose_output_is_not_read_ends_quietly() {
     assert!(game.stop().await.success());
 }
 
-/// Runs a command that ends by itself, with its output going there.
+/// Runs a command that ends by itself, with its output to these.
 async fn ended(mut command: Command, stdout: Stdio, stderr: Stdio) -> Output {
     let child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
     timeout(DEADLINE, child.wait_with_output()).await.expect("it ends in time").unwrap()

@@ -1,4 +1,4 @@
-//! The template of the deployment on AWS: whether it says what the code assumes, and allows what the code does.
+//! The AWS deployment template: its values match the assumptions of the code, and it allows every call of the code.
 
 mod document;
 mod emulator;

@@ -1,4 +1,4 @@
-//! What an earlier version has written is served by this one. `tests/fixtures` says how the files were made.
+//! Data of an earlier version works with this one. `tests/fixtures` says how the files were made.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::place::Stack::{self, Embedded, Services};
 use crate::place::{GAME, INBOX, Place, open};
 use crate::support::{BY_HAND, Game, beside_others, eventually, run, with_auth};
 
-/// What each of the players has there: username, score and streak.
+/// Username, score and streak of each player there.
 const PLAYERS: [(&str, u64, u64); 7] = [
     ("ada", 495, 12),
     ("bob", 11, 1),
@@ -20,7 +20,7 @@ const PLAYERS: [(&str, u64, u64); 7] = [
     ("fay", 12, 2),
     ("zoë", 12, 0),
 ];
-/// The rows of its outbox: 12 rounds in 2 partitions, all of them waiting and all of them over.
+/// Rows of its outbox: 12 rounds in 2 partitions, all waiting, all for rounds that are over.
 const WAITING: i64 = 24;
 /// The players' devices there.
 const DEVICES: usize = 4;
@@ -29,7 +29,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema-2").join(name)
 }
 
-/// A place with what was written by the version that knew the first two migrations.
+/// A place with data of the version with two migrations.
 async fn written_before(stack: Stack) -> Place {
     let place = Place::new(stack).await;
     match stack {
@@ -43,7 +43,7 @@ async fn written_before(stack: Stack) -> Place {
     place
 }
 
-/// How many rows of the outbox wait and say when they expire.
+/// Number of waiting outbox rows with an expiry.
 async fn expiring(place: &Place) -> i64 {
     const QUESTION: &str =
         "SELECT count(*) FROM outbox WHERE done_at_ms IS NULL AND expires_at_ms IS NOT NULL";
@@ -62,16 +62,16 @@ async fn what_the_version_before_has_written_is_served(#[values(Embedded, Servic
     let _beside = beside_others().await;
     let place = written_before(stack).await;
     let settings = with_auth(&BY_HAND);
-    // Lit for 12 s, so that its pushes do not expire on a busy machine.
+    // A round lasts 12 s, so that its pushes do not expire on a busy machine.
     let longer = [("WINDOW_MS", "11000"), ("ROUND_GAP_MS", "60001")];
     let others = [("PARTITIONS", "2"), ("PUSH_SINK", "record")];
     let settings: Vec<_> = settings.into_iter().chain(longer).chain(others).collect();
-    // Its queue is gone, its inbox file is not.
+    // The fixture has an inbox file, but no queue.
     let adopt: &[&str] = if stack == Services { &["--adopt-inbox"] } else { &[] };
     let output = run(&place, &[&["migrate"], adopt].concat(), &settings).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(expiring(&place).await, WAITING);
-    // Its journal replays to the rows that it has written.
+    // The replayed journal equals the stored rows.
     place.assert_verified(&settings).await;
 
     let game = Game::start(&place, "all", &settings).await;
@@ -84,7 +84,7 @@ async fn what_the_version_before_has_written_is_served(#[values(Embedded, Servic
     game.open_round().await;
     let ada = game.press_and_see("ada").await;
     assert_eq!((&ada["last_press"]["round"], &ada["streak"]), (&json!(13), &json!(13)), "{ada}");
-    // The pushes that waited are over; the devices are told of the new round only.
+    // The waiting pushes have expired; the devices get only the new round's.
     let outbox = place.store().outbox().await.unwrap();
     eventually("the outbox is empty", || async { (outbox.pending().await.unwrap() == 0).then_some(()) })
         .await;

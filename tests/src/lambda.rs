@@ -1,5 +1,5 @@
-//! What AWS Lambda is to a function: an environment that starts its process, hands it one event after the other over
-//! the runtime interface (version 2018-06-01), and freezes it in between when a test wants that.
+//! A stand-in for AWS Lambda: it starts a function's process, sends it events over the runtime interface (version
+//! 2018-06-01), and freezes it between events on request.
 
 mod event;
 mod secrets;
@@ -29,26 +29,26 @@ use tokio::time::timeout;
 pub use self::event::{answer, http_event};
 pub use self::secrets::{Mood, Secrets};
 
-/// What a function is allowed for its start and for each answer.
+/// Timeout of a start and of each response.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// The function's timeout, which it is told of with each event.
+/// The function's timeout, sent with each event.
 const FUNCTION_MS: u128 = 10_000;
-/// The function's memory, which it is told of.
+/// The function's memory, in its environment.
 const MEMORY_MB: &str = "128";
 
-/// What a process of a function answered to an event, or the error that it reported for it.
+/// A process's response to an event, or the error that it reported.
 pub type Outcome = Result<Value, Value>;
 
 /// A function that did not start.
 #[derive(Debug)]
 pub struct Ended {
-    /// How its process ended.
+    /// Exit status of the process.
     pub status: ExitStatus,
-    /// What it has logged.
+    /// Log of the process.
     pub log: String,
 }
 
-/// One process of a function. It is ended when this is dropped.
+/// A process of the function; killed on drop.
 #[derive(Debug)]
 pub struct Function {
     child: Child,
@@ -60,13 +60,13 @@ pub struct Function {
     _folder: TempDir,
 }
 
-/// What the interface and the test share.
+/// State shared by the runtime interface and the test.
 #[derive(Debug)]
 struct Shared {
     events: AsyncMutex<mpsc::UnboundedReceiver<(String, Bytes)>>,
-    /// When the process asked for its first event: then it has started.
+    /// Time of the first request for an event, which means that the process has started.
     first_asked: watch::Sender<Option<Instant>>,
-    /// Who waits for the outcome of an event.
+    /// Receivers of responses, by request id.
     waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
 }
 
@@ -74,10 +74,10 @@ impl Function {
     /// Starts a process of the function and waits until it asks for its first event.
     ///
     /// # Errors
-    /// How it ended, when it ended instead.
+    /// The exit status and log of the process if it ended instead.
     ///
     /// # Panics
-    /// When it does neither in time.
+    /// If the process does neither before the timeout.
     pub async fn start(program: &Path, settings: &[(&str, &str)]) -> Result<Self, Ended> {
         let (events, received) = mpsc::unbounded_channel();
         let (first_asked, mut asked) = watch::channel(None);
@@ -116,15 +116,15 @@ impl Function {
         }
     }
 
-    /// How long it took from the start of the process until it asked for its first event.
+    /// Time from the start of the process to its first request for an event.
     pub fn init(&self) -> Duration {
         self.init
     }
 
-    /// Has it answer an event.
+    /// Sends an event; returns the outcome.
     ///
     /// # Panics
-    /// When it does not in time.
+    /// If there is no outcome before the timeout.
     pub async fn invoke(&self, event: &Value) -> Outcome {
         static INVOKED: AtomicU64 = AtomicU64::new(0);
         let id = format!("00000000-0000-4000-8000-{:012x}", INVOKED.fetch_add(1, Ordering::Relaxed));
@@ -135,24 +135,24 @@ impl Function {
         outcome.unwrap_or_else(|_| panic!("no answer: {}", self.log())).expect("the interface is there")
     }
 
-    /// The most memory that its process has used so far, in bytes.
+    /// Peak memory of the process so far, in bytes.
     pub fn peak_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// Stops its process, as Lambda does between events, until it is thawed.
+    /// Suspends the process, as Lambda does between events, until `thaw`.
     pub fn freeze(&self) {
         self.signal("STOP");
     }
 
-    /// Lets its process go on.
+    /// Resumes the process.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
 
-    /// What it has logged so far.
+    /// Log of the process so far.
     pub fn log(&self) -> String {
         read(&self.log)
     }
@@ -177,7 +177,7 @@ fn read(log: &Path) -> String {
     String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned()
 }
 
-/// What a process finds in its environment: nothing of ours.
+/// A command for the process with a clean environment.
 fn environment(program: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(program);
     command.env_clear().envs([
@@ -244,7 +244,7 @@ fn settle(shared: &Shared, id: &str, outcome: Outcome) -> StatusCode {
     let waiting = shared.waiting.lock().unwrap().remove(id);
     match waiting.map(|waiting| waiting.send(outcome)) {
         Some(_) => StatusCode::ACCEPTED,
-        None => StatusCode::BAD_REQUEST, // nobody has asked that
+        None => StatusCode::BAD_REQUEST, // no such event
     }
 }
 

@@ -1,6 +1,6 @@
-//! The servers that tests run against: real ones, started on loopback for one test process and ended with it.
+//! Real servers for tests, started on loopback for one test process and stopped with it.
 //!
-//! What it is not: it knows nothing of the game. Who uses it: the tests and benches of every package.
+//! The tests and benches of every package use it; it has no code of the game.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where something is missing")]
 
@@ -15,8 +15,7 @@ pub mod proxy;
 pub mod redis;
 pub mod sqs;
 
-/// The folder in which the build, and what the tests install beside it, stands: where `.ci/test` puts its part, whatever
-/// made the folder and wherever Cargo was told to build.
+/// The target folder with the build and the tools that `.ci/test` installs, wherever Cargo builds.
 pub fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target")
 }

@@ -13,14 +13,14 @@ use tokio::time::{sleep, timeout};
 
 use crate::postgres::programs::{owner, unprivileged};
 
-/// Where Debian has it, which is not on everybody's PATH.
+/// Path in Debian's package, which is not on every user's PATH.
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
-/// What it is allowed for its start.
+/// Timeout of the start.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How often it is looked whether it has started.
+/// Interval between checks for the start.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A pooler on loopback. Ended when it is dropped.
+/// A pooler on loopback; killed on drop.
 #[derive(Debug)]
 pub struct Pooler {
     process: Child,
@@ -29,11 +29,11 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts one for all databases of a server, with these settings beside Debian's defaults. It lets in, and on, whoever
-    /// is one of these users, each with a password.
+    /// Starts a pooler for all databases of a server, with these settings in addition to Debian's defaults. It accepts
+    /// these users, each with a password, and passes their logins on.
     ///
     /// # Panics
-    /// When PgBouncer is not installed, or does not start.
+    /// If PgBouncer is not installed, or does not start.
     pub async fn start(server: SocketAddr, settings: &[&str], users: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
@@ -71,7 +71,7 @@ impl Pooler {
         pooler
     }
 
-    /// The address that it listens on.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,7 +1,7 @@
 //! PostgreSQL: one server for each test process, a database for each test.
 //!
-//! A server is a process of its own on loopback, with its data in the system's temporary folder. It ends with the
-//! test process, however that ends; the data of one that could not tidy up goes when the next one starts.
+//! A server is a separate process on loopback, with its data in the system's temporary folder. It ends with the test
+//! process, however that ends. Data left behind is removed when the next server starts.
 
 pub(crate) mod programs;
 
@@ -23,18 +23,18 @@ use tokio::time::{sleep, timeout};
 
 use self::programs::Programs;
 
-/// Who makes the databases, and may do everything.
+/// The superuser, who creates the databases.
 const SUPERUSER: &str = "postgres";
 const PASSWORD: &str = "of the superuser";
-/// What the folders of all servers begin with; the id of the test process follows.
+/// Prefix of the folders of all servers; the id of the test process follows.
 const FOLDER: &str = "buttonparty-test-postgres-";
-/// What a server logs into, in its folder.
+/// Name of a server's log in its folder.
 const LOG: &str = "log";
-/// What a server is allowed for each of its steps.
+/// Timeout of each step of a server.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How often it is looked whether a step has been made.
+/// Interval between checks for a step.
 const POLL: Duration = Duration::from_millis(10);
-/// Small, for many tests at once, and as safe as any: everything is synced.
+/// Small, for many tests at once, and fully durable: everything is synced.
 const SETTINGS: [&str; 11] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -52,14 +52,14 @@ const SETTINGS: [&str; 11] = [
 /// How a server is shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Transactions are rolled back, connections told.
+    /// Transactions are rolled back, clients disconnected.
     Fast,
-    /// As in a crash: the next start recovers from the log.
+    /// Like a crash: the next start recovers from the WAL.
     Immediate,
 }
 
 impl Mode {
-    /// The signal that asks the server for it.
+    /// The signal for this mode.
     fn signal(self) -> &'static str {
         match self {
             Self::Fast => "INT",
@@ -68,16 +68,16 @@ impl Mode {
     }
 }
 
-/// The server that the tests of this process share. It is started at the first call.
+/// The shared server of this process, started at the first call.
 ///
 /// # Panics
-/// When PostgreSQL is not installed, or does not start.
+/// If PostgreSQL is not installed, or does not start.
 pub async fn server() -> &'static Server {
     static SHARED: OnceCell<Server> = OnceCell::const_new();
     SHARED.get_or_init(Server::start).await
 }
 
-/// A server that runs while this is held.
+/// A server; stopped on drop.
 #[derive(Debug)]
 pub struct Server {
     port: u16,
@@ -86,7 +86,7 @@ pub struct Server {
     keeper: Option<JoinHandle<()>>,
 }
 
-/// What the keeper of a server is told.
+/// An order to the keeper thread of a server.
 #[derive(Debug)]
 enum Order {
     Start(oneshot::Sender<()>),
@@ -95,15 +95,15 @@ enum Order {
 }
 
 impl Server {
-    /// Makes a server of one's own.
+    /// Starts a separate server.
     ///
     /// # Panics
-    /// When PostgreSQL is not installed, or does not start.
+    /// If PostgreSQL is not installed, or does not start.
     pub async fn start() -> Self {
         let port = free_port().await;
         let (orders, received) = mpsc::unbounded_channel();
         let (made, folder) = oneshot::channel();
-        // The server is told to end when the thread that started it does: this one lives as long as the process.
+        // The server ends with the thread that started it, so this thread lives as long as the process.
         let keeper = std::thread::spawn(move || keep(port, made, received));
         let folder: PathBuf = folder.await.expect("PostgreSQL cannot be set up: the reason is above");
         let log = folder.join(LOG);
@@ -112,10 +112,10 @@ impl Server {
         server
     }
 
-    /// Starts the server that was stopped, with the data that it had, on the same port.
+    /// Starts a stopped server again, with its data, on the same port.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     pub async fn resume(&self) {
         let (started, answer) = oneshot::channel();
         self.order(Order::Start(started));
@@ -125,39 +125,39 @@ impl Server {
     /// Stops the server and waits until it has ended.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it does not end.
     pub async fn stop(&self, mode: Mode) {
         let (stopped, answer) = oneshot::channel();
         self.order(Order::Stop(mode, stopped));
         answer.await.expect("PostgreSQL does not stop: the reason is above");
     }
 
-    /// Stops the server and starts it again.
+    /// Restarts the server.
     ///
     /// # Panics
-    /// When it does not.
+    /// If it does not stop and start.
     pub async fn restart(&self, mode: Mode) {
         self.stop(mode).await;
         self.resume().await;
     }
 
-    /// The address that it listens on.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     ///
     /// # Panics
-    /// When that cannot be read.
+    /// If the log cannot be read.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Makes an empty database.
+    /// Creates an empty database.
     ///
     /// # Panics
-    /// When the server does not.
+    /// If the server does not.
     pub async fn database(&self) -> Database {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("test_{}_{}", id(), MADE.fetch_add(1, Ordering::Relaxed));
@@ -169,21 +169,21 @@ impl Server {
     }
 
     fn order(&self, order: Order) {
-        // Only after its end does the keeper hear nothing, and whoever waits for an answer is told by its absence.
+        // Sending fails only after the keeper has ended; the caller then gets no answer and panics.
         self.orders.as_ref().map(|orders| orders.send(order));
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.orders = None; // the keeper ends the server and itself
+        self.orders = None; // the keeper stops the server and ends
         if let Some(keeper) = self.keeper.take() {
             keeper.join().ok();
         }
     }
 }
 
-/// A database of one test. It is dropped with this, if its server is still there.
+/// A database of one test; removed on drop if its server still runs.
 #[derive(Debug)]
 pub struct Database {
     port: u16,
@@ -192,12 +192,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Its URL, as the superuser and owner.
+    /// Its URL with the superuser, who is also its owner.
     pub fn url(&self) -> String {
         self.url_as(SUPERUSER, PASSWORD)
     }
 
-    /// Its URL, as this role with this password.
+    /// Its URL with this role and password.
     pub fn url_as(&self, role: &str, password: &str) -> String {
         let (role, password, port) = (percent(role), percent(password), self.port);
         format!("postgres://{role}:{password}@127.0.0.1:{port}/{}", self.name)
@@ -211,7 +211,7 @@ impl Database {
     /// Opens a connection as the superuser.
     ///
     /// # Panics
-    /// When the server does not let it in.
+    /// If the server rejects the connection.
     pub async fn connect(&self) -> PgConnection {
         admin(self.port, &self.name).connect().await.unwrap()
     }
@@ -219,7 +219,7 @@ impl Database {
     /// Executes statements as the superuser.
     ///
     /// # Panics
-    /// When the database refuses one.
+    /// If a statement fails.
     pub async fn execute(&self, statements: &str) {
         let mut connection = self.connect().await;
         execute(&mut connection, statements.to_owned()).await.unwrap();
@@ -230,7 +230,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(server) = self.server.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
-            server.send(Order::Forget(std::mem::take(&mut self.name))).ok(); // none is left to tell when it fails
+            server.send(Order::Forget(std::mem::take(&mut self.name))).ok(); // on failure, the server is gone
         }
     }
 }
@@ -249,7 +249,7 @@ async fn execute(connection: &mut PgConnection, statements: String) -> Result<()
     sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
 }
 
-/// As it stands in a URL.
+/// Percent-encodes a text for a URL.
 fn percent(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
@@ -262,8 +262,8 @@ async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }
 
-/// Runs one server until nobody is left who could tell it anything. A panic in here is what the test dies of: its
-/// message is shown, and nobody gets an answer.
+/// Runs a server until no handle of it is left. On a panic here the message is printed, and callers get no answer, so
+/// the test fails.
 fn keep(port: u16, made: oneshot::Sender<PathBuf>, mut orders: mpsc::UnboundedReceiver<Order>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -305,7 +305,7 @@ impl Cluster {
             chown(folder.path(), Some(user), Some(group)).unwrap();
             chown(&password, Some(user), Some(group)).unwrap();
         }
-        // The order of its texts is that of a language: what needs another one must say so.
+        // The default collation is linguistic: SQL that needs byte order must say so.
         let made = programs
             .command("initdb", folder.path())
             .args(["--encoding=UTF8", "--locale-provider=icu", "--icu-locale=en", "--locale=C", "--no-sync"])
@@ -318,7 +318,7 @@ impl Cluster {
         Self { port, programs, folder, process: None }
     }
 
-    /// Starts the server, and waits until it can be used.
+    /// Starts the server, and waits until it accepts connections.
     async fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let log = self.folder.path().join(LOG);
@@ -363,7 +363,7 @@ impl Cluster {
         self.process = None;
     }
 
-    /// Drops a database, whoever is connected to it. One that cannot be goes with the server.
+    /// Drops a database, even with open connections. On failure, it is removed with the server.
     async fn forget(&self, database: &str) {
         if self.process.is_none() {
             return;
@@ -375,13 +375,13 @@ impl Cluster {
     }
 }
 
-/// Removes the folders of processes that are gone.
+/// Removes the folders of processes that have ended.
 fn sweep() {
     for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.split('-').next());
         if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
-            fs::remove_dir_all(entry.path()).ok(); // another process may be at it
+            fs::remove_dir_all(entry.path()).ok(); // another process may remove it too
         }
     }
 }

@@ -9,10 +9,10 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Bytes that are carried at a time.
+/// Size of a read.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// A proxy on loopback in front of a server. It has a thread of its own, and ends when it is dropped.
+/// A proxy on loopback to a server, on its own thread; stops on drop.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -23,14 +23,14 @@ pub struct Proxy {
 struct Line {
     stalled: bool,
     cut: bool,
-    /// Nobody listens.
+    /// The port is closed.
     closed: bool,
-    /// How often it was cut: a connection from before ends although it was mended at once.
+    /// Number of cuts: a connection from before a cut ends even if the proxy is repaired at once.
     cuts: u64,
 }
 
 impl Proxy {
-    /// Listens on a free port; every connection is carried to the target.
+    /// Listens on a free port; every connection is forwarded to the target.
     pub fn start(target: SocketAddr) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -38,33 +38,33 @@ impl Proxy {
         let (line, state) = watch::channel(Line::default());
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve(listener, target, state)); // the runtime's end closes the connections
+            runtime.block_on(serve(listener, target, state)); // dropping the runtime closes the connections
         });
         Self { address, line }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Closes every connection, and each new one at once, until it is mended.
+    /// Closes every connection, and each new one at once, until `mend`.
     pub fn cut(&self) {
         self.line.send_modify(|line| *line = Line { cut: true, cuts: line.cuts + 1, ..Line::default() });
     }
 
-    /// Closes every connection and soon its port too, until it is mended: connecting is refused, as by a machine on
-    /// which no server runs.
+    /// Closes every connection and then the port, until `mend`: connections are refused, as by a machine without the
+    /// server.
     pub fn close(&self) {
         self.line.send_modify(|line| *line = Line { closed: true, cuts: line.cuts + 1, ..Line::default() });
     }
 
-    /// Holds all bytes, in both directions; connections stay, and new ones are accepted.
+    /// Holds all bytes, in both directions, until `mend`; connections stay open, and new ones are accepted.
     pub fn stall(&self) {
         self.line.send_modify(|line| line.stalled = true);
     }
 
-    /// Carries bytes again, those that were held first.
+    /// Forwards bytes again, held ones first.
     pub fn mend(&self) {
         self.line.send_modify(|line| *line = Line { cuts: line.cuts, ..Line::default() });
     }
@@ -116,7 +116,7 @@ async fn carry(near: TcpStream, target: SocketAddr, line: watch::Receiver<Line>,
     }
 }
 
-/// Carries bytes until either side closes. While the line is stalled, what was read waits here and the rest outside.
+/// Forwards bytes until either side closes. During a stall, bytes that were read wait here, all others in the socket.
 async fn one_way(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
     let mut buffer = vec![0; BUFFER_BYTES];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {

@@ -1,5 +1,5 @@
-//! Redis: one server for each test process, a database for each test. Where the process is told so, each is a server of
-//! its own instead: a cluster of one node that speaks TLS.
+//! Redis: one server for each test process, a database for each test. With an environment variable set, each database
+//! is a separate server instead: a cluster of one node over TLS.
 
 mod cluster;
 
@@ -14,36 +14,36 @@ use std::time::Duration;
 use self::cluster::Node;
 pub use self::cluster::{Certificate, in_clusters};
 
-/// Databases of one server.
+/// Number of databases of a server.
 const DATABASES: u32 = 4_096;
-/// How long one try to speak to a server that starts may take.
+/// Timeout of one attempt to reach a starting server.
 const TRY_MS: u64 = 100;
-/// Ports that are tried before starting is given up: one that was free may be taken by the time it is used.
+/// Maximum number of ports to try: a free port may be taken before it is used.
 const PORTS_TRIED_MAX: usize = 10;
 
-/// A Redis server on loopback that keeps nothing on disk.
+/// A Redis server on loopback without persistence.
 #[derive(Debug)]
 pub struct Server {
     child: Mutex<Child>,
     port: u16,
     databases: AtomicU32,
-    /// `None`: it is no cluster, and speaks no TLS.
+    /// `None` for a server without cluster mode and TLS.
     node: Option<Node>,
 }
 
-/// The server of this test process: started when it is first asked for, ended with the process.
+/// The shared server of this test process, started at the first call.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(Server::start)
 }
 
 impl Server {
-    /// A server of its own, which ends when it is dropped, or with the process.
+    /// A separate server; stops on drop, or with the process.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// As [`start`](Self::start), with these environment variables.
+    /// Like [`start`](Self::start), with these environment variables.
     pub fn start_with(environment: &[(&str, &str)]) -> Self {
         match in_clusters() {
             None => Self::start_as(environment, |_| None),
@@ -51,7 +51,7 @@ impl Server {
         }
     }
 
-    /// A cluster of one node that speaks nothing but TLS, with this certificate.
+    /// A cluster of one node that accepts only TLS, with this certificate.
     pub fn start_cluster(certificate: &Certificate) -> Self {
         Self::start_as(&[], |port| Some(Node::new(certificate.folder(), port)))
     }
@@ -78,12 +78,12 @@ impl Server {
         format!("redis://{}/{database}", self.address())
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// Ends it hard and starts it again, empty, where it was.
+    /// Kills the server and starts it again, empty, on the same port.
     pub fn restart(&self) {
         let mut child = self.child.lock().unwrap();
         child.kill().unwrap();
@@ -101,19 +101,19 @@ impl Drop for Server {
     }
 }
 
-/// A database that nobody else uses while this is held.
+/// A database of one test; released on drop.
 #[derive(Debug)]
 pub struct Database {
     url: String,
     address: SocketAddr,
-    /// Where it is all that a server has.
+    /// Set if the database has a server of its own.
     server: Option<Server>,
 }
 
-/// Clusters that nobody uses at the moment.
+/// Clusters that are not in use.
 static FREE: Mutex<Vec<Server>> = Mutex::new(Vec::new());
 
-/// A database that is empty.
+/// An empty database.
 pub fn database() -> Database {
     if in_clusters().is_none() {
         let server = server();
@@ -134,7 +134,7 @@ impl Database {
         &self.url
     }
 
-    /// Where its server listens.
+    /// Address of its server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -150,7 +150,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Starts a server and waits until it answers; `None` when it ended instead.
+/// Starts a server and waits until it answers; `None` if it ended instead.
 fn run(port: u16, node: Option<&Node>, environment: &[(&str, &str)]) -> Option<Child> {
     let databases = DATABASES.to_string();
     let mut command = Command::new("setpriv");
@@ -184,7 +184,7 @@ fn run(port: u16, node: Option<&Node>, environment: &[(&str, &str)]) -> Option<C
     None
 }
 
-/// Whether it is this server, ready to serve, that listens there.
+/// Whether this server listens on the port and is ready.
 fn answers(port: u16) -> bool {
     let stream = TcpStream::connect(("127.0.0.1", port)).and_then(|stream| {
         stream.set_read_timeout(Some(Duration::from_millis(TRY_MS)))?;
@@ -193,7 +193,7 @@ fn answers(port: u16) -> bool {
     stream.and_then(|stream| ask(stream, "PING", "PONG")).unwrap_or_default()
 }
 
-/// Whether the answer to this command has this text in its first bytes.
+/// Whether the response to this command has this text in its first bytes.
 fn ask(mut stream: impl Read + Write, command: &str, text: &str) -> std::io::Result<bool> {
     stream.write_all(format!("{command}\r\n").as_bytes())?;
     let mut answer = [0; 64];
@@ -201,8 +201,8 @@ fn ask(mut stream: impl Read + Write, command: &str, text: &str) -> std::io::Res
     Ok(String::from_utf8_lossy(&answer[..read]).contains(text))
 }
 
-/// Spawns from a thread that lives as long as the process: `setpriv --pdeathsig` is about the spawning thread, and that
-/// of a test ends with the test.
+/// Spawns from a thread that lives as long as the process: `setpriv --pdeathsig` refers to the spawning thread, and a
+/// test's thread ends with the test.
 fn spawn_for_life(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
     static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();

@@ -1,8 +1,8 @@
-//! Servers that speak the protocol of SQS, and making queues there.
+//! Servers that implement the SQS protocol, and queues on them.
 //!
-//! Each keeps what it has in memory alone: ended and started again it knows no queue. So nobody ends one while a test
-//! runs; what a test wants cut it reaches through a [`proxy`](crate::proxy). A queue's URL is a name and no more: who
-//! has it must also be told the server's address.
+//! Each server keeps its queues in memory only, and loses them when it stops. So no test stops one: a test that needs
+//! an outage connects through a [`proxy`](crate::proxy). A queue's URL is only a name; the server's address must be
+//! configured too.
 
 use std::{
     collections::HashMap,
@@ -24,29 +24,29 @@ use std::{
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_sqs::{Client, config::Credentials, types::QueueAttributeName as Attribute};
 
-/// The newest that runs on Node 20.
+/// The newest version that runs on Node 20.
 const FAUXQS: &str = "1.9.2";
 /// The oldest Node that it runs on.
 const NODE_MAJOR_MIN: u32 = 20;
-/// The Node that is installed where there is none.
+/// The Node version that is installed if the system has none.
 const NODE: &str = "22.23.3";
 
-/// The region of every queue; any will do.
+/// Region of every queue; the value does not matter.
 pub const REGION: &str = "us-east-1";
 
-/// The id of the key that requests are signed with, and its secret; any will do.
+/// Id and secret of the key that signs requests; the value does not matter.
 pub const KEY: &str = "test";
 
-/// A server in a process of its own, on loopback. It ends with this process, however that ends.
+/// A server in its own process on loopback. It ends with this process, however that ends.
 #[derive(Debug)]
 pub struct Server {
     address: String,
 }
 
-/// How a queue is to behave.
+/// Options of a queue.
 #[derive(Copy, Clone, Debug)]
 pub struct QueueOptions {
-    /// How often a message may be received before it goes to the dead letters.
+    /// Maximum number of receives before a message goes to the dead-letter queue.
     pub receive_max: u32,
 }
 
@@ -56,7 +56,7 @@ impl Default for QueueOptions {
     }
 }
 
-/// An inbox that was made.
+/// A new inbox.
 #[derive(Clone, Debug)]
 pub struct Made {
     /// The URL of the queue.
@@ -65,36 +65,36 @@ pub struct Made {
     pub dead_letter_url: String,
 }
 
-/// The quick server, fauxqs: one for this process, installed with npm where it is missing. It differs from SQS in that
-/// it gives one message of a group at a time, takes no characters beyond the basic plane, and remembers ids for the
-/// whole queue, ten thousand at most.
+/// The fast server, fauxqs: one for this process, installed with npm if missing. Unlike SQS, it delivers one message of
+/// a group at a time, rejects characters beyond the basic plane, and deduplicates by queue, for at most ten thousand
+/// ids.
 pub fn server() -> &'static Server {
-    // What went wrong is kept as well: npm is not asked again by every test.
+    // An error is kept too, so that not every test runs npm again.
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
     SERVER.get_or_init(fauxqs).as_ref().unwrap_or_else(|error| panic!("there is no SQS server: {error}"))
 }
 
-/// The strict server, fakecloud: one for this process. It takes 256 KiB in a request, attributes included.
+/// The strict server, fakecloud: one for this process. It limits a request to 256 KiB, attributes included.
 ///
 /// # Errors
-/// Why there is none: its binary is not there.
+/// If its binary is missing.
 pub fn strict() -> Result<&'static Server, String> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
     SERVER.get_or_init(fakecloud).as_ref().map_err(Clone::clone)
 }
 
 impl Server {
-    /// What `AWS_ENDPOINT_URL` must say: `http://127.0.0.1:PORT`.
+    /// The value for `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Makes an inbox and its dead-letter queue, under names of their own that begin with this.
+    /// Creates an inbox and its dead-letter queue, with unique names that begin with this prefix.
     pub async fn make(&self, name_prefix: &str, options: QueueOptions) -> Made {
         make(&self.address, name_prefix, options).await
     }
 
-    /// Deletes a queue and makes it anew under its name, set up as it was; nothing that was sent to it is left.
+    /// Deletes a queue and creates it again with the same name and attributes, but without messages.
     pub async fn make_anew(&self, name: &str) {
         const SET_UP: [Attribute; 5] = [
             Attribute::FifoQueue,
@@ -115,7 +115,7 @@ impl Server {
             .filter(|(name, _)| SET_UP.contains(name))
             .map(|of| (of.0.clone(), of.1.clone()))
             .collect();
-        // The time at which it was made tells it from the one before, in seconds.
+        // The creation time, in seconds, distinguishes it from the previous queue.
         while attributes().await[&Attribute::CreatedTimestamp] == before[&Attribute::CreatedTimestamp] {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Box::pin(client.delete_queue().queue_url(&url).send()).await.unwrap();
@@ -124,13 +124,13 @@ impl Server {
         }
     }
 
-    /// A client as an operator has it.
+    /// An SQS client, as an operator would use.
     pub async fn client(&self) -> Client {
         client(&self.address).await
     }
 }
 
-/// A client for any server that speaks the protocol. It tries nothing twice.
+/// A client for any server with the SQS protocol. It does not retry.
 pub async fn client(address: &str) -> Client {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -141,7 +141,7 @@ pub async fn client(address: &str) -> Client {
     Client::new(&Box::pin(config.load()).await)
 }
 
-/// Makes an inbox and its dead-letter queue on any server that speaks the protocol.
+/// Creates an inbox and its dead-letter queue on any server with the SQS protocol.
 pub async fn make(address: &str, name_prefix: &str, options: QueueOptions) -> Made {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -170,8 +170,7 @@ pub async fn make(address: &str, name_prefix: &str, options: QueueOptions) -> Ma
     Made { queue_url, dead_letter_url }
 }
 
-/// It listens on all addresses when it is asked to start; so it is asked for its parts, and listens on loopback, on a
-/// free port.
+/// Starts fauxqs from its parts, on a free port of loopback: its own start function listens on all addresses.
 fn fauxqs() -> Result<Server, String> {
     let folder = installed()?;
     let app = folder.join("node_modules/fauxqs/dist/app.js");
@@ -189,7 +188,7 @@ fn fauxqs() -> Result<Server, String> {
     Ok(Server { address: address.trim().to_owned() })
 }
 
-/// It is given a port that was free a moment ago.
+/// Starts fakecloud on a port that was free a moment ago.
 fn fakecloud() -> Result<Server, String> {
     let asked =
         Command::new("fakecloud").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -205,14 +204,14 @@ fn fakecloud() -> Result<Server, String> {
     Ok(Server { address: format!("http://{free}") })
 }
 
-/// A command whose process ends when the thread that starts it does.
+/// A command whose process is killed when the thread that starts it ends.
 fn bound(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program).stdin(Stdio::null());
     command
 }
 
-/// Starts a command from a thread that lives as long as its process does; returns what the process says, and the thread.
+/// Starts a command on a thread that lives as long as its process; returns its standard output, and the thread.
 fn spawn(mut command: Command) -> (Option<ChildStdout>, JoinHandle<()>) {
     let (tell, told) = mpsc::channel();
     let running = thread::spawn(move || {
@@ -223,11 +222,11 @@ fn spawn(mut command: Command) -> (Option<ChildStdout>, JoinHandle<()>) {
     (told.recv().unwrap(), running)
 }
 
-/// The folder into which npm has installed what is needed, below the target folder.
+/// The folder with the npm packages, below the target folder. Installs them if needed.
 fn installed() -> Result<PathBuf, String> {
     let home = crate::target().join("tmp");
     fs::create_dir_all(&home).unwrap();
-    // Several test processes may begin at once.
+    // Several test processes may start at once.
     let lock = File::create(home.join("fauxqs.lock")).unwrap();
     lock.lock().unwrap();
     let folder = home.join("fauxqs");
@@ -253,7 +252,7 @@ fn installed() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// The package that brings Node where the system's is missing or too old, as Debian 12's is.
+/// The npm package with Node, if the system's is missing or too old, as in Debian 12.
 fn node_package() -> Option<(String, &'static str)> {
     let said = Command::new("node").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     let said = String::from_utf8_lossy(&said).into_owned();
@@ -262,7 +261,7 @@ fn node_package() -> Option<(String, &'static str)> {
     major.is_none_or(|major| major < NODE_MAJOR_MIN).then(|| (format!("node-linux-{architecture}"), NODE))
 }
 
-/// Whether the version that is wanted is there.
+/// Whether this version of the package is installed.
 fn is_right(package: &Path, version: &str) -> bool {
     let text = fs::read(package.join("package.json")).unwrap_or_default();
     let found = serde_json::from_slice::<serde_json::Value>(&text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A small check of JSON against the schemas of an OpenAPI description: types, required and unknown properties.
+//! A small validator of JSON against OpenAPI schemas: types, required and unknown properties.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub(super) struct Spec(pub(super) Value);
 
 impl Spec {
-    /// What is wrong with a value. `closed`: properties that the schema does not name are wrong too.
+    /// The errors of a value. `closed`: properties that the schema does not name are errors too.
     pub(super) fn mistakes(&self, schema: &Value, value: &Value, closed: bool) -> Vec<String> {
         let mut mistakes = Vec::new();
         self.check(schema, value, closed, "$", &mut mistakes);

@@ -1,5 +1,5 @@
-//! schemathesis reads the description of the API and tries it on the running server: what is valid is taken, what is not
-//! is refused, answers are those that are described, and nothing makes the server fail.
+//! schemathesis reads the API description and tests the running server: valid requests are accepted, invalid ones are
+//! rejected, responses match the description, and the server never fails.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use crate::place::Stack::Embedded;
 use crate::support::{Game, beside_others, tool};
 
-/// How long it may take; it takes a tenth of that on two cores that have nothing else to do.
+/// Timeout: ten times what two idle cores need.
 const TIME_MAX: Duration = Duration::from_secs(180);
-/// Requests that it makes up for each operation, besides those that it derives from every bound and every type.
+/// Random requests for each operation, in addition to those derived from bounds and types.
 const EXAMPLES: &str = "25";
 
 #[tokio::test]
@@ -25,12 +25,12 @@ async fn the_server_does_what_its_description_says() {
         .arg("run")
         .arg(here.join("../mobile-api-spec/openapi.json"))
         .args(["--url", &game.url, "--header", "Authorization: Bearer secret-of-operators"])
-        // A stream that does not end; it has tests of its own.
+        // A stream that does not end; it has its own tests.
         .args(["--exclude-path", "/live"])
-        // All, and in this order; the fourth phase follows links, and there are none.
+        // All checks, and these phases; the fourth phase follows links, of which there are none.
         .args(["--checks", "all", "--phases", "examples,coverage,fuzzing"])
         .args(["--max-examples", EXAMPLES, "--seed", "1", "--generation-database", "none"])
-        // One at a time: with more, CPython 3.11 confuses the depths of recursion of their threads.
+        // One worker: with more, CPython 3.11 mixes up the recursion depths of their threads.
         .args(["--workers", "1", "--continue-on-failure", "--no-color"])
         .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
         .env("PYTHONPATH", here.join("it/api"))
@@ -40,7 +40,7 @@ async fn the_server_does_what_its_description_says() {
     let output = timeout(TIME_MAX, command.output()).await.expect("it ends in time").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    // It has tried something: everything that there is, much of each kind, and the doors that must be shut.
+    // Checks the coverage: all operations, many requests of each kind, and the protected routes.
     assert!(said.contains("Tested: 10"), "{said}");
     let accepted = async |kind: &str| {
         game.metric(&format!("buttonparty_requests_accepted_total{{kind=\"{kind}\"}}")).await

@@ -1,4 +1,4 @@
-//! A headless Chromium that ends with its test, and waiting for what its page shows.
+//! A headless Chromium that ends with its test, and functions that wait for content of its page.
 
 use std::error::Error;
 use std::process::Stdio;
@@ -13,17 +13,17 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// What a step of a story gives.
+/// Result of a step.
 pub(crate) type Step<T = ()> = Result<T, Box<dyn Error>>;
 
 /// How long the page may take to show something.
 const SHOW_MAX: Duration = Duration::from_secs(20);
-/// How often it is looked at meanwhile.
+/// Interval between checks of the page.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// How long the driver may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// Imports for scripts of the tests. An import gives the module that the page runs, with its state.
+/// Imports for scripts of the tests. They load the same module instances as the page, with their state.
 const MODULES: &str = "const { hearTime, serverNow } = await import('/web/clock.js');
     const { render } = await import('/web/stage.js');
     const { state } = await import('/web/state.js');";
@@ -38,7 +38,7 @@ pub(crate) struct Screen {
     pub(crate) height: u32,
     /// Device pixels per CSS pixel.
     pub(crate) pixel_ratio: f64,
-    /// The user prefers a dark color scheme.
+    /// Whether the user prefers a dark color scheme.
     pub(crate) is_dark: bool,
 }
 
@@ -80,19 +80,19 @@ impl Browser {
         Ok(Self { page, chromium, _driver: driver, _profile: profile })
     }
 
-    /// Ends the browser, and waits until it has, so that nothing writes into its profile any more.
+    /// Closes the browser and waits until it has exited, so that nothing writes into its profile any more.
     pub(crate) async fn close(mut self) -> Step {
         self.page.clone().close().await?;
         self.chromium = None;
         Ok(())
     }
 
-    /// Waits until the element with this id shows this text, among other text.
+    /// Waits until the text of the element with this id contains this text.
     pub(crate) async fn shows(&self, id: &str, text: &str) -> Step {
         self.until(Locator::XPath(&format!("//*[@id='{id}'][contains(., '{text}')]"))).await
     }
 
-    /// Waits until there is such an element.
+    /// Waits until an element matches the locator.
     pub(crate) async fn until(&self, locator: Locator<'_>) -> Step {
         let found = self.page.wait().at_most(SHOW_MAX).every(LOOK_EVERY).for_element(locator).await;
         match found {
@@ -111,33 +111,33 @@ impl Browser {
         Ok(())
     }
 
-    /// Runs a script that uses exports of the page's modules, and gives what it returns.
+    /// Runs a script that uses exports of the page's modules; returns its result.
     pub(crate) async fn in_modules(&self, script: &str) -> Step<Value> {
         // The driver waits for the promise.
         self.script(&format!("return (async () => {{ {MODULES} {script} }})()")).await
     }
 
-    /// Runs a script in the page and gives what it returns.
+    /// Runs a script in the page; returns its result.
     pub(crate) async fn script(&self, script: &str) -> Step<Value> {
         Ok(self.page.execute(script, Vec::new()).await?)
     }
 
-    /// The text of the first element that this selector finds.
+    /// The text of the first element that matches this selector.
     pub(crate) async fn text(&self, selector: &str) -> Step<String> {
         Ok(self.page.find(Locator::Css(selector)).await?.text().await?)
     }
 
-    /// Clicks on the first element that this selector finds.
+    /// Clicks the first element that matches this selector.
     pub(crate) async fn click(&self, selector: &str) -> Step {
         Ok(self.page.find(Locator::Css(selector)).await?.click().await?)
     }
 
-    /// Types into whatever has the focus.
+    /// Types into the focused element.
     pub(crate) async fn keys(&self, keys: &str) -> Step {
         Ok(self.page.active_element().await?.send_keys(keys).await?)
     }
 
-    /// The id of the element that has the focus.
+    /// The id of the focused element.
     pub(crate) async fn focus(&self) -> Step<Option<String>> {
         Ok(self.page.active_element().await?.attr("id").await?)
     }
@@ -145,15 +145,14 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // After a failed assertion. The driver is killed with its handle and does not take along the browser that it
-        // started.
+        // Needed after a failed assertion: the driver is killed with its handle, but leaves the browser running.
         if let Some(pid) = self.chromium {
             let _ = std::process::Command::new("kill").arg(pid.to_string()).status();
         }
     }
 }
 
-/// Waits for the line of a program's output that contains `mark`, and gives what follows it there.
+/// Waits for an output line that contains `mark`; returns the rest of the line.
 async fn line_with(output: Option<ChildStdout>, mark: &str) -> Step<String> {
     let mut lines = BufReader::new(output.ok_or("the output is not piped")?).lines();
     let found = timeout(START_MAX, async {

@@ -1,5 +1,5 @@
-//! The pictures of the page in the documents. They are made by one command, and not in every run of the tests:
-//! `cargo test --workspace --test it -- --ignored browser::screenshots`
+//! Makes the pictures of the page for the documents. Not part of a normal test run: `cargo test --workspace --test it
+//! -- --ignored browser::screenshots`
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::place::Stack::Embedded;
 use crate::support::Game;
 
-/// Rounds that end soon, so that some of them give the players scores.
+/// Short rounds, several of which give the players scores.
 const SHORT: [(&str, &str); 6] = [
     ("WINDOW_MS", "400"),
     ("GRACE_MS", "100"),
@@ -19,7 +19,7 @@ const SHORT: [(&str, &str); 6] = [
     ("FIRST_ROUND_MS", "3600000"),
     ("OPERATOR_TOKEN", "secret-of-operators"),
 ];
-/// A round that is lit while the pictures are taken.
+/// A round that stays open while the pictures are taken.
 const LONG: [(&str, &str); 6] = [
     ("WINDOW_MS", "60000"),
     ("GRACE_MS", "500"),
@@ -44,10 +44,10 @@ const PLAYERS: [(&str, &str, usize); 10] = [
 ];
 const BYTES_MAX: usize = 150_000;
 
-/// The gradients are dithered, which PNG does not compress: a smaller pixel ratio keeps the files small.
+/// The gradients are dithered, which PNG compresses badly: a smaller pixel ratio keeps the files small.
 const WIDE: Screen = Screen { width: 920, height: 580, pixel_ratio: 0.75, is_dark: false };
 
-/// File, its screen, and whether the player has pressed.
+/// File, screen, and whether the player has pressed.
 const PICTURES: [(&str, Screen, bool); 3] = [
     ("page-wide.png", WIDE, false),
     ("page-phone.png", Screen { width: 390, height: 844, pixel_ratio: 0.85, is_dark: false }, true),
@@ -92,9 +92,9 @@ async fn play(game: &Game) {
     game.player(username, |body| body["streak"].as_u64() == Some(rounds as u64)).await;
 }
 
-/// Opens the page as a player, and takes its picture.
+/// Opens the page as a player, and takes a screenshot.
 async fn take(browser: &Browser, url: &str, presses: bool) -> Step<Vec<u8>> {
-    // A player who is remembered; the celebration of a press would be another picture at each moment.
+    // A returning player: the celebration of a join or press would make each picture differ.
     browser.page.goto(url).await?;
     let username = if presses { "sofia" } else { "ada" };
     browser.script(&format!("localStorage.setItem('buttonparty.username', '{username}')")).await?;

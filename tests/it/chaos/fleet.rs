@@ -1,4 +1,4 @@
-//! The processes of a game, and what happens to them and to the servers under them.
+//! The processes of a game, and failures of these processes and of their servers.
 
 use futures_util::future::join_all;
 use rand::RngExt;
@@ -14,7 +14,7 @@ use crate::crowd::{Address, Phone};
 use crate::place::Place;
 use crate::support::{DEADLINE, Game, eventually_within};
 
-/// One round that is lit for as long as the test lasts.
+/// One round that stays open for the whole test.
 pub(super) const SETTINGS: [(&str, &str); 7] = [
     ("AUTH", "open"),
     ("ROUND_ODDS", "0"),
@@ -24,52 +24,52 @@ pub(super) const SETTINGS: [(&str, &str); 7] = [
     ("OPERATOR_TOKEN", "secret-of-operators"),
     ("PARTITIONS", "4"),
 ];
-/// Every process.
+/// The processes of a fleet.
 const PROCESSES: [&str; 7] = ["ingest", "ingest", "handler", "handler", "scheduler", "scheduler", "fetch"];
 const INGEST: [usize; 2] = [0, 1];
 const HANDLERS: [usize; 2] = [2, 3];
 const SCHEDULER: usize = 4;
 const FETCH: usize = 6;
-/// How long a line is cut or stalled, or a server away, in milliseconds.
+/// How long a proxy is cut or stalled, or a server is down, in milliseconds.
 const AWAY_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
-/// How long a handler stands still beyond its visibility, in milliseconds.
+/// How long a handler is suspended beyond its visibility, in milliseconds.
 const BEYOND_MS: u64 = 1_000;
 
-/// A line to a server.
+/// A proxy to a server.
 #[derive(Debug, Clone, Copy)]
 enum Line {
     Inbox,
     Board,
 }
 
-/// Something that goes wrong.
+/// A failure.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// kill -9 for any process, which is started again at once.
+    /// kill -9 for a process, which is restarted at once.
     Kill { process: usize },
-    /// PostgreSQL is shut down, and comes again after a while.
+    /// PostgreSQL stops, and starts again after a while.
     Restart { mode: Mode, away_ms: u64 },
-    /// All connections of a line end, and none can be made for a while.
+    /// All connections of a proxy end, and new ones fail for a while.
     Cut { line: Line, away_ms: u64 },
-    /// Nothing comes through a line for a while.
+    /// A proxy carries no bytes for a while.
     Stall { line: Line, away_ms: u64 },
-    /// A handler stands still, for longer than its visibility, and does not know it.
+    /// A handler is suspended for longer than its visibility, without knowing it.
     Pause { process: usize, away_ms: u64 },
-    /// Redis forgets everything.
+    /// Redis loses all data.
     Flush,
 }
 
-/// What goes wrong, and when.
+/// A failure and its time.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    /// Milliseconds from the beginning.
+    /// Milliseconds after the start.
     at_ms: u64,
     kind: Kind,
 }
 
 impl Trouble {
-    /// So many of them, within this time: of ten, three are kills, each of another process, and the others are all
-    /// different.
+    /// Draws this many failures within this time: of ten, three kill different processes, and the others are all of
+    /// different kinds.
     pub(super) fn draw(dice: &mut StdRng, number: usize, within_ms: u64, visibility_ms: u32) -> Vec<Self> {
         let mut victims: Vec<_> = (0..PROCESSES.len()).collect();
         victims.shuffle(dice);
@@ -97,12 +97,12 @@ impl Trouble {
     }
 }
 
-/// A process that may be killed and started again.
+/// A process that may be killed and restarted.
 struct Process {
     role: &'static str,
-    /// Where phones find it.
+    /// Address for phones.
     address: Address,
-    /// `None` only while it is being started. What happens to it happens one after the other.
+    /// `None` only during a start. Failures of one process happen one after another.
     game: Mutex<Option<Game>>,
 }
 
@@ -114,7 +114,7 @@ impl Process {
         process
     }
 
-    /// Starts it, and tells phones where it is.
+    /// Starts the process, and gives phones its address.
     async fn run(&self, place: &Place) -> Game {
         let game = Game::start(place, self.role, &SETTINGS).await;
         self.address.moved(&game.url);
@@ -133,7 +133,7 @@ impl Process {
         let game = self.game.lock().await;
         let game = game.as_ref().unwrap();
         game.signal("STOP");
-        sleep(Duration::from_millis(away_ms)).await; // this is the pause
+        sleep(Duration::from_millis(away_ms)).await; // the suspension itself
         game.signal("CONT");
     }
 }
@@ -148,7 +148,7 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// A place for a game.
+    /// A place for a game with failures.
     pub(super) async fn prepare(visibility_ms: Option<u32>) -> Place {
         let place = Place::breakable(visibility_ms).await;
         place.prepare("handler", &SETTINGS).await;
@@ -161,7 +161,7 @@ impl Fleet {
         Self { place, processes, store: Mutex::default(), inbox: Mutex::default(), board: Mutex::default() }
     }
 
-    /// A phone that knows one of the ingest nodes.
+    /// A phone that uses one of the ingest nodes.
     pub(super) fn phone(&self, number: usize) -> Phone {
         self.processes[INGEST[number % INGEST.len()]].address.phone()
     }
@@ -171,10 +171,10 @@ impl Fleet {
         self.processes[SCHEDULER].game.lock().await.as_ref().unwrap().open_round().await;
     }
 
-    /// Lets everything go wrong that is to; returns when all of it is over.
+    /// Makes all failures happen; returns when all of them are over.
     pub(super) async fn suffer(&self, troubles: &[Trouble], begun_ms: i64) {
         join_all(troubles.iter().map(async |trouble| {
-            sleep(Duration::from_millis(trouble.at_ms)).await; // the moment that was drawn
+            sleep(Duration::from_millis(trouble.at_ms)).await; // the time that was drawn
             let began_ms = elapsed_ms(begun_ms);
             self.strike(trouble.kind).await;
             println!("{began_ms} to {} ms: {:?}", elapsed_ms(begun_ms), trouble.kind);
@@ -182,7 +182,7 @@ impl Fleet {
         .await;
     }
 
-    /// Troubles of different kinds may come at once; those of one thing come one after the other.
+    /// Failures of different kinds may overlap; those of one component happen one after another.
     async fn strike(&self, kind: Kind) {
         match kind {
             Kind::Kill { process } => self.processes[process].kill(&self.place).await,
@@ -190,7 +190,7 @@ impl Fleet {
             Kind::Restart { mode, away_ms } => {
                 let _one = self.store.lock().await;
                 self.place.store_server().stop(mode).await;
-                sleep(Duration::from_millis(away_ms)).await; // it is away
+                sleep(Duration::from_millis(away_ms)).await; // the outage itself
                 self.place.store_server().resume().await;
             }
             Kind::Cut { line, away_ms } => self.line(line, Proxy::cut, away_ms).await,
@@ -207,11 +207,11 @@ impl Fleet {
         };
         let _one = one.lock().await;
         trouble(proxy);
-        sleep(Duration::from_millis(away_ms)).await; // it is away
+        sleep(Duration::from_millis(away_ms)).await; // the outage itself
         proxy.mend();
     }
 
-    /// Waits until everything is applied: what a killed handler held when its visibility has run out.
+    /// Waits until everything is applied; messages of a killed handler return after its visibility.
     pub(super) async fn drained(&self, visibility_ms: u32) {
         let inbox = self.place.inbox().await;
         let deadline = DEADLINE + Duration::from_millis(visibility_ms.into());
@@ -222,7 +222,7 @@ impl Fleet {
         self.place.drained().await;
     }
 
-    /// Lends the process that answers reads.
+    /// Runs `work` with the process that serves reads.
     pub(super) async fn with_reader<T>(&self, work: impl AsyncFnOnce(&Game) -> T) -> T {
         work(self.processes[FETCH].game.lock().await.as_ref().unwrap()).await
     }

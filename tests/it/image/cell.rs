@@ -1,4 +1,4 @@
-//! A place to run the binary in that has only what the image has: made by bubblewrap.
+//! A sandbox with only what the image contains, made by bubblewrap.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -13,34 +13,34 @@ use crate::support::{Game, binary};
 /// The data folder, as the image declares it.
 pub(super) const DATA: &str = "/var/lib/buttonparty";
 const PROGRAM: &str = "/usr/local/bin/buttonparty";
-/// User and group, as the image has them.
+/// User and group of the image.
 const NOBODY: u32 = 65_532;
 
-/// What there is to run in.
+/// A sandbox for the binary.
 pub(super) struct Cell {
     folder: TempDir,
-    /// What the binary is linked with.
+    /// The libraries that the binary is linked with.
     libraries: Vec<String>,
-    /// Whether the tests run as root, so that somebody else must be made of them.
+    /// Whether the tests run as root, so that the sandbox must switch the user.
     root: bool,
 }
 
-/// The binary in the cell.
+/// The running binary.
 pub(super) struct Running {
     pub(super) game: Game,
-    /// Its id, as it is seen from outside.
+    /// Its process id outside the sandbox.
     pid: u32,
 }
 
 impl Cell {
-    /// A new one.
+    /// Makes a sandbox.
     ///
     /// # Errors
-    /// Why this machine lets nobody have one.
+    /// Why this machine does not permit one.
     pub(super) async fn new() -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         let root = fs::metadata("/proc/self").unwrap().uid() == 0;
-        // Copied: where the build is, others may not look.
+        // Copied, because other users may not read the build folder.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::copy(binary(), folder.path().join("buttonparty")).unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
@@ -51,7 +51,7 @@ impl Cell {
         let output = cell.command("--version-that-is-none", &[], false).output().await;
         let output = output.map_err(|error| format!("bwrap: {error}"))?;
         let told = String::from_utf8_lossy(&output.stderr);
-        // The program itself has answered, or nothing has been run.
+        // The binary itself must answer; otherwise nothing was run.
         if told.contains("unexpected argument") {
             Ok(cell)
         } else {
@@ -59,20 +59,20 @@ impl Cell {
         }
     }
 
-    /// The folder that is its data, seen from outside.
+    /// Path of its data folder outside the sandbox.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// The binary with this role in here, as process 1, as in a container. Without `data` there is nothing that can be
-    /// written to.
+    /// A command that runs the binary with this role as process 1, as in a container. Without `data` nothing is
+    /// writable.
     pub(super) fn command(&self, role: &str, environment: &[(String, String)], data: bool) -> Command {
         let mut command = Command::new("setpriv");
         if self.root {
             command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
         }
         command.args(["--no-new-privs", "bwrap", "--die-with-parent", "--as-pid-1", "--unshare-all"]);
-        // Loopback is how the test talks to it.
+        // The test connects over loopback.
         command.args(["--share-net", "--cap-drop", "ALL", "--clearenv"]);
         for (name, value) in environment {
             command.args(["--setenv", name, value]);
@@ -92,10 +92,10 @@ impl Cell {
         command
     }
 
-    /// Starts a role and waits until it says where it listens.
+    /// Starts a role and waits until it reports its address.
     pub(super) async fn start(&self, role: &str, environment: &[(String, String)], data: bool) -> Running {
         let game = Game::spawn(self.command(role, environment, data), self.folder.path(), role).await;
-        // bwrap waits outside for the one process that it has started.
+        // Outside the sandbox, bwrap waits for its single child.
         let outside = game.pid();
         let children = fs::read_to_string(format!("/proc/{outside}/task/{outside}/children")).unwrap();
         let pid = children.trim().parse().unwrap_or_else(|_| panic!("not one process: {children}"));
@@ -104,7 +104,7 @@ impl Cell {
 }
 
 impl Running {
-    /// Makes sure that it has no rights that matter: it is not root, neither to the system nor to itself.
+    /// Checks that the process has no privileges: it is not root, outside or inside.
     pub(super) fn is_nobody(&self) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let of = |name: &str| {

@@ -22,7 +22,7 @@ async fn connect(game: &Game) -> TcpStream {
     TcpStream::connect(game.url.trim_start_matches("http://")).await.unwrap()
 }
 
-/// Sends bytes, and returns everything that comes back until the server closes the connection.
+/// Sends bytes, and returns everything received until the server closes the connection.
 async fn raw(game: &Game, bytes: &[u8]) -> String {
     let mut stream = connect(game).await;
     // The server may close before it has read everything.
@@ -30,7 +30,7 @@ async fn raw(game: &Game, bytes: &[u8]) -> String {
     rest(stream).await
 }
 
-/// Sends bytes and nothing more, which the server is told; returns everything that comes back.
+/// Sends bytes and closes the sending side; returns everything received.
 async fn said_all(game: &Game, bytes: &[u8]) -> String {
     let mut stream = connect(game).await;
     stream.write_all(bytes).await.unwrap();
@@ -38,7 +38,7 @@ async fn said_all(game: &Game, bytes: &[u8]) -> String {
     rest(stream).await
 }
 
-/// Everything that comes until the server closes the connection.
+/// Everything received until the server closes the connection.
 async fn rest(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let read =
@@ -66,7 +66,7 @@ async fn slow_and_broken_connections_end_and_harm_nobody(#[values(Embedded, Serv
         let heads = "GET / HTTP/1.1\r\n".to_owned() + &"x-many: x\r\n".repeat(10_000);
         let answer = raw(&game, heads.as_bytes()).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
-        // A length that lies: the next request is not read out of the body of the last one.
+        // A wrong Content-Length: the rest of a body is not parsed as the next request.
         let answer = raw(&game, b"POST /press HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n{}").await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
         assert_eq!(game.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
@@ -81,7 +81,7 @@ async fn slow_and_broken_connections_end_and_harm_nobody(#[values(Embedded, Serv
     game.add("ada").await;
 }
 
-/// The head of a request of so many bytes.
+/// A request head of this many bytes.
 fn head(bytes: usize) -> String {
     let begin = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-long: ";
     format!("{begin}{}\r\n\r\n", "x".repeat(bytes - begin.len() - 4))
@@ -98,7 +98,7 @@ async fn heads_have_a_bound() {
     for bytes in [HEAD_BYTES_MAX + 1, HEAD_BYTES_MAX + 2_000, 2 * HEAD_BYTES_MAX, 32 << 10, 49_000] {
         let answer = raw(&game, head(bytes).as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{bytes}: {answer}");
-        // Also behind another request, and in pieces.
+        // Also after another request, and in pieces.
         let mut stream = connect(&game).await;
         let head = [b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", head(bytes).as_bytes()].concat();
         for piece in head.chunks(1_000) {
@@ -154,17 +154,17 @@ async fn whoever_has_said_all_gets_an_answer() {
         (post("/add", 18), "202"),
         (post("/press", 18), "202"),
         (post("/nothing", 18), "404"),
-        (post("/press", 19), "400"), // the body breaks off
+        (post("/press", 19), "400"), // the body is truncated
         (get("/healthz"), "200"),
         (get("/readyz"), "200"),
         (get("/fetch/lb"), "200"),
         (get("/fetch/self?username=nobody"), "404"),
-        (get("/live"), "200"), // what there is to tell now
+        (get("/live"), "200"), // the current events
         (get("/healthz") + &post("/press", 18) + &get("/healthz"), "200"),
     ] {
         let answer = said_all(&game, request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
-        // All of it has come: the length that the head names, of each answer.
+        // Each response is complete: as long as its head says.
         assert_eq!(answer.matches("HTTP/1.1 ").count(), request.matches("HTTP/1.1").count(), "{answer}");
         let (_, last) = answer.rsplit_once("HTTP/1.1 ").unwrap();
         let (head, body) = last.split_once("\r\n\r\n").unwrap();
@@ -175,7 +175,7 @@ async fn whoever_has_said_all_gets_an_answer() {
     assert_eq!(game.metric("buttonparty_live_connections").await, 0.0);
 }
 
-/// The next answer of a connection that stays.
+/// The next response on a keep-alive connection.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut answer = String::new();
     while !answer.ends_with("\r\n\r\n") {
@@ -233,7 +233,7 @@ async fn connections_that_ask_for_nothing_make_room() {
     });
     let holders = join_all(holders).await;
     let watch = Stopwatch::start();
-    // The limit leaves room for 72: whoever comes next waits until the first of them are closed.
+    // The limit allows 72 connections: the next one waits until the first are closed.
     assert_eq!(game.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
     let waited_ms = watch.seconds() * 1e3;
     assert!(waited_ms < 2.5e3 * SILENCE_MAX.as_secs_f64(), "{waited_ms} ms");
@@ -246,7 +246,7 @@ async fn connections_that_ask_for_nothing_make_room() {
     game.add("ada").await;
 }
 
-/// Bytes of memory that a process has.
+/// Resident memory of a process, in bytes.
 fn resident_bytes(game: &Game) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", game.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -264,7 +264,7 @@ fn has_read_all(game: &Game) -> bool {
     })
 }
 
-/// What is sent on each connection, piece by piece, when its request never comes whole.
+/// Requests that never complete: the pieces that are sent on each connection.
 fn unfinished() -> [(&'static str, Vec<Vec<u8>>); 4] {
     let pieces = |bytes: &[u8]| bytes.chunks(4_000).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let mut begun = head(HEAD_BYTES_MAX).into_bytes();
@@ -299,7 +299,7 @@ async fn a_connection_takes_no_more_memory_than_is_said() {
             eventually("all is read", || async { has_read_all(&game).then_some(()) }).await;
         }
         taken.push((kind, resident_bytes(&game).saturating_sub(before) / CONNECTIONS));
-        all.extend(streams); // they stay, so that none of their memory is used again
+        all.extend(streams); // kept open, so that their memory is not reused
     }
     println!("bytes of memory for a connection: {taken:?}");
     for (kind, bytes) in &taken {

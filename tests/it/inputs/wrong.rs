@@ -1,11 +1,11 @@
-//! What is wrong, and how a refusal must look.
+//! Invalid requests, and the expected form of a rejection.
 
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::{Game, encoded};
 
-/// A request that must be refused.
+/// A request that must be rejected.
 pub(super) struct Wrong {
     pub(super) method: Method,
     pub(super) path: String,
@@ -27,8 +27,8 @@ impl Wrong {
         self
     }
 
-    /// Sends it and checks the problem that comes back: the status, the kind, and exactly these fields, each with a
-    /// reason. Returns the problem and its `Retry-After`.
+    /// Sends the request and checks the problem: status, kind, and exactly these fields, each with a reason. Returns
+    /// the problem and its `Retry-After`.
     pub(super) async fn refused(
         self,
         game: &Game,
@@ -66,7 +66,7 @@ impl Wrong {
     }
 }
 
-/// Texts that are no object of fields, for every route with a body.
+/// Bodies that are not an object of fields, for every route with a body.
 pub(super) fn no_objects() -> Vec<(Vec<u8>, &'static str)> {
     let texts = [
         "nope",
@@ -100,7 +100,7 @@ pub(super) fn no_objects() -> Vec<(Vec<u8>, &'static str)> {
     all
 }
 
-/// Usernames as JSON that no player can have.
+/// Invalid usernames, as JSON.
 pub(super) fn wrong_usernames() -> Vec<String> {
     let mut all: Vec<_> = [
         "1",
@@ -123,10 +123,10 @@ pub(super) fn wrong_usernames() -> Vec<String> {
     all
 }
 
-/// Requests, each with the fields that must be named.
+/// Requests, each with the fields that the problem must name.
 type All = Vec<(Wrong, &'static [&'static str])>;
 
-/// Fields that are missing, of a wrong type or of a wrong value; all that are wrong are named at once.
+/// Fields that are missing, of a wrong type or of a wrong value; all errors are reported at once.
 pub(super) fn wrong_fields() -> All {
     let long_token = format!(r#"{{"username":"ada","token":"{}"}}"#, "t".repeat(4_097));
     let long_name = format!(r#"{{"username":"ada","name":"{}"}}"#, "é".repeat(65));
@@ -150,7 +150,7 @@ pub(super) fn wrong_fields() -> All {
     all.into_iter().map(|(path, body, fields)| (Wrong::post(path, body), fields)).collect()
 }
 
-/// Quantities that are no number, no level, or not even JSON.
+/// Quantities that are not a number, not a level, or not even JSON.
 pub(super) fn wrong_quantities() -> All {
     let levels = "\"2\" null true [2] {} 0 -2 2.0000001 4 1.5 1e999 -0 1e-400 999999999999999999999";
     let not_json = "NaN Infinity -Infinity +2 02 2. .5 0x2";

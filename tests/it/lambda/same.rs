@@ -1,11 +1,11 @@
-//! It answers as the server does.
+//! The function's responses equal the server's.
 
 use reqwest::Method;
 use serde_json::json;
 
 use super::*;
 
-/// Everything that may be asked, and how.
+/// All reads, with all parameters.
 const TARGETS: [&str; 38] = [
     "/fetch/self?username=ada",
     "/fetch/self?username=bob",
@@ -46,7 +46,7 @@ const TARGETS: [&str; 38] = [
     "//fetch/lb",
     "/fetch/self%3Fusername=ada",
 ];
-/// What of an answer both must have in common.
+/// Headers that both must have in common.
 const HEADERS: [&str; 4] = ["content-type", "retry-after", "allow", "cache-control"];
 
 /// Asserts that the function answers an event as the server answers the request.
@@ -76,7 +76,7 @@ async fn the_function_answers_byte_for_byte_as_the_server_does() {
             assert_same(&function, &server, method, target, &http_event(method, target)).await;
         }
     }
-    // What goes with a request makes no difference.
+    // Other parts of the request make no difference.
     for body in [
         json!({"isBase64Encoded": true, "body": "8J+Sow=="}),
         json!({"isBase64Encoded": false, "body": "💣"}),
@@ -91,7 +91,7 @@ async fn the_function_answers_byte_for_byte_as_the_server_does() {
             assert_same(&function, &server, method, target, &event).await;
         }
     }
-    // The server alone has these.
+    // Only the server has these routes.
     for target in ["/live", "/healthz", "/metrics", "/"] {
         let (status, problem) = get_json(&function, target).await;
         assert_eq!(
@@ -100,11 +100,11 @@ async fn the_function_answers_byte_for_byte_as_the_server_does() {
             "{target}"
         );
     }
-    // Paths are taken as they are written.
+    // Paths are used as written, without normalization.
     for target in ["/fetch/../fetch/lb", "/nothing/%2e%2e/fetch/lb", "/fetch\\lb"] {
         assert_eq!(get(&function, target).await.0, 404, "{target}");
     }
-    // Players of the game that was played, with ranks and in order.
+    // The players are there, with ranks and in order.
     let (_, ada) = get_json(&function, "/fetch/self?username=ada").await;
     assert_eq!((&ada["score"], &ada["rank"], &ada["streak"]), (&json!(1), &json!(1), &json!(1)), "{ada}");
     let (_, board) = get_json(&function, "/fetch/lb").await;

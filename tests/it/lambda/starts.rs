@@ -1,4 +1,4 @@
-//! Starting with everything, and without.
+//! Starts of the function: with all dependencies, and with one missing.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use servers::postgres::Mode;
 use super::*;
 use crate::support::eventually;
 
-/// What a start may take in a build that is not optimised, beside other tests.
+/// Timeout of a start in an unoptimized build beside other tests.
 const INIT_MAX: Duration = Duration::from_secs(5);
-/// What the secret is read again after, at the earliest, in seconds.
+/// Minimum time between two reads of the secret, in seconds.
 const SECRET_PAUSE_S: usize = 1;
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn what_is_wrong_with_the_settings_is_said_by_name_and_at_once() {
         environment.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
         environment
     };
-    /// Settings, and what is said of them.
+    /// Settings, and the expected log texts.
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
     let tables: [Row<'_>; 6] = [
         (&[("BUTTONPARTY_STORE_SECRET", "")], &["BUTTONPARTY_STORE_SECRET: must be set"]),
@@ -63,7 +63,7 @@ async fn without_a_database_it_starts_and_says_so_until_there_is_one() {
     for target in ["/fetch/self?username=ada", "/fetch/lb"] {
         assert_unavailable(&function.invoke(&http_event("GET", target)).await.unwrap());
     }
-    // What needs no database is answered all the same only where it is there: nothing is open yet.
+    // No connection is open yet: reads work only once the database is up.
     database.resume().await;
     assert_eq!(get(&function, "/fetch/lb").await.0, 200);
     assert_eq!(get_json(&function, "/fetch/self?username=ada").await.1["score"], 1);
@@ -94,7 +94,7 @@ async fn a_secret_that_cannot_be_read_is_named_and_tried_again() {
         eventually("the secret is read", async || (get(&function, "/fetch/lb").await.0 == 200).then_some(()))
             .await;
     }
-    // What is slow is waited for; what is not needed any more is not.
+    // The start waits for a slow secret. After that, a failing secret does no harm.
     played.secrets.behave(Mood::Slow(Duration::from_millis(300)));
     let function = played.function().await;
     assert!(function.init() > Duration::from_millis(300));
@@ -126,7 +126,7 @@ async fn a_secret_that_is_wrong_is_read_again_but_not_for_every_request() {
     }
     let passed_s = usize::try_from(crate::support::now_ms() - begun_ms).unwrap() / 1_000;
     let reads = played.secrets.reads();
-    // The present one and the one before.
+    // The current version and the previous one.
     assert!(reads <= 2 * (2 + passed_s / SECRET_PAUSE_S), "{reads} in {passed_s} s");
     assert!(
         function.log().contains(&format!("refuses the login of the secret {SECRET}")),

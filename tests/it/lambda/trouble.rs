@@ -1,4 +1,4 @@
-//! What happens to a function in its life: frozen, cut off, its database restarted, its password rotated.
+//! Events in a function's life: it is frozen or cut off, its database restarts, its password is rotated.
 
 use serde_json::json;
 use servers::postgres::Mode;
@@ -7,18 +7,18 @@ use servers::proxy::Proxy;
 use super::*;
 use crate::support::{alone, eventually, now_ms, run};
 
-/// Invocations in one life.
+/// Invocations of one process.
 const INVOCATIONS: usize = 1_000;
-/// What the process may use in a build that is not optimised, bytes.
+/// Memory limit of the process in an unoptimized build, in bytes.
 const PEAK_BYTES_MAX: u64 = 96 << 20;
-/// What it may use more at the end than after the first hundred answers, bytes.
+/// Maximum growth of memory after the first hundred responses, in bytes.
 const GROWTH_BYTES_MAX: u64 = 4 << 20;
-/// The secret is read again after so long at the earliest, milliseconds.
+/// Minimum time between two reads of the secret, in milliseconds.
 const SECRET_PAUSE_MS: i64 = 1_000;
 
 #[tokio::test]
 async fn a_thousand_requests_with_a_restart_and_a_rotated_password_are_answered_right() {
-    let _alone = alone().await; // a rank that takes longer than 100 ms is not told
+    let _alone = alone().await; // a rank that takes longer than 100 ms is left out
     let played = Played::new().await;
     let function = played.function().await;
     let started_ms = now_ms();
@@ -76,14 +76,14 @@ async fn a_thousand_requests_with_a_restart_and_a_rotated_password_are_answered_
 async fn a_rotation_may_begin_with_the_secret_or_with_the_database() {
     let played = Played::new().await;
     let answers = async |function: &Function| get(function, "/fetch/lb").await.0 == 200;
-    // The secret first: one that starts now finds the database not there yet.
+    // The secret changes first: a process that starts now is rejected by the database.
     played.secrets.put(&login(ROTATED));
     let function = played.function().await;
     assert!(answers(&function).await, "{}", function.log());
     played.change_password(ROTATED).await;
     played.disconnect().await;
     eventually("the new one is taken", async || answers(&function).await.then_some(())).await;
-    // The database first: one that has a connection keeps it, and the next one is made when the secret is there.
+    // The database changes first: open connections stay, and the next one waits for the secret.
     played.change_password("the third").await;
     assert!(answers(&function).await, "{}", function.log());
     played.disconnect().await;
@@ -94,7 +94,7 @@ async fn a_rotation_may_begin_with_the_secret_or_with_the_database() {
 
 #[tokio::test]
 async fn what_died_while_it_was_frozen_does_not_show() {
-    let _alone = alone().await; // a rank that takes longer than 100 ms is not told
+    let _alone = alone().await; // a rank that takes longer than 100 ms is left out
     let played = Played::new().await;
     let server = played.server().await;
     let line = Proxy::start(played.place.store_server().address());
@@ -102,7 +102,7 @@ async fn what_died_while_it_was_frozen_does_not_show() {
     let port = played.place.store_server().address().to_string();
     environment[0].1 = environment[0].1.replace(&port, &line.address().to_string());
     let function = start(&environment).await.unwrap();
-    // A rank is asked for within a short time, and the first one has to connect to Redis.
+    // A rank has a short timeout, and the first request has to connect to Redis.
     eventually("she has her rank", async || {
         let (status, ada) = get_json(&function, "/fetch/self?username=ada").await;
         assert_eq!((status, &ada["score"]), (200, &json!(1)), "{ada}");
@@ -125,7 +125,7 @@ async fn what_died_while_it_was_frozen_does_not_show() {
         let shown = (answered.0, &answered.1["score"], &answered.1["rank"]);
         assert_eq!(shown, (200, &json!(1), &json!(1)), "{way}: {}", function.log());
     }
-    // A line that has died without a word is given up in time, and another made as soon as that goes.
+    // A stalled connection is given up in time, and a new one is made as soon as possible.
     line.stall();
     assert_unavailable(&function.invoke(&http_event("GET", "/fetch/lb")).await.unwrap());
     line.mend();
@@ -159,7 +159,7 @@ async fn without_redis_ranks_are_null_and_nothing_else_is_missing() {
         .await;
     }
     drop(server);
-    // Without a board there are never any.
+    // Without Redis there are no ranks.
     let environment: Vec<_> =
         played.environment().into_iter().filter(|(name, _)| *name != "BUTTONPARTY_BOARD_URL").collect();
     let function = start(&environment).await.unwrap();

@@ -1,4 +1,4 @@
-//! A phone that listens on `/live`: reads Server-Sent Events as the standard says.
+//! A listener on `/live` that parses Server-Sent Events as the standard says.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::support::{DEADLINE, Game, now_ms};
 
-/// How long anybody listens, at most; each event has a deadline of its own.
+/// Maximum duration of a connection; each event has its own deadline.
 const LISTENING_MAX: Duration = Duration::from_secs(600);
 
 /// An event that was received.
@@ -18,9 +18,9 @@ const LISTENING_MAX: Duration = Duration::from_secs(600);
 pub(crate) struct Told {
     /// `round` or `board`.
     pub(crate) topic: String,
-    /// What it says.
+    /// The data of the event.
     pub(crate) data: Value,
-    /// When it was read, Unix milliseconds.
+    /// Time at which it was read, in Unix milliseconds.
     pub(crate) at_ms: i64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Begins to listen.
+    /// Opens the stream.
     pub(crate) async fn connect(game: &Game) -> Self {
         let request = game.request(Method::GET, "/live").timeout(LISTENING_MAX);
         let response = request.send().await.unwrap();
@@ -63,7 +63,7 @@ impl Listener {
         timeout(DEADLINE, self.read()).await.expect("an event in time").expect("the connection goes on")
     }
 
-    /// The next event for which `check` holds; those before it are thrown away.
+    /// The next event for which `check` holds; earlier ones are discarded.
     pub(crate) async fn until(&mut self, check: impl Fn(&Told) -> bool) -> Told {
         let found = async {
             loop {

@@ -1,4 +1,4 @@
-//! How many rows a game writes, as its databases count them.
+//! Number of rows that a game writes, from the statistics of its databases.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use sqlx::{AssertSqlSafe, Connection};
 use crate::place::{GAME, INBOX, Place, Stack, open};
 use crate::support::eventually;
 
-/// Rows by table: inserted, updated and deleted ones together. The inbox's tables are there where they are in a file.
+/// Rows by table: inserted, updated and deleted ones together. Includes the inbox's tables if the inbox is a file.
 pub(super) type Rows = BTreeMap<String, i64>;
 
-/// Counts what is written from when it was made on. The game stands still when it is made and when it is asked.
+/// Counts rows written since its creation. The game must be idle when it is created and when it is read.
 pub(super) struct Written {
     before: Rows,
 }
@@ -40,7 +40,7 @@ async fn rows(place: &Place) -> Rows {
     }
 }
 
-/// Has SQLite note each row that anybody writes from now on.
+/// Installs triggers in SQLite that record each written row.
 async fn note_rows(place: &Place) {
     for file in [INBOX, GAME] {
         let mut connection = open(&place.folder().join(file)).await;
@@ -77,7 +77,7 @@ async fn noted_rows(place: &Place) -> Rows {
     all
 }
 
-/// What PostgreSQL has counted. A session reports the last of its doings when it ends.
+/// The statistics of PostgreSQL. A session reports its last changes when it ends.
 async fn counted_rows(place: &Place) -> Rows {
     eventually("the sessions have ended", || async {
         let mut connection = place.database().await;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::folder;
 
-/// Installs what the lock file says, unless it is installed.
+/// Installs the packages of the lock file unless they are installed; returns the folder.
 fn installed() -> PathBuf {
     let home = servers::target().join("tmp");
     fs::create_dir_all(&home).unwrap();
@@ -35,7 +35,7 @@ fn installed() -> PathBuf {
     tools
 }
 
-/// Checks a folder of scripts; returns the exit code and what the checker prints.
+/// Checks a folder of scripts; returns the exit code and the output of the checker.
 fn checked(tools: &Path, project: &Path) -> (Option<i32>, String) {
     let compiler = tools.join("node_modules/typescript/bin/tsc");
     let output = Command::new("node").arg(compiler).arg("--project").arg(project).output();
@@ -49,7 +49,7 @@ fn the_types_of_the_page_fit() {
     let (code, errors) = checked(&tools, &folder());
     assert_eq!(code, Some(0), "{errors}");
 
-    // A mistake is found.
+    // A type error is found.
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();

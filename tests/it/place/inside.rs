@@ -1,5 +1,4 @@
-//! A game seen past its processes: commands put straight into the inbox, the journal read back, and whether everything
-//! is whole.
+//! Access to a game past its processes: commands put directly into the inbox, the journal, and integrity checks.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,28 +14,27 @@ use store::{Position, Scheduled, Stage, State};
 use super::{GAME, INBOX, Place, Stack};
 use crate::support::{eventually, now_ms, run};
 
-/// How far apart rounds of the past opened, in milliseconds, and how long each of them lasted. Far enough apart for
-/// any extender.
+/// Time between openings of past rounds, in milliseconds, and their duration. No extender makes two of them overlap.
 const PAST_GAP_MS: i64 = 11_000;
 const PAST_WINDOW_MS: i64 = 2_000;
-/// Messages of the journal that are read at a time.
+/// Number of journal messages per read.
 const JOURNAL_PAGE: u32 = 1_000;
 
-/// A connection of its own to one of the files.
+/// A separate connection to one of the files.
 pub(crate) async fn open(path: &Path) -> SqliteConnection {
     let wait = std::time::Duration::from_secs(10);
     SqliteConnectOptions::new().filename(path).busy_timeout(wait).connect().await.unwrap()
 }
 
 impl Place {
-    /// Asserts that SQLite finds both files whole; servers look after their own.
+    /// Asserts that SQLite finds both files intact; servers check their own.
     pub(crate) async fn assert_intact(&self) {
         if self.stack() == Stack::Embedded {
             assert_intact(self.folder()).await;
         }
     }
 
-    /// Asserts that `verify` finds the store to be what its journal says.
+    /// Asserts that `verify` finds no difference between store and journal.
     pub(crate) async fn assert_verified(&self, settings: &[(&str, &str)]) {
         let output = run(self, &["verify"], settings).await;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -44,7 +42,7 @@ impl Place {
         assert!(text.trim_end().ends_with("replayed: equal"), "{text}");
     }
 
-    /// Waits until everything in the inbox has been applied or buried, for as long as there is less and less of it.
+    /// Waits until every message in the inbox is applied or a dead letter, as long as the backlog shrinks.
     pub(crate) async fn emptied(&self) -> Backlog {
         let inbox = self.inbox().await;
         let mut backlog = inbox.backlog().await.unwrap();
@@ -60,12 +58,12 @@ impl Place {
         backlog
     }
 
-    /// Waits until everything in the inbox has been applied, and asserts that nothing was buried.
+    /// Waits until every message in the inbox is applied; asserts that there are no dead letters.
     pub(crate) async fn drained(&self) {
         assert_eq!(self.emptied().await.dead, 0, "dead letters");
     }
 
-    /// Keeps the game from its inbox for as long as what is returned is held. The place must be
+    /// Blocks the game's access to its inbox until the result is dropped. The place must be
     /// [`cuttable`](Place::cuttable).
     pub(crate) async fn block_inbox(&self) -> Blocked<'_> {
         if self.stack() == Stack::Services {
@@ -78,7 +76,7 @@ impl Place {
         Blocked::File { _holder: holder }
     }
 
-    /// Changes the store behind the backs of its processes, so that it is as a crash at a certain moment leaves it.
+    /// Changes the store past its processes, to the state that a crash at a certain moment leaves.
     pub(crate) async fn change_store(&self, statement: &'static str) {
         if self.stack() == Stack::Embedded {
             return change(&self.folder().join(GAME), statement).await;
@@ -89,7 +87,7 @@ impl Place {
         connection.close().await.unwrap();
     }
 
-    /// A connection of its own to the database of [`Stack::Services`].
+    /// A separate connection to the database of [`Stack::Services`].
     pub(crate) async fn database(&self) -> PgConnection {
         self.services().database.connect().await
     }
@@ -99,12 +97,12 @@ impl Place {
         self.services().database.execute(dump).await;
     }
 
-    /// Changes the embedded inbox in the same way.
+    /// Changes the embedded inbox past its processes.
     pub(crate) async fn change_inbox_file(&self, statement: &'static str) {
         change(&self.folder().join(INBOX), statement).await;
     }
 
-    /// Everything in the store that follows from the journal.
+    /// All rows of the store that follow from the journal.
     pub(crate) async fn state(&self) -> State {
         let reader = self.store().reader().await.unwrap();
         let state = reader.audit().await.unwrap().state().await.unwrap();
@@ -120,11 +118,11 @@ async fn change(file: &Path, statement: &'static str) {
     connection.close().await.unwrap();
 }
 
-/// What keeps a game from its inbox until it is dropped.
+/// A block of a game's inbox; dropped to unblock it.
 pub(crate) enum Blocked<'a> {
-    /// A connection with a transaction, which its end rolls back.
+    /// A connection with an open transaction, which is rolled back when it closes.
     File { _holder: SqliteConnection },
-    /// A line that is cut.
+    /// A proxy that is cut.
     Line(&'a Proxy),
 }
 
@@ -136,7 +134,7 @@ impl Drop for Blocked<'_> {
     }
 }
 
-/// Asserts that SQLite finds both files of a folder whole.
+/// Asserts that SQLite finds both files of a folder intact.
 pub(crate) async fn assert_intact(folder: &Path) {
     for file in [INBOX, GAME] {
         let mut connection = open(&folder.join(file)).await;
@@ -183,8 +181,8 @@ impl Place {
         inbox.close().await;
     }
 
-    /// What a game looks like in which these players have pressed in each of so many rounds, all of them long over: put
-    /// into the inbox and the scheduler's table of a new game. Returns the score that each of them has.
+    /// Creates the past of a new game in its inbox and schedule: these players pressed in each of this many finished
+    /// rounds. Returns the score of each player.
     pub(crate) async fn put_past(&self, partitions: u16, players: &[String], rounds: u64) -> u64 {
         let begin_ms = now_ms() - (i64::try_from(rounds).unwrap() + 10) * PAST_GAP_MS;
         let opens_at_ms = |id: u64| begin_ms + i64::try_from(id).unwrap() * PAST_GAP_MS;
@@ -210,8 +208,8 @@ impl Place {
         (1..=rounds.len() as u64).map(game::curve).sum()
     }
 
-    /// Every command that was ever applied, in order within each partition. Asserts that no id was applied twice, and that
-    /// nothing was buried.
+    /// All applied commands, in order within each partition. Asserts that no id was applied twice, and that there are
+    /// no dead letters.
     pub(crate) async fn journal(&self) -> Vec<Applied> {
         let reader = self.store().reader().await.unwrap();
         let mut audit = reader.audit().await.unwrap();
@@ -251,11 +249,11 @@ pub(crate) fn add(username: &Username) -> Action {
 /// A command of the journal.
 #[derive(Debug)]
 pub(crate) struct Applied {
-    /// The partition in which it stands.
+    /// The partition in whose journal it is.
     pub(crate) partition: u16,
     /// Its id.
     pub(crate) id: String,
-    /// When it arrived, and when it was stored.
+    /// Arrival and storage time.
     pub(crate) stamps: Stamps,
     /// What it is.
     pub(crate) action: Action,

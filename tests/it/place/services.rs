@@ -1,4 +1,4 @@
-//! What one game has of its own on the servers of this test process.
+//! The resources of one game on the shared servers of this test process.
 
 use std::net::SocketAddr;
 
@@ -8,10 +8,10 @@ use servers::proxy::Proxy;
 use servers::redis;
 use servers::sqs::{self, KEY, Made, QueueOptions, REGION};
 
-/// Of each of the database's roles.
+/// Password of each database role.
 const PASSWORD: &str = "of a role";
 
-/// The database's role that a part of the game needs; `None`: more than any of them may do.
+/// The database role of a command; `None` if the command needs the owner.
 fn login(command: &str) -> Option<&'static str> {
     match command {
         "handler" => Some("writer"),
@@ -22,10 +22,10 @@ fn login(command: &str) -> Option<&'static str> {
     }
 }
 
-/// A queue with its dead letters, a database, and a Redis database, and how the game's processes get there.
+/// A queue with its dead letters, a database and a Redis database, and how processes connect to them.
 pub(super) struct Services {
     pub(super) database: Database,
-    /// The server of the database, where no other game uses it.
+    /// A PostgreSQL server that no other game uses.
     pub(super) own_server: Option<Server>,
     inboxes: &'static sqs::Server,
     queue: Made,
@@ -33,18 +33,18 @@ pub(super) struct Services {
     lines: Option<Lines>,
 }
 
-/// Lines to the servers that a test can cut.
+/// Proxies to the servers, which a test can cut.
 pub(crate) struct Lines {
     /// To the SQS server.
     pub(crate) inbox: Proxy,
-    /// To PostgreSQL; `None`: it is reached directly.
+    /// To PostgreSQL; `None` if it is reached directly.
     store: Option<Proxy>,
     /// To Redis.
     pub(crate) board: Proxy,
 }
 
 impl Lines {
-    /// The line to the store, where there is one.
+    /// The proxy to the store, if there is one.
     pub(crate) fn store(&self) -> &Proxy {
         self.store.as_ref().expect("the store is not reached directly")
     }
@@ -55,7 +55,7 @@ impl Services {
         Self::with(postgres::server().await.database().await, inboxes).await
     }
 
-    /// With a PostgreSQL server that no other game uses, and lines to the other two.
+    /// With its own PostgreSQL server, and proxies to the other two.
     pub(super) async fn breakable() -> Self {
         let server = Server::start().await;
         let services = Self::with(server.database().await, sqs::server()).await;
@@ -72,7 +72,7 @@ impl Services {
         Self { database, own_server: None, inboxes, queue, board_url: redis::server().url(), lines: None }
     }
 
-    /// Has the game's processes reach the servers through lines that can be cut.
+    /// Makes the game's processes connect through proxies that can be cut.
     pub(super) async fn cuttable(self) -> Self {
         let lines = Lines {
             inbox: Proxy::start(address(self.inboxes)),
@@ -86,7 +86,7 @@ impl Services {
         self.lines.as_ref().expect("the place was made with lines that can be cut")
     }
 
-    /// Puts another queue, a new one if none is given, in the place of the present one, which is returned.
+    /// Replaces the queue, with a new one if none is given; returns the previous one.
     pub(super) async fn change_queue(&mut self, other: Option<Made>) -> Made {
         let other = match other {
             Some(other) => other,
@@ -95,8 +95,8 @@ impl Services {
         std::mem::replace(&mut self.queue, other)
     }
 
-    /// What a process of this command is told of all this. `granted`: the database's roles have been made, and each
-    /// part of the game logs in as its own.
+    /// The environment of a process with this command. `granted`: the database roles exist, and each part of the game
+    /// logs in with its own.
     pub(super) fn environment(&self, command: &str, granted: bool) -> Vec<(&'static str, String)> {
         let store_url = match login(command).filter(|_| granted) {
             Some(role) => self.database.url_as(&format!("buttonparty_{role}"), PASSWORD),
@@ -125,7 +125,7 @@ impl Services {
         ]
     }
 
-    /// How the test itself gets to the queue, past all lines.
+    /// How the test itself connects to the queue, past all proxies.
     pub(super) fn queue(&self) -> Service {
         Service {
             queue_url: self.queue.queue_url.clone(),
@@ -140,7 +140,7 @@ fn address(server: &sqs::Server) -> SocketAddr {
     server.address().trim_start_matches("http://").parse().unwrap()
 }
 
-/// This URL with the line's end in place of host and port.
+/// The URL with host and port of the proxy.
 fn through(url: &str, line: &Proxy) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     let (authority, path) = rest

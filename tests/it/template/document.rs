@@ -1,18 +1,18 @@
-//! The template, read as CloudFormation reads it.
+//! The template, evaluated as CloudFormation evaluates it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-/// The account and the region of a stack that there is nowhere.
+/// Account and region of an imaginary stack.
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "eu-west-1";
 /// Parameters that have no default.
 const GIVEN: [(&str, &str); 4] =
     [("Auth", "open"), ("ImageTag", "v1"), ("CodeBucket", "code"), ("CodeKey", "v1/fetch-arm64.zip")];
 
-/// Where it is.
+/// Path of the template.
 pub(crate) fn path() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../cftemplate.json"))
 }
@@ -25,11 +25,11 @@ pub(crate) struct Template {
 
 /// A container of a task.
 pub(crate) struct Container {
-    /// Its name: that of its role in the template.
+    /// Its name, which is the role's name in the template.
     pub(crate) name: String,
-    /// What it is defined with; resolved.
+    /// Its definition, resolved.
     pub(crate) definition: Value,
-    /// What its task is defined with; resolved.
+    /// The definition of its task, resolved.
     pub(crate) task: Value,
 }
 
@@ -39,12 +39,12 @@ impl Container {
         self.definition["Command"][0].as_str().unwrap()
     }
 
-    /// The variables that the template tells it; not those that hold secrets.
+    /// Its environment variables without secrets.
     pub(crate) fn environment(&self) -> BTreeMap<String, String> {
         self.variables("Environment", "Value")
     }
 
-    /// The variables that hold secrets, each with where its value is.
+    /// Its environment variables with secrets, each with the source of its value.
     pub(crate) fn secrets(&self) -> BTreeMap<String, String> {
         self.variables("Secrets", "ValueFrom")
     }
@@ -57,13 +57,13 @@ impl Container {
 }
 
 impl Template {
-    /// With the defaults of its parameters, and with these values.
+    /// With these values, and the defaults of other parameters.
     pub(crate) fn with(values: &[(&str, &str)]) -> Self {
         let document: Value = serde_json::from_slice(&std::fs::read(path()).unwrap()).unwrap();
         let mut parameters = BTreeMap::new();
         for (name, parameter) in document["Parameters"].as_object().unwrap() {
             let given = GIVEN.iter().chain(values).rev().find(|(of, _)| of == name);
-            // Whatever its type, a parameter is given as text.
+            // A parameter's value is text, whatever its type.
             let default = match &parameter["Default"] {
                 Value::Number(number) => number.to_string().into(),
                 other => other.clone(),
@@ -81,7 +81,7 @@ impl Template {
         Self::with(&[])
     }
 
-    /// What it says, unresolved.
+    /// The document, unresolved.
     pub(crate) fn document(&self) -> &Value {
         &self.document
     }
@@ -127,13 +127,13 @@ impl Template {
         found.unwrap_or_else(|| panic!("there is no container {name}"))
     }
 
-    /// The name by which a resource is known: its ARN here, by which policies name it.
+    /// The ARN of a resource, by which policies refer to it.
     pub(crate) fn arn(&self, name: &str) -> String {
         assert!(self.document["Resources"][name].is_object(), "there is no resource {name}");
         format!("arn:aws:{REGION}:{ACCOUNT}:{name}")
     }
 
-    /// A value with everything in it that CloudFormation replaces; fails where that is not possible.
+    /// Resolves all functions and references in a value; panics if that is not possible.
     pub(crate) fn resolve(&self, value: &Value) -> Value {
         match value {
             Value::Array(items) => {
@@ -226,7 +226,7 @@ impl Template {
         let kind = self.document["Resources"][name]["Type"].as_str();
         let kind = kind.unwrap_or_else(|| panic!("there is no resource {name}"));
         match (kind, attribute) {
-            // What is in the group, which is what one writes to.
+            // The contents of the log group, which are what is written.
             ("AWS::Logs::LogGroup", "Arn") => format!("{}:*", self.arn(name)).into(),
             (_, "Arn") => self.arn(name).into(),
             ("AWS::RDS::DBCluster", "MasterUserSecret.SecretArn") => self.master_secret(),
@@ -235,7 +235,7 @@ impl Template {
         }
     }
 
-    /// The secret that RDS makes for the database's owner.
+    /// The secret that RDS creates for the database's owner.
     pub(crate) fn master_secret(&self) -> Value {
         format!("{}-owner", self.arn("Database")).into()
     }

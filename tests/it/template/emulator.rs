@@ -1,8 +1,8 @@
-//! The template as a stack of fakecloud: made, changed, played on, deleted. Where its binary is not there, this says so
-//! and does nothing.
+//! The template as a stack of fakecloud: created, updated, used for a game, and deleted. Without the binary of
+//! fakecloud, the test prints that it is skipped.
 //!
-//! What fakecloud does not do: run the Lambda that migrates, for which it wants Docker; so that resource is left out, and
-//! the test runs `migrate` itself, as the task would. It records endpoints, and the board, without anything behind.
+//! fakecloud needs Docker for the Lambda that migrates. The test removes that resource and runs `migrate` itself, as
+//! the task would. fakecloud only records VPC endpoints and the cache, without servers behind them.
 
 use serde_json::Value;
 use servers::sqs::{self, KEY, Made, REGION};
@@ -12,7 +12,7 @@ use crate::place::{Inbox, Place, Stack};
 use crate::support::{BY_HAND, Game, beside_others, encoded, eventually, with_auth};
 
 const STACK: &str = "buttonparty";
-/// What the stack begins with, and what it is changed to.
+/// Parameters of the new stack, and those of the update.
 const BEGINNING: [(&str, &str); 7] = [
     ("Auth", "open"),
     ("ImageTag", "v1"),
@@ -37,7 +37,7 @@ impl Cloud {
         request.header("authorization", signed)
     }
 
-    /// Asks for an action on the stack; returns the status and the answer, as XML.
+    /// Calls an action on the stack; returns the status and the response as XML.
     async fn ask(&self, action: &str, values: &[(String, &str)]) -> (u16, String) {
         let mut body = format!("Action={action}&Version=2010-05-15&StackName={STACK}");
         for (name, value) in values {
@@ -49,7 +49,7 @@ impl Cloud {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// Makes or changes the stack.
+    /// Creates or updates the stack.
     async fn apply(&self, action: &str, template: &str, parameters: &[(&'static str, &'static str)]) {
         let mut values = vec![("TemplateBody".to_owned(), template)];
         values.push(("Capabilities.member.1".to_owned(), "CAPABILITY_IAM"));
@@ -61,7 +61,7 @@ impl Cloud {
         assert_eq!(status, 200, "{action}: {answer}");
     }
 
-    /// Waits until the stack is done with something; returns what it says of itself.
+    /// Waits until the stack has this status; returns its description.
     async fn done(&self, status: &str) -> String {
         eventually(status, || async {
             let (_, told) = self.ask("DescribeStacks", &[]).await;
@@ -95,14 +95,14 @@ fn output(told: &str, name: &str) -> String {
     value.unwrap_or_else(|| panic!("there is no output {name}: {told}")).to_owned()
 }
 
-/// The template without what fakecloud cannot do.
+/// The template without the resources that fakecloud does not support.
 fn template() -> String {
     let mut document = Template::new().document().clone();
     let resources = document["Resources"].as_object_mut().unwrap();
     resources.remove("Migrate").unwrap();
     let all = resources.clone();
     for resource in resources.values_mut() {
-        // It wants to be told what is scaled in its other form, of three properties.
+        // fakecloud needs a scalable target in the other form, with three properties.
         if let Some(target) =
             resource["Properties"].as_object_mut().and_then(|of| of.remove("ScalingTargetId"))
         {

@@ -1,4 +1,4 @@
-//! What linters say of the template.
+//! The linters find no errors in the template.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use tokio::process::Command;
 use super::document::{Template, path};
 use crate::support::tool;
 
-/// Runs a tool that must find nothing; returns what it said.
+/// Runs a tool that must find nothing; returns its output.
 async fn finds_nothing(name: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(tool(name));
     let output = command.args(arguments).arg(path()).current_dir(Path::new("/")).output().await.unwrap();
@@ -40,7 +40,7 @@ async fn checkov_finds_only_what_the_template_explains() {
     let summary = &report["summary"];
     assert_eq!((&summary["failed"], &summary["parsing_errors"]), (&0.into(), &0.into()), "{summary}");
     assert!(summary["passed"].as_u64() > Some(200), "{summary}");
-    // Whatever is left out is there to be left out, and has its reason.
+    // Each suppressed check exists and has a reason.
     let template = Template::new();
     let all = template.document()["Resources"].as_object().unwrap().values();
     let left_out: Vec<_> =

@@ -1,5 +1,5 @@
-//! The few lines of Python that run `migrate` before the services start: whatever happens, CloudFormation is answered,
-//! and says success only when the task has ended well.
+//! The Python function that runs `migrate` before the services start: it always answers CloudFormation, and reports
+//! success only if the task succeeded.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::document::Template;
 use crate::support::tool;
 
-/// Runs the function; returns what it did.
+/// Runs the function; returns its calls.
 async fn run(request: &str, stack: &str, runs: &[&str], statuses: Value) -> Value {
     let code = Template::new().properties("MigrateFunction")["Code"]["ZipFile"].clone();
     let event = json!({
@@ -59,14 +59,14 @@ async fn cloudformation_is_told_how_the_task_ended(
             json!({ "subnets": ["a", "b"], "securityGroups": ["sg"], "assignPublicIp": "DISABLED" });
         let expected = json!({
             "cluster": "game", "launchType": "FARGATE", "taskDefinition": "migrate:7",
-            // The same each time: a request that is repeated starts one task.
+            // Equal for each repetition of a request, so that only one task starts.
             "clientToken": "request-1", "networkConfiguration": { "awsvpcConfiguration": network },
         });
         assert_eq!(*run, expected);
     }
 }
 
-/// Schemas only grow: an older version finds nothing to do, and could not do it.
+/// Migrations are never undone: an older version has nothing to run.
 #[rstest]
 #[case::deleted("Delete", "DELETE_IN_PROGRESS")]
 #[case::rolled_back("Update", "UPDATE_ROLLBACK_IN_PROGRESS")]

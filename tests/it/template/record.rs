@@ -1,4 +1,4 @@
-//! A proxy in front of an SQS server that writes down what it is asked for.
+//! A proxy before an SQS server that records the requested actions.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,21 +8,21 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What names the operation of a request.
+/// The header with the operation of a request.
 const TARGET: &str = "x-amz-target: amazonsqs.";
 
-/// An action of IAM, such as `sqs:SendMessage`, and the queue that it is asked of: its URL, or its name.
+/// An IAM action, such as `sqs:SendMessage`, and its queue as URL or name.
 pub(crate) type Asked = BTreeSet<(String, String)>;
 
-/// What one process asks for.
+/// The requests of one process.
 pub(crate) struct Recorder {
-    /// What `AWS_ENDPOINT_URL_SQS` must say.
+    /// The value for `AWS_ENDPOINT_URL_SQS`.
     pub(crate) url: String,
     asked: Arc<Mutex<Asked>>,
 }
 
 impl Recorder {
-    /// Listens on a free port of loopback, and carries everything to the server.
+    /// Listens on a free port of loopback, and forwards everything to the server.
     pub(crate) async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -36,7 +36,7 @@ impl Recorder {
         Self { url, asked }
     }
 
-    /// All that was asked for so far.
+    /// All actions so far.
     pub(crate) fn asked(&self) -> Asked {
         self.asked.lock().unwrap().clone()
     }
@@ -58,14 +58,14 @@ async fn carry(near: TcpStream, server: SocketAddr, notes: Arc<Mutex<Asked>>) {
             }
         }
     };
-    // Whoever ends first ends both.
+    // When either side closes, both are closed.
     tokio::select! {
         () = there => {}
         _ = tokio::io::copy(&mut from_server, &mut answers) => {}
     }
 }
 
-/// Takes a whole request off what was read.
+/// Removes a complete request from the bytes that were read.
 fn take(unread: &mut Vec<u8>) -> Option<(String, String)> {
     let head_bytes = unread.windows(4).position(|of| of == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&unread[..head_bytes]).into_owned();
@@ -79,6 +79,6 @@ fn take(unread: &mut Vec<u8>) -> Option<(String, String)> {
     let operation = field(TARGET).unwrap_or_else(|| panic!("that is no request to SQS: {head}"));
     let body: Value = serde_json::from_slice(&body).unwrap();
     let queue = body["QueueUrl"].as_str().or(body["QueueName"].as_str()).unwrap().to_owned();
-    // Who may do something may do it several times at once.
+    // A permission for an action includes its batch form.
     Some((format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)), queue))
 }

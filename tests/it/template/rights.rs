@@ -1,5 +1,5 @@
-//! What each part of the game asks SQS for, from its start to a played round and a dead letter that is sent again, with
-//! the settings and on the queues of the template: exactly what its role allows.
+//! The SQS calls of each part of the game, from its start through a round to a redriven dead letter, with the
+//! template's settings and queues: exactly the calls that its IAM role allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -18,20 +18,20 @@ use super::record::{Asked, Recorder};
 use crate::place::{Inbox, Place};
 use crate::support::{BY_HAND, Game, beside_others, binary, eventually};
 
-/// Of all logins.
+/// Password of all logins.
 const PASSWORD: &str = "of a role";
-/// The database's owner as RDS makes it: no superuser.
+/// The database's owner as RDS creates it: not a superuser.
 const OWNER: &str = "CREATE ROLE buttonparty LOGIN CREATEROLE PASSWORD 'of a role';
     DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO buttonparty', current_database()); END $$";
 
-/// What SQS is asked to make of a queue of the template.
+/// The attributes of a queue in the template.
 fn attributes(properties: &Value) -> BTreeMap<QueueAttributeName, String> {
     let all = properties.as_object().unwrap().iter().filter(|(name, _)| *name != "QueueName");
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     all.map(|(name, value)| (QueueAttributeName::from(name.as_str()), text(value))).collect()
 }
 
-/// Makes both queues as the template says.
+/// Creates both queues as in the template.
 async fn queues(template: &Template) -> Made {
     let client = sqs::server().client().await;
     let make = async |name: &str, attributes: BTreeMap<QueueAttributeName, String>| {
@@ -51,7 +51,7 @@ async fn queues(template: &Template) -> Made {
     Made { queue_url, dead_letter_url }
 }
 
-/// The game of the template on this machine's servers. Each part has a recorder between itself and SQS.
+/// The template's game on local servers. Each part has a recorder between itself and SQS.
 struct Deployment {
     template: Template,
     place: Place,
@@ -76,14 +76,14 @@ impl Deployment {
         Self { template, place, made, recorders }
     }
 
-    /// The URL of this machine's store for the user of another URL, without a password.
+    /// URL of the local store for the user of another URL, without a password.
     fn store_url(&self, url: &str) -> String {
         let user = url.strip_prefix("postgres://").unwrap().split('@').next().unwrap();
         let own = self.place.store_url();
         format!("postgres://{user}@{}", own.rsplit_once('@').unwrap().1)
     }
 
-    /// The value that a variable has here, where it says in the template where something is.
+    /// The local value of a variable whose template value refers to an AWS resource.
     fn value(&self, name: &str, value: String) -> String {
         match name {
             "BUTTONPARTY_STORE_URL" => self.store_url(&value),
@@ -98,7 +98,7 @@ impl Deployment {
         }
     }
 
-    /// A command of this part with the template's variables, and these settings.
+    /// A command of this part with the template's variables and these settings.
     fn command(&self, name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         let container = self.template.container(name);
         let mut command = Command::new(binary());
@@ -109,7 +109,7 @@ impl Deployment {
         }
         command.env("BUTTONPARTY_LISTEN", "127.0.0.1:0");
         command.envs(settings.iter().map(|(name, value)| (format!("BUTTONPARTY_{name}"), value)));
-        // Instead of the task's role.
+        // These replace the credentials of the task's role.
         command.env("AWS_ACCESS_KEY_ID", sqs::KEY).env("AWS_SECRET_ACCESS_KEY", sqs::KEY);
         command.env("AWS_ENDPOINT_URL_SQS", &self.recorders[name].url);
         command
@@ -120,19 +120,19 @@ impl Deployment {
         Game::spawn(self.command(name, &[container.command()], settings), self.place.folder(), name).await
     }
 
-    /// Runs a command that must end well; returns what it says.
+    /// Runs a command that must succeed; returns its output.
     async fn run(&self, name: &str, arguments: &[&str]) -> String {
         let output = self.command(name, arguments, &[]).output().await.unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What this part has asked for.
+    /// The actions that this part has called.
     fn asked(&self, name: &str) -> Asked {
         self.recorders[name].asked()
     }
 
-    /// What the template lets this part ask for.
+    /// The actions that the template allows this part.
     fn allowed(&self, name: &str) -> Asked {
         let Some(role) = self.template.container(name).task["TaskRoleArn"].as_str().map(str::to_owned) else {
             return Asked::new();
@@ -150,7 +150,7 @@ impl Deployment {
     }
 }
 
-/// An address and a name of a queue are the same.
+/// Replaces the URLs of queues by their names.
 fn named(asked: Asked) -> BTreeSet<(String, String)> {
     let last = |queue: String| queue.rsplit('/').next().unwrap_or_default().to_owned();
     asked.into_iter().map(|(action, queue)| (action, last(queue))).collect()
@@ -160,12 +160,12 @@ fn named(asked: Asked) -> BTreeSet<(String, String)> {
 async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() {
     let _beside = beside_others().await;
     let deployment = Deployment::new().await;
-    // The one-shot, twice: the template runs it at each change.
+    // The one-shot runs twice: the template runs it at each update.
     for _ in 0..2 {
         let said = deployment.run("migrate", &["migrate"]).await;
         assert!(said.contains("is number 1 of this game, with 16 partitions"), "{said}");
     }
-    // Short rounds, and leases that are soon to be extended.
+    // Short rounds, and leases that are soon renewed.
     let hurry: Vec<_> = BY_HAND.into_iter().chain([("ROUND_LEAD_MS", "100")]).collect();
     let handler = deployment.start("handler", &[("VISIBILITY_MS", "3000")]).await;
     let ingest = deployment.start("ingest", &[]).await;
@@ -182,7 +182,7 @@ async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() 
     scheduler.open_round().await;
     ingest.press("ada").await;
     live.player("ada", |ada| ada["score"] == 1 && ada["rank"] == 1).await;
-    // While the store is down, the handler holds what it has.
+    // While the store is down, the handler keeps its leases.
     deployment.place.store_server().stop(Mode::Fast).await;
     ingest.add("bob").await;
     let extended = || async {
@@ -211,7 +211,7 @@ async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() 
     }
 }
 
-/// One that the handler buries, and one that SQS itself has moved: both are listed and sent again.
+/// One dead letter from the handler and one from SQS itself: both are listed and redriven.
 async fn dead_letters(deployment: &Deployment) {
     let inbox = deployment.place.inbox().await;
     let body = "not an envelope".to_owned();
@@ -227,14 +227,14 @@ async fn dead_letters(deployment: &Deployment) {
     assert_eq!(listed.lines().count(), 2, "{listed}");
     let redriven = deployment.run("operator", &["dlq", "redrive"]).await;
     assert_eq!(redriven, "2 dead letter(s) sent again\n");
-    // They are no better than before.
+    // They fail again.
     let again = || async { (inbox.backlog().await.unwrap().dead == 2).then_some(()) };
     eventually("they are buried again", again).await;
     inbox.close().await;
 }
 
-/// The owner's task with another command, once dead letters are all that is left. The stack that is deployed afterwards
-/// says the new number too, and so does what it runs first.
+/// The owner's task with another command, when only dead letters are left. The stack deployed afterwards has the new
+/// number, also for its one-shot.
 async fn repartition(deployment: &Deployment) {
     let refused =
         deployment.command("migrate", &["migrate"], &[("PARTITIONS", "64")]).output().await.unwrap();

@@ -1,4 +1,4 @@
-//! Who may do what on AWS.
+//! IAM permissions on AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::document::Template;
 
-/// A statement of a policy that allows something.
+/// A policy statement that allows something.
 pub(super) struct Statement {
     pub(super) actions: Vec<String>,
     pub(super) resources: Vec<String>,
 }
 
-/// Actions that AWS knows for all resources only, and why each is needed.
+/// Actions that AWS does not restrict to resources, and why each is needed.
 const FOR_ALL: [(&str, &str); 4] = [
     ("ecr:GetAuthorizationToken", "a login belongs to the account, not to a repository"),
     ("ec2:CreateNetworkInterface", "Lambda refuses a function in a VPC whose role has this for less"),
@@ -26,7 +26,7 @@ fn list(value: &Value) -> Vec<String> {
     value.as_array().map_or_else(|| vec![text(value)], |all| all.iter().map(text).collect())
 }
 
-/// What a role allows. It is known by its ARN.
+/// The statements of a role, given its ARN.
 pub(super) fn statements(template: &Template, role_arn: &str) -> Vec<Statement> {
     let roles = template.of_type("AWS::IAM::Role");
     let (name, role) = roles.iter().find(|(name, _)| template.arn(name) == role_arn).unwrap();
@@ -63,7 +63,7 @@ fn nothing_is_allowed_for_everything() {
             assert!(!action.contains('*'), "{name}: {action}");
             let for_all = FOR_ALL.iter().any(|(of, _)| *of == action);
             assert_eq!(resources.contains("*"), for_all, "{name}: {action} on {resources:?}");
-            // Tasks and streams of logs are named by AWS when they are made.
+            // AWS chooses the names of tasks and log streams.
             let within = |of: &String| {
                 let inner = of.trim_end_matches('*');
                 !inner.contains('*')
@@ -72,7 +72,7 @@ fn nothing_is_allowed_for_everything() {
             assert!(for_all || resources.iter().all(within), "{name}: {action} on {resources:?}");
         }
     }
-    // Policies of resources: the key's administration is that of the account.
+    // Resource policies: only the account administers the key.
     for (name, resource) in template.resources() {
         let properties = template.resolve(&resource["Properties"]);
         for document in ["PolicyDocument", "KeyPolicy"] {
@@ -84,8 +84,8 @@ fn nothing_is_allowed_for_everything() {
     }
 }
 
-/// A door of the VPC lets through what roles may do behind it, and nobody but this account: also for whoever brings
-/// rights of their own along.
+/// The policies of the VPC endpoints allow what the roles may do, and only for this account, even for a caller with its
+/// own permissions.
 #[test]
 fn the_endpoints_let_through_what_roles_may_do() {
     let template = Template::new();
@@ -140,7 +140,7 @@ fn every_role_is_used_by_one_and_only_by_whom_it_is_for() {
     assert_eq!(used, expected);
 }
 
-/// An execution role starts tasks: it gets the image, what the container is told in secret, and the log.
+/// An execution role starts tasks: it may read the image and the container's secrets, and write the log.
 #[test]
 fn a_task_is_started_with_its_own_secrets_and_its_own_log() {
     let template = Template::new();
@@ -189,7 +189,7 @@ fn the_lambda_that_answers_reads_reads_its_secret_and_no_more() {
     assert_eq!(rights(&template, function["Role"].as_str().unwrap()), owned(expected));
 }
 
-/// The function that runs `migrate` may do what its few lines call, give the task its roles, and log.
+/// The function that runs `migrate` may make the calls in its code, pass roles to the task, and log.
 #[test]
 fn the_lambda_that_migrates_may_call_what_it_calls() {
     let template = Template::new();

@@ -1,4 +1,4 @@
-//! Whether the programs understand what the template tells them.
+//! The programs accept the settings of the template.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use server::config::{BoardAddress, Config, QueueAddress, Role, StoreAddress, set
 use super::document::{Container, Template};
 use crate::support::encoded;
 
-/// A password that would break a URL.
+/// A password with characters that a URL must escape.
 const PASSWORD: &str = "p@ss:/w%rd é";
-/// What comes before the name of a setting.
+/// Prefix of a setting's variable.
 const PREFIX: &str = "BUTTONPARTY_";
 
-/// Templates in which every condition holds, and in which none does.
+/// Templates in which every condition is true, and in which every condition is false.
 fn templates() -> [Template; 4] {
     let all = [
         ("Size", "large"),
@@ -54,7 +54,7 @@ fn parsed(container: &Container) -> Config {
 #[test]
 fn every_variable_is_a_setting() {
     for container in templates().iter().flat_map(Template::containers) {
-        // No setting is given to a role that does not use it.
+        // Each setting is used by the role that gets it.
         let role = role(&container);
         let used = || settings().filter(|setting| setting.roles.is_empty() || setting.roles.contains(&role));
         for name in container.environment().keys() {
@@ -69,7 +69,7 @@ fn every_variable_is_a_setting() {
     for template in templates() {
         let told = &template.properties("FetchFunction")["Environment"]["Variables"];
         let told: BTreeSet<_> = told.as_object().unwrap().keys().cloned().collect();
-        // Lambda sets those of AWS by itself.
+        // Lambda itself sets the variables of AWS.
         let known = fetch::lambda::Settings::SETTINGS.iter().map(server::config::Setting::variable);
         assert_eq!(told, known.filter(|name| name.starts_with(PREFIX)).collect());
     }
@@ -80,7 +80,7 @@ fn the_lambda_understands_what_it_is_told() {
     for template in templates() {
         let function = template.properties("FetchFunction");
         let told = &function["Environment"]["Variables"];
-        // What Lambda sets by itself.
+        // Variables that Lambda sets.
         let own = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         let settings = fetch::lambda::Settings::read(|name| {
             told[name].as_str().map(str::to_owned).or_else(|| own.contains(&name).then(|| "given".to_owned()))
@@ -94,7 +94,7 @@ fn the_lambda_understands_what_it_is_told() {
     }
 }
 
-/// A part of the game that finds nothing said would use files of its own, or a board that nobody shares.
+/// A part without these settings would use files of its own, or ranks that are not shared.
 #[test]
 fn every_part_is_told_where_everything_is() {
     for template in templates() {
@@ -134,14 +134,14 @@ fn partitions(template: &Template) -> Option<u16> {
 }
 
 fn encoded_password() -> String {
-    // Letters and digits may stand as they are.
+    // Letters and digits need no escape.
     PASSWORD
         .chars()
         .map(|of| if of.is_ascii_alphanumeric() { of.to_string() } else { encoded(&of.to_string()) })
         .collect()
 }
 
-/// The database's role of a part of the game.
+/// The database role of a container.
 fn login(container: &str) -> &'static str {
     match container {
         "handler" => "buttonparty_writer",
@@ -152,7 +152,7 @@ fn login(container: &str) -> &'static str {
     }
 }
 
-/// The password goes with the user: each secret is made for one of them, and given to who logs in as that.
+/// Each secret belongs to one user, and goes to the container that logs in as that user.
 #[test]
 fn each_password_comes_from_the_secret_of_its_user() {
     let template = Template::new();

@@ -1,4 +1,4 @@
-//! What is made: encrypted, logged, in order, and as the code assumes.
+//! The resources: encrypted, logged, created in order, and as the code assumes.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use server::bounds::SHUTDOWN_MS_MAX;
 
 use super::document::Template;
 
-/// The port on which parts that serve phones listen.
+/// The port of the parts that serve phones.
 const PORT: i64 = 8080;
 
 #[test]
@@ -37,7 +37,7 @@ fn everything_that_it_names_is_there() {
     }
 }
 
-/// Whoever comes first is told of what can be kept unencrypted: each type is listed, or known to keep nothing.
+/// Each type of resource must be listed as encrypted or known to keep no data.
 #[test]
 fn whatever_is_kept_is_encrypted() {
     let template = Template::new();
@@ -66,7 +66,7 @@ fn whatever_is_kept_is_encrypted() {
         };
         assert!(encrypted, "{name}");
     }
-    // And on its way.
+    // Encryption in transit.
     for container in template.containers() {
         let environment = container.environment();
         assert!(environment["BUTTONPARTY_STORE_URL"].ends_with("?sslmode=require"), "{}", container.name);
@@ -75,7 +75,7 @@ fn whatever_is_kept_is_encrypted() {
     }
     assert_eq!(template.properties("DatabaseParameters")["Parameters"]["rds.force_ssl"], "1");
     for (name, queue) in [("QueuePolicy", "Queue"), ("DeadLettersPolicy", "DeadLetters")] {
-        // SQS takes one resource in a statement.
+        // SQS accepts one resource in a statement.
         let statement = &template.properties(name)["PolicyDocument"]["Statement"][0];
         let refused = json!({ "Bool": { "aws:SecureTransport": "false" } });
         assert_eq!((&statement["Effect"], &statement["Condition"]), (&json!("Deny"), &refused));
@@ -114,7 +114,7 @@ fn logs_are_kept_for_as_long_as_is_said_and_everybody_has_one() {
     assert_eq!(used, groups);
 }
 
-/// The words that alarms look for in logs are words that the program says.
+/// The texts that alarms match are log texts of the program.
 #[test]
 fn alarms_look_for_what_the_program_says() {
     let of =
@@ -147,14 +147,14 @@ fn alarms_look_for_what_the_program_says() {
     }
 }
 
-/// Whatever stops a service, whoever reads its log or not: somebody is told that nothing of it is there.
+/// An alarm fires if a service has no task, whatever the reason, even if nobody reads its log.
 #[test]
 fn each_service_is_missed_when_it_is_gone() {
     let template = Template::new();
     let alarms = template.of_type("AWS::CloudWatch::Alarm");
     for (name, service) in template.of_type("AWS::ECS::Service") {
         let about = |alarm: &Value| match &service["LoadBalancers"][0]["TargetGroupArn"] {
-            // A task that runs may still not answer.
+            // A running task may still not answer.
             Value::String(targets) => {
                 alarm["MetricName"] == "HealthyHostCount"
                     && alarm["Dimensions"][1]["Value"] == format!("{targets}.TargetGroupFullName")
@@ -171,7 +171,7 @@ fn each_service_is_missed_when_it_is_gone() {
         let (compared, missing) = (&alarm.1["ComparisonOperator"], &alarm.1["TreatMissingData"]);
         assert_eq!((compared, missing), (&json!("LessThanThreshold"), &json!("breaching")), "{name}");
         assert_eq!(alarm.1["Threshold"], 1, "{name}");
-        // While the stack is made, nothing is there to be missed.
+        // While the stack is created, no alarm fires.
         let waits = &template.document()["Resources"][&alarm.0]["DependsOn"];
         assert!(waits.is_null() || waits[0] == name.as_str(), "{name}");
     }
@@ -180,7 +180,7 @@ fn each_service_is_missed_when_it_is_gone() {
     assert_eq!(waits.count(), template.of_type("AWS::ECS::Service").len());
 }
 
-/// What the model of `crates/cost` takes for granted is what the template makes.
+/// The assumptions of the model in `crates/cost` match the template.
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "there are few")]
 fn the_cost_counts_what_there_is() {
@@ -194,7 +194,7 @@ fn the_cost_counts_what_there_is() {
     metrics.dedup();
     let endpoints = of("AWS::EC2::VPCEndpoint");
     let interfaces = endpoints.iter().filter(|(_, of)| of["VpcEndpointType"] == "Interface").count();
-    // RDS makes the owner's.
+    // RDS creates the owner's secret.
     let secrets = of("AWS::SecretsManager::Secret").len() + 1;
     let there = [of("AWS::CloudWatch::Alarm").len(), metrics.len(), interfaces, secrets];
     let Inputs { alarms, metrics, endpoints, secrets, ingest_gb, .. } = Inputs::default();
@@ -245,7 +245,7 @@ fn phones_reach_the_port_on_which_the_parts_listen() {
             assert!(files >= (CONNECTIONS_MAX + FILES_RESERVED) as u64, "{name}: {files} open files");
         }
         assert_eq!(serving, 2);
-        // The listeners' ports are those that are let in.
+        // The security group allows exactly the listeners' ports.
         let open = template.properties("LoadBalancerSecurityGroup")["SecurityGroupIngress"].clone();
         let open: Vec<_> = open.as_array().unwrap().iter().map(|of| of["FromPort"].clone()).collect();
         let listeners = template.of_type("AWS::ElasticLoadBalancingV2::Listener");
@@ -271,7 +271,7 @@ fn containers_are_shut_in_and_have_time_to_stop() {
     }
 }
 
-/// `migrate` comes before whatever uses the store, at the first time and at each update of the image.
+/// `migrate` runs before every service that uses the store, at the first deployment and at each update of the image.
 #[test]
 fn services_start_behind_the_migration_and_are_replaced_without_a_gap() {
     let template = Template::new();
@@ -304,7 +304,7 @@ fn services_start_behind_the_migration_and_are_replaced_without_a_gap() {
     assert_eq!(command(Template::with(&[("AdoptInbox", "true")])), json!(["migrate", "--adopt-inbox"]));
 }
 
-/// What SQS forgets, or takes away by itself, is what the game would have to bury.
+/// A message that SQS drops or moves itself would be lost to the game or become a dead letter.
 #[test]
 fn the_queues_keep_what_they_are_given() {
     let template = Template::new();
@@ -320,14 +320,15 @@ fn the_database_outlives_its_stack_and_so_does_its_key() {
     let template = Template::new();
     let policy = |name: &str| template.document()["Resources"][name]["DeletionPolicy"].clone();
     assert_eq!((policy("Database"), policy("Key")), (json!("Snapshot"), json!("RetainExceptOnCreate")));
-    // What comes from a snapshot brings its names along.
+    // A snapshot brings its own names.
     let restored = Template::with(&[("DatabaseSnapshot", "arn")]).properties("Database");
     assert_eq!((&restored["SnapshotIdentifier"], &restored["DatabaseName"]), (&json!("arn"), &Value::Null));
     let new = template.properties("Database");
     assert_eq!((&new["SnapshotIdentifier"], &new["DatabaseName"]), (&Value::Null, &json!("buttonparty")));
 }
 
-/// The commands of the runbook use parameters, outputs and resources that exist, and all parameters without a default.
+/// The commands of the runbook use existing parameters, outputs and resources, and set all parameters without a
+/// default.
 #[test]
 fn the_runbook_names_what_there_is() {
     let section =
@@ -335,10 +336,10 @@ fn the_runbook_names_what_there_is() {
     let template = Template::new();
     let parameters = template.document()["Parameters"].as_object().unwrap();
     let words = || section.split(|of: char| !(of.is_ascii_alphanumeric() || "=_$".contains(of)));
-    // Two of them compare.
+    // Two of them compare values.
     let given = words().filter(|word| !word.contains("==")).filter_map(|word| Some(word.split_once('=')?.0));
     let given: Vec<_> = given.filter(|name| name.starts_with(|of: char| of.is_ascii_uppercase())).collect();
-    // Variables of the shell are in capitals.
+    // Shell variables are in capitals.
     for name in given.iter().filter(|name| name.contains(|of: char| of.is_ascii_lowercase())) {
         assert!(parameters.contains_key(*name), "there is no parameter {name}");
     }

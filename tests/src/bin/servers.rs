@@ -1,5 +1,5 @@
-//! Starts PostgreSQL, Redis and an SQS server on loopback for trying the game out on several processes, and says how
-//! to use them, until it is ended with Ctrl-C. They keep nothing.
+//! Starts PostgreSQL, Redis and an SQS server on loopback to try the game with several processes. Prints how to use
+//! them, and runs until Ctrl-C. They keep no data.
 
 use std::error::Error;
 

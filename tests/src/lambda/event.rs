@@ -1,8 +1,8 @@
-//! What an HTTP API of API Gateway hands to a function, in its payload format 2.0, and what it takes back.
+//! API Gateway events of an HTTP API in payload format 2.0, and the responses to them.
 
 use serde_json::{Map, Value, json};
 
-/// The event of a request for this target, such as `/path?query`, as it stands in the request line.
+/// The event of a request for this target, such as `/path?query`, exactly as in the request line.
 pub fn http_event(method: &str, target: &str) -> Value {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut event = json!({
@@ -45,7 +45,7 @@ pub fn http_event(method: &str, target: &str) -> Value {
         let mut parameters = Map::new();
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // What is given several times is joined with commas.
+            // Repeated parameters are joined with commas.
             let joined = match parameters.get(name).and_then(Value::as_str) {
                 Some(before) => format!("{before},{value}"),
                 None => value.to_owned(),
@@ -57,10 +57,10 @@ pub fn http_event(method: &str, target: &str) -> Value {
     event
 }
 
-/// The status and the text of what a function has answered.
+/// Status and text of a function's response.
 ///
 /// # Panics
-/// When that is no answer in the format 2.0.
+/// If this is not a response in format 2.0.
 pub fn answer(answered: &Value) -> (u64, String) {
     assert_ne!(answered["isBase64Encoded"], json!(true), "a text: {answered}");
     let status = answered["statusCode"].as_u64().expect("a status");

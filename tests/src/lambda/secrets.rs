@@ -1,4 +1,4 @@
-//! A secret in a stand-in for AWS Secrets Manager, which fails in the ways that a test tells it to.
+//! A stand-in for AWS Secrets Manager with one secret, which fails when a test says so.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,20 +14,20 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// How it answers.
+/// How the service responds.
 #[derive(Debug, Clone, Copy)]
 pub enum Mood {
     /// With the secret.
     Well,
-    /// So much later, with the secret.
+    /// With the secret, after this delay.
     Slow(Duration),
-    /// With a fault of its own.
+    /// With an internal error.
     Failing,
-    /// That the caller may not read it.
+    /// With an access error.
     Denied,
 }
 
-/// A service with one secret, on loopback. It ends when it is dropped.
+/// A service with one secret, on loopback; stops on drop.
 #[derive(Debug)]
 pub struct Secrets {
     shared: Arc<Mutex<Held>>,
@@ -45,10 +45,10 @@ struct Held {
 }
 
 impl Secrets {
-    /// With one secret, which is asked for by this id.
+    /// Starts the service with one secret under this id.
     ///
     /// # Panics
-    /// When loopback cannot be listened on.
+    /// If it cannot listen on loopback.
     pub async fn start(id: &str, value: &str) -> Self {
         let held =
             Held { id: id.to_owned(), value: value.to_owned(), previous: None, mood: Mood::Well, reads: 0 };
@@ -60,23 +60,23 @@ impl Secrets {
         Self { shared, url, server }
     }
 
-    /// Its endpoint.
+    /// URL of the endpoint.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Gives the secret another value; the present one becomes the previous one.
+    /// Sets a new value of the secret; the current value becomes the previous version.
     pub fn put(&self, value: &str) {
         let mut held = self.shared.lock().unwrap();
         held.previous = Some(std::mem::replace(&mut held.value, value.to_owned()));
     }
 
-    /// Answers so from now on.
+    /// Sets how the service responds from now on.
     pub fn behave(&self, mood: Mood) {
         self.shared.lock().unwrap().mood = mood;
     }
 
-    /// How often it was asked for a secret.
+    /// Number of reads so far.
     pub fn reads(&self) -> usize {
         self.shared.lock().unwrap().reads
     }

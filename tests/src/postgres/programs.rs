@@ -1,17 +1,17 @@
-//! PostgreSQL's programs: where they are, and as whom they run.
+//! The PostgreSQL programs: their folder, and the user that runs them.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The first version that is taken.
+/// The minimum version.
 const VERSION_MIN: u32 = 15;
 
-/// Where the programs are, and who runs them.
+/// Folder and user of the programs.
 pub(super) struct Programs {
     folder: PathBuf,
-    /// User and group: the programs refuse to be run by root.
+    /// User and group, because the programs refuse to run as root.
     pub(super) owner: Option<(u32, u32)>,
 }
 
@@ -19,7 +19,7 @@ impl Programs {
     pub(super) fn find() -> Self {
         const MISSING: &str = "PostgreSQL 15 or newer is needed, its server and initdb. On Debian: \
             apt-get install postgresql";
-        let mut folders: Vec<PathBuf> = vec![PathBuf::new()]; // what PATH finds
+        let mut folders: Vec<PathBuf> = vec![PathBuf::new()]; // found on PATH
         if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
             let mut installed: Vec<PathBuf> =
                 versions.flatten().map(|entry| entry.path().join("bin")).collect();
@@ -34,13 +34,14 @@ impl Programs {
         Self { folder, owner: owner() }
     }
 
-    /// A program that is ended at once when the thread that starts it ends.
+    /// A command for one of the programs, which is killed when the thread that starts it ends.
     pub(super) fn command(&self, program: &str, folder: &Path) -> Command {
         unprivileged(&self.folder.join(program), folder)
     }
 }
 
-/// A program that refuses to be run by root, in this folder. It is ended at once when the thread that starts it ends.
+/// A command for a program that refuses to run as root, in this folder. It is killed when the thread that starts it
+/// ends.
 pub(crate) fn unprivileged(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]).current_dir(folder).env("LC_ALL", "C");
@@ -54,7 +55,7 @@ pub(crate) fn unprivileged(program: &Path, folder: &Path) -> Command {
     command
 }
 
-/// The user and group that such programs run as, and their files belong to; `None`: as the tests do.
+/// User and group of such programs and of their files; `None` means those of the tests.
 pub(crate) fn owner() -> Option<(u32, u32)> {
     let root = fs::metadata("/proc/self").unwrap().uid() == 0;
     root.then(user_for_root)
@@ -67,7 +68,7 @@ fn major(output: &Output) -> u32 {
     numbers.map(|digits| digits.parse().unwrap_or(0)).next().unwrap_or(0)
 }
 
-/// The user and group that a server runs as when the tests run as root.
+/// User and group of a server if the tests run as root.
 fn user_for_root() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let find = |wanted: &str| {

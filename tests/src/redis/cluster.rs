@@ -1,4 +1,4 @@
-//! A cluster of one node that has all the slots, speaks TLS, and forbids what a managed one forbids.
+//! A cluster of one node that has all slots, uses TLS, and rejects the commands that a managed cluster rejects.
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use super::{TRY_MS, ask, free_port};
 
-/// The variable that names the folder of a certificate: all servers of a process that has it are clusters.
+/// The variable with the folder of a certificate; if it is set, all servers of a process are clusters.
 const VARIABLE: &str = "TESTS_REDIS_CERTIFICATE";
-/// What users of ElastiCache Serverless may not do; `TIME` they may, but not from a script.
+/// Commands that ElastiCache Serverless rejects. `TIME` is allowed, but not in a script.
 const FORBIDDEN: [&str; 18] = [
     "-time",
     "-select",
@@ -32,18 +32,18 @@ const FORBIDDEN: [&str; 18] = [
     "-slaveof",
     "-sync",
 ];
-/// The pause between two looks at a server that starts.
+/// Interval between checks of a starting server.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A certificate for 127.0.0.1 that is its own authority, with its key, in a folder of their own.
+/// A self-signed certificate for 127.0.0.1 with its key, in a temporary folder.
 #[derive(Debug)]
 pub struct Certificate(TempDir);
 
 impl Certificate {
-    /// Makes one.
+    /// Makes a certificate.
     ///
     /// # Panics
-    /// When that cannot be written.
+    /// If it cannot be written.
     pub fn make() -> Self {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -56,12 +56,12 @@ impl Certificate {
         self.0.path()
     }
 
-    /// What a process needs in its environment to trust it.
+    /// The environment variable that makes a process trust it.
     pub fn trust(&self) -> (&'static str, PathBuf) {
         ("SSL_CERT_FILE", certificate(self.folder()))
     }
 
-    /// What a test process needs besides, so that all its servers are clusters with this certificate.
+    /// The environment variable that makes all servers of a test process clusters with this certificate.
     pub fn use_in_clusters(&self) -> (&'static str, PathBuf) {
         (VARIABLE, self.folder().to_owned())
     }
@@ -75,13 +75,13 @@ fn key(folder: &Path) -> PathBuf {
     folder.join("key.pem")
 }
 
-/// The folder of the certificate, if all servers of this process are clusters.
+/// Folder of the certificate, if all servers of this process are clusters.
 pub fn in_clusters() -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "a test process is told by the one that starts it")]
     std::env::var_os(VARIABLE).map(PathBuf::from)
 }
 
-/// How one node is run.
+/// Configuration of a node.
 #[derive(Debug)]
 pub(super) struct Node {
     folder: PathBuf,
@@ -125,7 +125,7 @@ impl Node {
         stream.and_then(|stream| ask(stream, command, text)).unwrap_or_default()
     }
 
-    /// Whether it serves all slots, which it takes two seconds for; a node that was restarted has them already.
+    /// Whether the node serves all slots. A new node needs two seconds for that, a restarted node none.
     pub(super) fn is_up(&self) -> bool {
         self.ask("CLUSTER ADDSLOTSRANGE 0 16383", "OK");
         let is_up = self.ask("CLUSTER INFO", "cluster_state:ok");
@@ -135,7 +135,7 @@ impl Node {
         is_up
     }
 
-    /// Cuts everybody off and forgets everything.
+    /// Closes all connections and deletes all data.
     pub(super) fn clear(&self) {
         for kind in ["normal", "pubsub"] {
             self.ask(&format!("CLIENT KILL TYPE {kind}"), ":");

@@ -18,7 +18,7 @@ type Acked = Mutex<BTreeMap<(u16, Sequence), Ack>>;
 
 struct Ack {
     body: String,
-    /// The ack returned while the lease was certainly valid. A later ack may follow another holder's: SQS accepts both.
+    /// Whether the ack succeeded while the lease was certainly valid. A later one may follow another holder's ack.
     in_time: bool,
 }
 
