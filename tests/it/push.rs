@@ -73,7 +73,7 @@ async fn each_device_is_pushed_to_once_a_round_and_not_before_it_opens(
             || recorded(&place).into_iter().filter(|push| push["topic"] == topic).collect::<Vec<_>>();
         loop {
             let pushed = of_round().len();
-            // If the file existed before the opening, it was written too early.
+            // Counted before the opening, so it must be zero.
             if now_ms() >= opens_at {
                 break;
             }

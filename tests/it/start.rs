@@ -249,7 +249,7 @@ async fn an_inbox_that_must_be_put_right_ends_the_process() {
         for (url, reason) in [
             (&gone, "does not exist"),
             (&plain, "FifoQueue"),
-            (&made.dead_letter_url, "RedrivePolicy"), // a queue with the right attributes, but without a dead-letter queue
+            (&made.dead_letter_url, "RedrivePolicy"), // a queue without a dead-letter queue of its own
         ] {
             let told = refused(&place, command, ("QUEUE_URL", &format!("sqs:{url}"))).await;
             assert!(told.contains("cannot open the inbox") && told.contains(reason), "{told}");

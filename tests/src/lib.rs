@@ -15,7 +15,7 @@ pub mod proxy;
 pub mod redis;
 pub mod sqs;
 
-/// The target folder with the build and the tools that `.ci/test` installs, wherever Cargo builds.
+/// The workspace's `target` folder, into which `.ci/test` installs tools, even if Cargo builds elsewhere.
 pub fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target")
 }
