@@ -12,7 +12,7 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// Those of a command whose storing was not kept, as in an older journal.
+    /// The stamps of a command without a storage time, as in a journal of an earlier version.
     pub fn of_arrival(arrived_at_ms: i64) -> Self {
         Self { arrived_at_ms, stored_at_ms: None }
     }

@@ -22,7 +22,7 @@ pub enum Outcome {
     Purchase(PurchaseOutcome),
     /// A purchase with this id was judged before; its outcome stands.
     PurchaseKnown(PurchaseOutcome),
-    /// Nobody has this username; nothing changed.
+    /// There is no player with this username; nothing changed.
     UnknownPlayer,
     /// A round was announced.
     Announced(Announced),
@@ -30,7 +30,7 @@ pub enum Outcome {
     Ticked,
 }
 
-/// Why a command is impossible: it is buried with this reason instead of being applied.
+/// Why a command is impossible. It becomes a dead letter with this reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The round was announced before with other times.
@@ -98,7 +98,7 @@ impl World {
     /// The state afterwards depends only on the state before and on the arguments.
     ///
     /// # Errors
-    /// [`Fault`] when the command cannot be; nothing has changed then.
+    /// [`Fault`] if the command is impossible; nothing has changed then.
     pub fn apply(&mut self, stamps: Stamps, action: &Action) -> Result<Outcome, Fault> {
         let Stamps { arrived_at_ms: at_ms, stored_at_ms } = stamps;
         Ok(match action {
@@ -130,8 +130,8 @@ impl World {
     }
 
     /// Repartitions these worlds, one for each partition: each player moves, with purchases and devices, to the new
-    /// partition of its username. All worlds must know the same rounds. Each new world has the least of the times up to
-    /// which they have applied arrivals; a round that is late in one of them is late in all.
+    /// partition of its username. All worlds must know the same rounds. `applied_through_ms` becomes the minimum of all
+    /// worlds; a round that is late in one world is late in all.
     pub fn repartition(worlds: Vec<Self>, partitions: u16) -> Vec<Self> {
         let applied_through_ms =
             worlds.iter().map(|world| world.applied_through_ms).min().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What answers the requests of a process: request ids, `Host`, other origins, measuring, panics.
+//! The HTTP application of a process: request ids, `Host`, CORS, metrics, panics.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -40,14 +40,14 @@ pub struct App {
     prefix: String,
     next: AtomicU64,
     elapsed: Elapsed,
-    /// `None`: no other origin may call.
+    /// `None` if no other origin may call.
     cors: Option<CorsLayer>,
     /// What the process waits for.
     waits_for: Mutex<String>,
     served: OnceLock<Served>,
 }
 
-/// The routes and what they share.
+/// The routes and their shared data.
 struct Served {
     router: Router,
     /// The labels by the router's own patterns, because axum's match is visible only inside the router.
@@ -59,7 +59,7 @@ struct Served {
 /// The label of a route in metrics and logs.
 struct Named {
     route: String,
-    /// `None`: not measured.
+    /// `None` if the route is not measured.
     seconds: Option<Histogram>,
 }
 
@@ -133,7 +133,7 @@ impl App {
         let mut wrong = host::check(request.version(), request.headers()).err();
         let Some(cors) = &self.cors else { return self.routed(request, wrong).await };
         if wrong.is_some() && request.method() == Method::OPTIONS {
-            *request.method_mut() = Method::GET; // else it would be answered as a preflight before it is refused
+            *request.method_mut() = Method::GET; // otherwise CORS would answer it as a preflight before it is rejected
         }
         let routed = service_fn(|request| {
             let wrong = wrong.take();
@@ -145,7 +145,7 @@ impl App {
         }
     }
 
-    /// Answers a request, unless its head as a whole is wrong.
+    /// Answers a request, unless its head is invalid.
     async fn routed<B>(&self, request: Request<B>, wrong: Option<FieldError>) -> Response
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,

@@ -5,20 +5,20 @@ use subtle::ConstantTimeEq;
 
 const SCHEME: &[u8] = b"bearer";
 
-/// The bearer token of a request: the scheme in any case, one or more spaces, the token. `None` where there is no such
-/// header, or another scheme, or more than one `Authorization`: which of two was meant is not guessed.
+/// The bearer token of a request: the scheme in any case, one or more spaces, the token. `None` without the header,
+/// with another scheme, or with more than one `Authorization` header, because it is unclear which one was meant.
 pub fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (all.next(), all.next()) else { return None };
     let (scheme, rest) = value.as_bytes().trim_ascii().split_at_checked(SCHEME.len())?;
     let token = rest.trim_ascii_start();
-    // Between the two only spaces may stand, and at least one.
+    // Only spaces may separate them, and at least one.
     let spaces = rest.strip_suffix(token)?;
     let parted = !spaces.is_empty() && spaces.iter().all(|byte| *byte == b' ');
     (scheme.eq_ignore_ascii_case(SCHEME) && parted && !token.is_empty()).then_some(token)
 }
 
-/// Whether a secret that came from outside is this one; the time taken tells nothing but whether their lengths differ.
+/// Compares a secret from outside in constant time; only a difference in length is visible.
 pub fn same_secret(given: &[u8], secret: &[u8]) -> bool {
     given.ct_eq(secret).into()
 }

@@ -18,7 +18,7 @@ pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 pub const BODY_DISCARD_BYTES_MAX: usize = 2 << 20;
 /// Maximum number of connections of one process; fewer if the system allows fewer open files.
 pub const CONNECTIONS_MAX: usize = 16_000;
-/// Open files that are reserved for other things than connections.
+/// Open files that are reserved for uses other than connections.
 pub const FILES_RESERVED: usize = 128;
 /// The pause after a failed accept.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! Who sends a request.
+//! The sender of a request.
 
 use std::convert::Infallible;
 
@@ -8,12 +8,12 @@ use axum::http::request::Parts;
 /// How players sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// They do not: everybody plays under any name.
+    /// No sign-in: everybody plays under any name.
     Open,
 }
 
 impl Auth {
-    /// Who sends a request.
+    /// The caller of a request.
     pub fn caller(self) -> Caller {
         match self {
             Self::Open => Caller::Anybody,
@@ -21,15 +21,15 @@ impl Auth {
     }
 }
 
-/// Who sends a request, as far as is known. A handler that reads no body takes it as an argument.
+/// The sender of a request, as far as known. A handler that reads no body takes it as an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// Nobody has signed in: the name that the request gives counts.
+    /// Not signed in: the name in the request counts.
     Anybody,
 }
 
 impl Caller {
-    /// As which player the request acts, if it names this one.
+    /// The player for whom the request acts, if it names this one.
     pub fn acts_as<Name>(self, named: Name) -> Name {
         match self {
             Self::Anybody => named,

@@ -92,7 +92,7 @@ pub(crate) fn serve(
     let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
     async move {
         tokio::select! {
-            biased; // the socket looks at once when the watch has found an answer overdue
+            biased; // the socket checks at once after the watch has found a response overdue
             () = watch(&watched, silence) => debug!("connection closed: silent for too long"),
             ended = connection => if let Err(error) = ended {
                 debug!(%error, "connection ended");

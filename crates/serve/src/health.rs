@@ -59,11 +59,11 @@ pub struct Health {
     rendered: Kept<String>,
 }
 
-/// A cached response, and since when it is.
+/// A cached response, and the time at which it was made.
 type Kept<T> = Mutex<Option<(Duration, T)>>;
 
 impl Health {
-    /// With these checks and metrics.
+    /// Health with these checks and metrics.
     pub fn new(checks: Checks, render: Render, elapsed: Elapsed) -> Self {
         Self { checks, render, elapsed, ready: Kept::default(), rendered: Kept::default() }
     }

@@ -25,7 +25,7 @@ pub enum CliError {
     Usage(#[from] clap::Error),
     #[error(transparent)]
     Config(#[from] ConfigErrors),
-    /// The process could not start or go on.
+    /// The process could not start, or could not continue.
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error("cannot read or redrive dead letters")]
@@ -143,7 +143,7 @@ enum Defaults {
 }
 
 impl Command {
-    /// The role whose defaults the command has.
+    /// The role whose defaults the command uses.
     fn role(&self) -> Role {
         match self {
             Self::Serve(Serve::Dev) | Self::Config { role: Defaults::Dev, .. } => Role::Dev,
@@ -153,14 +153,14 @@ impl Command {
             Self::Serve(Serve::Scheduler) => Role::Scheduler,
             Self::Serve(Serve::Fetch) => Role::Fetch,
             Self::Serve(Serve::Push) => Role::Push,
-            // A round that is opened by hand in a game that runs as `dev` must be one of that game's.
+            // A round opened by hand in a `dev` game must use that game's settings.
             Self::Tool(Tool::Round(Round::Open { dev: true, .. })) => Role::Dev,
             Self::Tool(_) | Self::Config { .. } | Self::Openapi => Role::Tool,
         }
     }
 }
 
-/// Any whole number: the scheduler tells which ones it takes, as it does over HTTP.
+/// Any whole number. The scheduler checks the range, as it does for HTTP.
 fn lead_ms(text: &str) -> Result<i64, &'static str> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     wire::digits::<i64>(digits).map(|ms| sign * ms).ok_or("must be a whole number")
@@ -171,7 +171,7 @@ pub fn command() -> clap::Command {
     Cli::command().args(settings().map(flag))
 }
 
-/// The flag of a setting, which may stand before or after any subcommand.
+/// The flag of a setting, which may be before or after any subcommand.
 fn flag(setting: &'static Setting) -> Arg {
     let (shape, meaning, variable) = (setting.shape(), setting.meaning, setting.variable());
     let default = setting.default.unwrap_or("none");
@@ -197,9 +197,9 @@ pub async fn run(matches: ArgMatches) -> Result<(), CliError> {
     }
 }
 
-/// The configuration, with every mistake reported at once, misspelt variables included.
+/// The configuration. All errors are reported at once, unknown variables included.
 fn configured(role: Role, matches: &ArgMatches) -> Result<Config, ConfigErrors> {
-    // The innermost subcommand knows the flags of all levels.
+    // The innermost subcommand has the flags of all levels.
     let innermost =
         std::iter::successors(Some(matches), |outer| outer.subcommand().map(|(_, inner)| inner)).last();
     let flag = |setting: &Setting| innermost?.get_one::<String>(setting.name).cloned();

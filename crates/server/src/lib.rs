@@ -1,8 +1,7 @@
 //! The server: the one binary `buttonparty`, whose roles are subcommands; [`roles`] has a file for each.
 //!
-//! What it is not: no rule of the game is here (that is `game`), no SQL (that is `store`), no queue's protocol (that
-//! is `queue`), no loop that any crowd has (that is `engine`). `main` is a few lines; this is a library so that tests and
-//! benchmarks can run its loops step by step.
+//! The rules are in `game`, SQL is in `store`, queue protocols are in `queue`, and loops common to all crowds are in
+//! `engine`. `main` is a few lines; this is a library so that tests and benchmarks can step its loops.
 
 pub mod admin;
 pub mod bounds;

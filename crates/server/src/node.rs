@@ -37,9 +37,9 @@ use crate::bounds::SHUTDOWN_MS_MAX;
 use crate::config::Config;
 use crate::roles::{self, Part};
 
-/// A process that runs.
+/// A running process.
 pub struct Node {
-    /// Where HTTP is served.
+    /// Address of the HTTP server.
     pub address: SocketAddr,
     stages: Stages,
     /// Run in this order when every task has stopped.
@@ -146,7 +146,7 @@ async fn open_parts(
 /// Locks the roles that only one process may have on the same files.
 ///
 /// # Errors
-/// [`NodeError::Held`] while another process has one.
+/// [`NodeError::Held`] if another process has one of them.
 fn hold_roles(config: &Config, parts: &[Part]) -> Result<Vec<Hold>, NodeError> {
     let Some(path) = open::shared_file(config) else { return Ok(Vec::new()) };
     let file = || path.display().to_string();

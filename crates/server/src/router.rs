@@ -1,5 +1,5 @@
-//! Every route of the program, on one screen. A process serves those of its roles; metrics and logs call them by their
-//! patterns, and the description of the API is made of all of them.
+//! Every route of the program. A process serves those of its roles. Metrics and logs label them with their patterns,
+//! and the API description includes all of them.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub fn live() -> Routes<Arc<Hub>> {
     Routes::new().route(routes!(live::live)) // GET /live
 }
 
-/// Operators. A round is secret until it opens: what they do shows in the log, not in metrics.
+/// Operators. A round is secret until it opens, so these requests are logged, but not measured.
 pub fn admin() -> Routes<Arc<Admin>> {
     Routes::new().secret(routes!(admin::open_round)) // POST /admin/rounds
 }
@@ -54,7 +54,7 @@ pub fn page() -> Routes<Arc<Page>> {
         .undocumented("/web/{name}", get(page::file)) // GET /web/{name}
 }
 
-/// The description of all that are part of the API.
+/// The description of all routes of the API.
 pub fn api() -> OpenApi {
     let mut api = OpenApi::default();
     let groups =

@@ -54,7 +54,7 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Prints a text for people to standard error, behind the lines of the log; best effort.
+/// Prints a text to standard error, after all queued log lines; best effort.
 pub fn say(text: &str) {
     let line = format!("{text}\n");
     match LOG.get() {
@@ -63,7 +63,7 @@ pub fn say(text: &str) {
     }
 }
 
-/// Waits for a moment until the log is written: lines logged right before the process ends would be lost.
+/// Waits briefly until the log is written: lines logged just before the process ends would be lost.
 pub fn flush() {
     if let Some(lines) = LOG.get() {
         lines.flush();

@@ -1,5 +1,5 @@
-//! For the tests of `engine` and `server`: a fresh inbox, in a file or in SQS, and a clock that is moved by hand. What
-//! fails here fails the test.
+//! For the tests of `engine` and `server`: a fresh inbox, in a file or in SQS, and a manual clock. Any failure here
+//! panics.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
@@ -13,18 +13,18 @@ use servers::sqs;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
-/// When every test begins.
+/// Start time of every test.
 pub const NOW_MS: i64 = 1_800_000_000_000;
-/// How long a lease lasts.
+/// Duration of a lease.
 pub const VISIBILITY_MS: i64 = 30_000;
-/// Do not wait.
+/// Does not wait.
 pub const NOW: Duration = Duration::ZERO;
-/// Plenty.
+/// No practical limit.
 pub const ALL: Limit = Limit { messages_max: 10_000, bytes_max: 64 << 20 };
-/// What no test takes.
+/// Longer than any test.
 const LONG: Duration = Duration::from_secs(120);
 
-/// A fresh folder with an inbox, and the clock by which it lives.
+/// A fresh folder with an inbox, and the clock of that inbox.
 pub struct Site {
     pub clock: Clock,
     pub queue: Queue,
@@ -44,13 +44,13 @@ impl Site {
         Self { clock, queue, folder }
     }
 
-    /// With an inbox in SQS, which is reached at this address or directly. Its leases run out for us by the clock of
-    /// the test, and for the server by its own.
+    /// A site with an inbox in SQS, at this address or the server's own. Leases expire by the test's clock in this
+    /// process, and by the server's clock in the server.
     pub async fn sqs(address: Option<&str>, visibility_ms: i64) -> Self {
         Self::sqs_by(Clock::manual(NOW_MS), address, visibility_ms).await
     }
 
-    /// The same, by another clock.
+    /// The same with another clock.
     pub async fn sqs_by(clock: Clock, address: Option<&str>, visibility_ms: i64) -> Self {
         let server = sqs::server();
         let made = Box::pin(server.make("game", sqs::QueueOptions::default())).await;
@@ -74,7 +74,7 @@ impl Site {
         builder.finish()
     }
 
-    /// The inbox in the file, as another process has it.
+    /// Another handle of the inbox in the file, as in another process.
     pub async fn another_queue(&self) -> Queue {
         let path = self.path("inbox.sqlite");
         Queue::open_sqlite(&path, Options::default(), self.clock.as_fn()).await.unwrap()
@@ -84,18 +84,18 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// Puts a body into the inbox, as it is.
+    /// Puts a body into the inbox without an envelope.
     pub async fn send_body(&self, partition: u16, id: &str, body: &str) {
         let outgoing = Outgoing { partition, id: id.to_owned(), body: body.to_owned(), quiet: false };
         self.queue.send(&[outgoing]).await.remove(0).unwrap();
     }
 
-    /// Messages that are not acked.
+    /// Number of unacked messages.
     pub async fn left(&self) -> u64 {
         self.queue.backlog().await.unwrap().messages
     }
 
-    /// Takes everything out of the inbox, in order, with the partition of each message.
+    /// Receives and acks all messages, in order, with the partition of each.
     pub async fn drain(&self) -> Vec<(u16, Message)> {
         let mut all = Vec::new();
         loop {
@@ -110,7 +110,7 @@ impl Site {
         }
     }
 
-    /// Sends until nothing more goes in, however short; the ids begin with `filler`.
+    /// Fills the inbox until not even a short message fits; the ids begin with `filler`.
     pub async fn fill(&self) {
         for bytes in [200_000, 2_000, 1] {
             for index in 0.. {
@@ -123,7 +123,7 @@ impl Site {
         }
     }
 
-    /// Holds the inbox against everybody who wants to write: what a stranger's backup tool may do.
+    /// Takes the write lock of the inbox, like a backup tool.
     pub async fn lock_inbox(&self) -> SqliteConnection {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path("inbox.sqlite"));
         let mut connection = options.connect().await.unwrap();
@@ -132,12 +132,12 @@ impl Site {
     }
 }
 
-/// Lets the inbox go again.
+/// Releases the write lock of the inbox.
 pub async fn unlock(connection: SqliteConnection) {
     connection.close().await.unwrap();
 }
 
-/// Fails when this takes longer than any test may. Boxed, because loops over a database are large futures.
+/// Fails if this exceeds the timeout. Boxed, because loops over a database are large futures.
 pub fn in_time<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     let work = Box::pin(work);
     async move { tokio::time::timeout(LONG, work).await.expect("this does not end") }

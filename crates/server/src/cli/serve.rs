@@ -33,7 +33,7 @@ fn signals() -> Result<CancellationToken, CliError> {
     let wrong = |error: std::io::Error| CliError::Process(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
-    // With a listener the signal does not kill: a write beyond the limit of a file's size fails, as on a full disk.
+    // With a signal handler the signal does not kill: a write beyond the file size limit fails, as on a full disk.
     drop(signal(SignalKind::from_raw(SIGXFSZ)).map_err(wrong)?);
     let asked = stop.clone();
     tokio::spawn(async move {
@@ -41,7 +41,7 @@ fn signals() -> Result<CancellationToken, CliError> {
         next().await;
         asked.cancel();
         next().await;
-        // The second signal asks for an immediate end. Nothing that was acked is lost by it.
+        // The second signal requests an immediate end. No acked command is lost.
         telemetry::flush();
         std::process::exit(130);
     });

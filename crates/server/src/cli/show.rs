@@ -1,4 +1,4 @@
-//! How the values of the operator tools are printed.
+//! How results of the operator tools are printed.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub(super) fn dead_letter(letter: &DeadLetter) -> String {
     format!("{line}\n")
 }
 
-/// What `verify` found: a line for each table, for each difference, and for all of it.
+/// The result of `verify`: a line for each table, for each difference, and for the total.
 pub(super) fn report(report: &VerifyReport) -> String {
     let verdict = |is_equal| if is_equal { "equal" } else { "DIFFERENT" };
     let mut text = String::new();

@@ -60,7 +60,7 @@ async fn list_dead_letters(queue: &Queue) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The game's number of partitions: the handler stops at a message that was sent with another one.
+/// The game's number of partitions: the handler stops at a message with another number.
 async fn partitions_of_game(config: &Config) -> Result<u16, CliError> {
     let reader = open_existing_reader(config).await?;
     let identity = reader.identity().await.map_err(NodeError::from)?;

@@ -20,7 +20,7 @@ settings! {
             "number of partitions of the inbox; a game refuses another value, `repartition` changes it \
              while it is stopped",
         ).default("auto").within(1, game::bounds::PARTITIONS_MAX as i64);
-        /// How long a handler has a partition to itself, in milliseconds.
+        /// How long the lease of a handler on a partition lasts, in milliseconds.
         pub visibility_ms: i64 = visibility_ms, Setting::new(
             "VISIBILITY_MS", "milliseconds; auto: 5000 with an embedded inbox, else 30000",
             "how long a handler that died keeps its partitions before another takes over",
@@ -36,12 +36,12 @@ settings! {
     }
 }
 
-/// Where the ordered inbox is.
+/// Location of the ordered inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueueAddress {
     /// A file on this machine.
     File(PathBuf),
-    /// The URL of an SQS FIFO queue. Region, keys and endpoint are found as AWS's SDK finds them.
+    /// The URL of an SQS FIFO queue. Region, credentials and endpoint come from AWS's SDK.
     Sqs(String),
 }
 
@@ -83,13 +83,13 @@ fn address(given: Given<'_>) -> Result<QueueAddress, String> {
     QueueAddress::parse(given.text()?, Path::new(given.other("DATA")))
 }
 
-/// Whether the inbox is a service. An address that is wrong counts as a file.
+/// Whether the inbox is a service. An invalid address counts as a file.
 fn is_service(given: Given<'_>) -> bool {
     matches!(QueueAddress::parse(given.other("QUEUE_URL"), Path::new("")), Ok(QueueAddress::Sqs(_)))
 }
 
 fn partitions(given: Given<'_>) -> Result<u16, String> {
-    // A process that only reads need not be told where the inbox is, so the store counts too.
+    // A process that only reads may not know the inbox, so the store counts too.
     let store = StoreAddress::parse(given.other("STORE_URL"), Path::new(""));
     let services = is_service(given) || matches!(store, Ok(StoreAddress::Postgres(_)));
     given.number_or(if services { 16 } else { 1 })

@@ -1,10 +1,10 @@
-//! Where pushes and log lines go.
+//! The targets of pushes and log lines.
 
 use settings::{Given, LOG, Role, Setting, settings};
 use tracing_subscriber::EnvFilter;
 
 settings! {
-    /// Where pushes go.
+    /// The target of pushes.
     pub struct PushSettings {
         pub sink: PushSink = sink, Setting::new(
             "PUSH_SINK", "log or record",
@@ -14,7 +14,7 @@ settings! {
 }
 
 settings! {
-    /// What is logged, and how.
+    /// The log filter and format.
     pub struct LogSettings {
         pub filter: String = filter, LOG;
         pub format: LogFormat = format, Setting::new("LOG_FORMAT", "json or text", "how it is logged")
@@ -22,7 +22,7 @@ settings! {
     }
 }
 
-/// Where pushes go.
+/// The target of pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushSink {
     Log,
@@ -35,7 +35,7 @@ pub enum PushSink {
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 

@@ -1,4 +1,4 @@
-//! How rounds follow one another.
+//! The schedule of rounds.
 
 use game::bounds::WINDOW_MS_MAX;
 use game::schedule::Cadence;
@@ -6,11 +6,11 @@ use settings::{Given, Noted, Role, Setting, SettingsReader, settings};
 
 use crate::bounds::{LEAD_MS_MAX, LEAD_MS_MIN};
 
-/// Ingest uses them too when it has an operators' token: it then opens rounds on request.
+/// Ingest uses them too if it has an operator token: it then opens rounds on request.
 const ROLES: &[Role] = &[Role::Ingest, Role::Scheduler, Role::Tool];
 
 settings! {
-    /// How rounds follow one another.
+    /// The schedule of rounds.
     pub struct RoundsSettings {
         window_ms: i64 = Given::number, Setting::new(
             "WINDOW_MS", "milliseconds",
@@ -28,12 +28,12 @@ settings! {
             "ROUND_ODDS", "one in so many",
             "the chance, each second after the buffer, that a round opens; 0: only operators open rounds",
         ).default("10000").dev("10").within(0, u32::MAX as i64).roles(ROLES);
-        /// How long before its opening a round is announced at the latest, in milliseconds.
+        /// Minimum time between the announcement of a round and its opening, in milliseconds.
         pub lead_ms: i64 = Given::number, Setting::new(
             "ROUND_LEAD_MS", "milliseconds",
             "how long before its opening a round is announced at the latest",
         ).default("2000").dev("1000").within(LEAD_MS_MIN, LEAD_MS_MAX).roles(ROLES);
-        /// When set, how soon after the start a round opens, in milliseconds.
+        /// If set, the time from the start to the opening of the first round, in milliseconds.
         pub first_ms: Option<i64> = Given::optional_number, Setting::new(
             "FIRST_ROUND_MS", "milliseconds",
             "when set, a round opens this long after the scheduler started, or as soon as none would overlap",

@@ -10,7 +10,7 @@ use store::RolePasswords;
 use url::Url;
 
 settings! {
-    /// The files of this machine.
+    /// The embedded files.
     pub struct FilesSettings {
         pub data: PathBuf = folder, Setting::new("DATA", "folder", "where the embedded inbox and store live")
             .default("./buttonparty-data");
@@ -20,7 +20,7 @@ settings! {
 settings! {
     /// The game's database.
     pub struct StoreSettings {
-        /// With the password, wherever it was given.
+        /// Includes the password, wherever it was set.
         pub address: StoreAddress = address, STORE_URL;
         password: Option<String> = Given::optional, Setting::new(
             "STORE_PASSWORD", "text",
@@ -62,7 +62,7 @@ impl StoreSettings {
         Ok(store)
     }
 
-    /// The passwords of the database's roles, for `migrate` to set.
+    /// The passwords that `migrate` sets for the database roles.
     pub fn role_passwords(&self) -> RolePasswords {
         RolePasswords {
             writer: self.writer_password.clone(),
@@ -85,7 +85,7 @@ fn board(given: Given<'_>) -> Result<BoardAddress, String> {
     BoardAddress::parse(given.text()?)
 }
 
-/// The address with a password that was given apart from the URL.
+/// The address with a password that is not part of the URL.
 fn with_password(address: &StoreAddress, password: &str) -> Result<StoreAddress, &'static str> {
     const UNNAMED: &str = "needs a BUTTONPARTY_STORE_URL like `postgres://USER@HOST/DATABASE`";
     let StoreAddress::Postgres(url) = address else { return Err(UNNAMED) };

@@ -24,7 +24,7 @@ const LIVE_POLL: Duration = Duration::from_millis(LIVE_POLL_MS.unsigned_abs());
 pub struct Feed {
     pub hub: Arc<Hub>,
     pub reader: Reader,
-    /// Tell of commits in other processes; `None` if this process has no ranks.
+    /// Notifies of commits in other processes; `None` if this process has no ranks.
     pub ranks: Option<Arc<Ranks>>,
     pub clock: Clock,
     /// Notified after a commit in this process.

@@ -16,7 +16,7 @@ use super::open::{
 };
 use crate::config::{Config, Role};
 
-/// What the roles of a process share.
+/// The shared parts of a process's roles.
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
@@ -88,7 +88,7 @@ impl Context {
         Ok(Inbox { queue, generation })
     }
 
-    /// The inbox, if a role has needed it.
+    /// The inbox, if a role has opened it.
     pub(super) fn opened_queue(&self) -> Option<Queue> {
         self.inbox.get().map(|inbox| inbox.queue.clone())
     }

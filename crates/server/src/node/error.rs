@@ -1,4 +1,4 @@
-//! Why a process does not start, or ends.
+//! Errors that prevent a start or end a process.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use engine::handler::StepError;
 
 use crate::config::Config;
 
-/// Why a process does not start, or ends.
+/// Why a process cannot start, or ends.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     #[error("cannot use the data folder {folder}")]
@@ -43,7 +43,7 @@ pub enum NodeError {
     InboxOlder {
         /// The highest sequence that the store has applied.
         applied: u128,
-        /// The highest sequence that the inbox has given out.
+        /// The highest sequence that the inbox has assigned.
         given: u128,
     },
     /// Another process has the role on the same files.

@@ -17,7 +17,7 @@ use crate::config::{BoardAddress, Config, QueueAddress, Role, StoreAddress};
 /// Opens the inbox of the configuration. A missing file is created; a missing queue is not.
 ///
 /// # Errors
-/// Those of the data folder and of the inbox.
+/// Errors of the data folder and of the inbox.
 pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
     let options = queue::Options {
         visibility_ms: config.inbox.visibility_ms,
@@ -40,7 +40,7 @@ pub async fn open_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeErr
 /// Opens the inbox of the configuration. A file must exist.
 ///
 /// # Errors
-/// As for [`open_queue`], and [`NodeError::Missing`].
+/// Like [`open_queue`], and [`NodeError::Missing`].
 pub async fn open_existing_queue(config: &Config, clock: &Clock) -> Result<Queue, NodeError> {
     if let QueueAddress::File(path) = &config.inbox.address {
         existing("inbox", path)?;
@@ -73,7 +73,7 @@ pub(super) fn store_at(config: &Config) -> Result<Store, NodeError> {
 /// Migrates the store of the configuration. A missing file is created.
 ///
 /// # Errors
-/// Those of the data folder and of the store.
+/// Errors of the data folder and of the store.
 pub async fn migrated_store(config: &Config) -> Result<Store, NodeError> {
     if let StoreAddress::File(path) = &config.store.address {
         make_folder_of(path).await?;
@@ -97,7 +97,7 @@ pub async fn open_existing_reader(config: &Config) -> Result<Reader, NodeError> 
 /// Opens the store of the configuration for writing. A file must exist.
 ///
 /// # Errors
-/// As for [`open_existing_reader`].
+/// Like [`open_existing_reader`].
 pub async fn open_existing_ledger(config: &Config) -> Result<Ledger, NodeError> {
     if let StoreAddress::File(path) = &config.store.address {
         existing("store", path)?;
@@ -172,7 +172,7 @@ pub(super) async fn settle(
 /// The identity of the game, if it has begun. Checks that its number of partitions is that of the configuration.
 ///
 /// # Errors
-/// Another number of partitions; those of the store.
+/// A different number of partitions, or an error of the store.
 pub(crate) async fn agreed(config: &Config, reader: &Reader) -> Result<Option<store::Identity>, NodeError> {
     let known = reader.identity().await?;
     match &known {
@@ -200,7 +200,7 @@ pub(super) async fn belongs(config: &Config, reader: &Reader, queue: &Queue) -> 
 /// Checks that the inbox can be used and is not older than what the store has applied.
 ///
 /// # Errors
-/// [`NodeError::InboxOlder`]; those of the store and of the inbox.
+/// [`NodeError::InboxOlder`], or an error of the store or of the inbox.
 pub(crate) async fn check_age(reader: &Reader, queue: &Queue) -> Result<(), NodeError> {
     if let Some(given) = queue.highest_sequence().await? {
         // All positions are in the current inbox: adopting an inbox moves every partition.

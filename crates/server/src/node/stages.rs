@@ -20,7 +20,7 @@ pub(crate) enum StopStage {
     Http,
     /// Accepted commands are flushed into the inbox.
     Flush,
-    /// The handler acks what it committed; the other loops end.
+    /// The handler acks its commits; the other loops end.
     Loops,
     /// Committed changes reach the ranks.
     Ranks,
@@ -38,13 +38,13 @@ impl StopStage {
         }
     }
 
-    /// How long the later stages wait for it, and the warning if that was not enough; `None`: for as long as the whole stop
-    /// may take.
+    /// How long later stages wait for this one, and the warning after a timeout. `None`: as long as the whole stop may
+    /// take.
     fn wait_max(self) -> Option<(Duration, &'static str)> {
         match self {
-            // A phone that does not read its answer must not keep what was taken from being flushed and acked.
+            // A phone that does not read its response must not delay flushes and acks.
             Self::Http => Some((HTTP_STOP_MAX, "some connections were cut off")),
-            // Nor may an inbox that hangs keep what was committed from the ranks.
+            // An inbox that hangs must not keep commits from the ranks.
             Self::Flush => {
                 Some((FLUSH_STOP_MAX, "the inbox hangs: commands that were not answered may be missing"))
             }

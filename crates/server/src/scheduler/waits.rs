@@ -1,5 +1,5 @@
-//! Rounds that a clock which was ahead has left in the schedule. A drawn round is drawn again. A fixed round never
-//! changes: it opens at its time, no other opens before it, and operators are told.
+//! Rounds that a fast clock has left in the schedule. A drawn round is drawn again. A fixed round never changes: it
+//! opens at its time, no other round opens before it, and operators are informed.
 
 use game::Round;
 use store::{Scheduled, Stage};
@@ -9,8 +9,7 @@ use super::{Scheduler, SchedulerError};
 use crate::bounds::{ANNOUNCE_MARGIN_MS, CLOCKS_DIFFER_MS_MAX, DRAW_MEANS_MAX, LEAD_MS_MAX};
 
 impl Scheduler {
-    /// What rounds wait for because a clock was wrong, for operators; `None` when all is well, as far as the last step
-    /// has seen.
+    /// The reason why no round opens, if a clock was wrong; `None` if there is none, as of the last step.
     pub fn waiting(&self) -> Option<String> {
         let round = (*self.ahead.lock())?;
         let wait_s = (round.opens_at_ms - self.clock.now_ms()).max(0) / 1_000;
@@ -21,7 +20,7 @@ impl Scheduler {
         ))
     }
 
-    /// The latest round that is fixed, opened or not. It is asked for once: a round that is fixed never changes.
+    /// The latest fixed round, opened or not. Cached, because a fixed round never changes.
     pub(super) async fn latest_fixed(
         &self,
         latest: Option<&Scheduled>,
@@ -43,8 +42,8 @@ impl Scheduler {
         Ok(fixed)
     }
 
-    /// Notes whether the round that is fixed last opens so late that no clock that was right can have announced it, and
-    /// says so in the log, once.
+    /// Records whether the latest fixed round opens so late that no correct clock can have announced it; logs that
+    /// once.
     pub(super) fn note_ahead(&self, fixed: Option<&Scheduled>) {
         let lead_ms_max = |row: &Scheduled| match row.by_operator {
             true => LEAD_MS_MAX.max(self.options.lead_ms),
@@ -64,7 +63,7 @@ impl Scheduler {
         }
     }
 
-    /// Another round in place of a drawn one that no correct clock would have drawn; `None`: it stays.
+    /// A new draw for a round that no correct clock would have drawn; `None` if the round stays.
     pub(super) fn drawn_anew(
         &self,
         drawn: &Round,

@@ -57,7 +57,7 @@ impl Lines {
         self.changed.notify_all();
     }
 
-    /// Waits for a moment until everything is written or dropped.
+    /// Waits briefly until everything is written or dropped.
     pub(super) fn flush(&self) {
         let mut waiting = self.waiting.lock();
         let under_way = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
@@ -141,7 +141,7 @@ mod tests {
 
     use super::{LOG_BYTES_MAX, Lines, write_line};
 
-    /// Takes so many bytes, then none.
+    /// A writer that takes this many bytes, then none.
     struct Room(Vec<u8>, usize);
 
     impl Write for Room {
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(String::from_utf8(room.0).unwrap(), "first\nse\nthird\nfourth\n");
     }
 
-    /// Says that it was given something, and waits until it may go on.
+    /// A writer that reports each write, and waits until the test lets it continue.
     struct Pipe(Sender<Vec<u8>>, Receiver<()>);
 
     impl Write for Pipe {
@@ -199,7 +199,7 @@ mod tests {
             lines.push(&long);
         }
         assert_eq!(lines.dropped.load(Ordering::Relaxed), 2);
-        lines.flush(); // returns, though nothing is read
+        lines.flush(); // returns although the pipe is not read
         for _ in 0..4 {
             read.send(()).unwrap();
             assert_eq!(written.recv().unwrap(), long);
