@@ -46,7 +46,7 @@ pub enum MetricsError {
     Answer(#[source] reqwest::Error),
     #[error("the answer has more than {ANSWER_BYTES_MAX} bytes")]
     TooLong,
-    #[error("the answer is {0}")]
+    #[error("the response status is {0}")]
     Status(StatusCode),
     #[error("no answer within {REQUEST_MS_MAX} ms")]
     Slow,
@@ -54,7 +54,7 @@ pub enum MetricsError {
     #[error("line {line} is no metric: {text}")]
     Line { line: usize, text: String },
     /// None of the expected series is present.
-    #[error("it has no {0}: are these the metrics of an ingest or handler process?")]
+    #[error("no {0} found: are these the metrics of an ingest or handler process?")]
     Missing(&'static str),
 }
 

@@ -29,8 +29,8 @@ pub enum Error {
     },
     /// The connection goes through a pooler in transaction mode.
     #[error(
-        "the database is reached through a pooler that gives every transaction another session: connect to PostgreSQL \
-         directly, or through a pooler in session mode"
+        "the connection pooler gives each transaction another session: connect to PostgreSQL directly, or \
+         through a pooler in session mode"
     )]
     Pooled,
     /// The URL of the database cannot be used. The text never contains the URL.
@@ -65,7 +65,7 @@ pub enum Error {
     #[error("the game has {partitions} partitions already")]
     SamePartitions { partitions: u16 },
     /// The number of partitions cannot change while work is pending.
-    #[error("the game is not drained: {reason}")]
+    #[error("the game has pending work: {reason}")]
     NotDrained { reason: String },
     /// A commit does not move its partition forward within its generation.
     #[error("a commit to partition {partition} does not move it forward")]

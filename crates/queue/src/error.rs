@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// The backend cannot store this body or id: it is empty, has a character that SQS does not accept, or is an id
     /// of more than 1024 bytes.
-    #[error("the inbox cannot keep such a body or id")]
+    #[error("the inbox does not accept such a body or id")]
     Unsendable,
     /// The SQS queue has not the attributes that an inbox needs.
     #[error("the queue's {attribute} is {found:?}, it must be {needed}")]
@@ -75,7 +75,7 @@ pub enum Error {
         needed: String,
     },
     /// The SQS queue was deleted and created anew under its name: it is another inbox.
-    #[error("the queue is no longer {known}, it is {found}")]
+    #[error("the queue was replaced: it is {found}, not {known}")]
     Replaced {
         /// The id of the inbox that was opened.
         known: String,

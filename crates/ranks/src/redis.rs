@@ -120,7 +120,7 @@ impl Redis {
             Err(error) => {
                 let before_ms = self.trouble_ms.swap(now_ms, Ordering::Relaxed);
                 if now_ms - before_ms > OUTAGE_PAUSE_MS_MAX {
-                    warn!(error = error.chain(), "ranks are withheld: Redis is in trouble");
+                    warn!(error = error.chain(), "Redis is unavailable; ranks are withheld");
                 }
                 None
             }

@@ -93,7 +93,7 @@ pub(crate) fn serve(
     async move {
         tokio::select! {
             biased; // the socket checks at once after the watch has found a response overdue
-            () = watch(&watched, silence) => debug!("connection closed: silent for too long"),
+            () = watch(&watched, silence) => debug!("idle connection closed"),
             ended = connection => if let Err(error) = ended {
                 debug!(%error, "connection ended");
             },

@@ -124,7 +124,7 @@ impl Scheduler {
                 let before = self.latest_fixed(Some(&row)).await?.map(|row| row.round);
                 let Some(round) = self.drawn_anew(&row.round, before)? else { return Ok(announce_from_ms) };
                 if self.schedule.replace_drawn(&row.round, &Scheduled { round, ..row }).await? {
-                    warn!("the next round was drawn by a clock that was ahead; it is drawn anew");
+                    warn!("the next round was drawn by a fast clock; drawing it again");
                 }
                 return Ok(now_ms);
             }
@@ -168,7 +168,7 @@ impl Scheduler {
             self.send_everywhere(&id, &Action::Tick { through_ms }).await?;
             self.schedule.ticked(row.round.id, u8::try_from(due).unwrap_or(u8::MAX)).await?;
             if sent == 0 {
-                info!(round = row.round.id, "a round is over");
+                info!(round = row.round.id, "round over");
             }
         }
         Ok(cutoffs_ms.get(due.max(sent)).map_or(i64::MAX, |cutoff_ms| cutoff_ms + TICK_DELAY_MS))

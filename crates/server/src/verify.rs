@@ -20,7 +20,7 @@ pub enum VerifyError {
     #[error("the store failed")]
     Store(#[from] store::Error),
     /// The store has no game.
-    #[error("no game has begun here")]
+    #[error("the store has no game yet")]
     NoGame,
     /// The journal has a message that cannot be replayed.
     #[error("the journal of partition {partition} cannot be replayed at {sequence}: {reason}")]

@@ -151,7 +151,7 @@ impl<C: Crowd> Settler<C> {
         let (from, batch) = connection.release(loaded)?;
         if from.generation != self.identity.generation {
             let found = from.generation;
-            let reason = format!("the store draws from its inbox number {found} now, not from this one");
+            let reason = format!("the store now belongs to inbox number {found}, not to this one");
             return Err(StepError::Foreign(reason));
         }
         let before = applied_before(works, from);

@@ -27,7 +27,7 @@ use crate::{FetchState, routes};
 pub(super) enum OpenError {
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error("the secret was read a moment ago")]
+    #[error("the secret was read too recently to read it again")]
     TooSoon,
     #[error("cannot open the store")]
     Store {
@@ -121,7 +121,7 @@ impl Game {
     async fn is_current(&self) -> Result<(), Refused> {
         match self.reader.identity().await.map_err(|error| store_failed(&error))? {
             Some(identity) if identity == self.identity => Ok(()),
-            _ => Err(Refused::unavailable("the game has moved to another inbox")),
+            _ => Err(Refused::unavailable("the game has another inbox now")),
         }
     }
 

@@ -115,7 +115,7 @@ impl Sqs {
         let result = loop {
             match self.look_at_some(&mut kept, &mut forget).await {
                 Ok(true) if kept.len() >= LETTERS_SEEN_MAX => {
-                    tracing::warn!(seen = kept.len(), "listing of dead letters cut short at its bound");
+                    tracing::warn!(seen = kept.len(), "too many dead letters: the list is incomplete");
                     break Ok(());
                 }
                 Ok(true) => {}

@@ -106,7 +106,7 @@ impl Outcomes {
         let failed = self.failed.iter().find(|entry| entry.id == id);
         Some(
             failed.map_or_else(
-                || Failure::unanswered("the answer leaves it out".to_owned(), true),
+                || Failure::unanswered("missing in the response".to_owned(), true),
                 Failure::entry,
             ),
         )

@@ -141,7 +141,7 @@ impl Redis {
         let stale = match self.compare(source, game, now_ms).await? {
             Verdict::Stale(stale) => stale,
             Verdict::Void => {
-                info!("the ranks in Redis are not of this store: they are rebuilt");
+                info!("the ranks in Redis belong to another store; rebuilding");
                 if !self.adopt(game, token).await? {
                     return Ok(());
                 }
@@ -155,7 +155,7 @@ impl Redis {
                     lag.was_exact(now_ms);
                 }
             } else {
-                debug!(partition, "rebuilding ranks was interrupted; it begins again");
+                debug!(partition, "rebuild of ranks interrupted, retrying");
             }
         }
         Ok(())

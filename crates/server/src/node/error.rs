@@ -28,7 +28,7 @@ pub enum NodeError {
     #[error("cannot use the board {place}")]
     Ranks { place: String, source: ranks::Error },
     /// The store has no identity yet; `migrate` has not run.
-    #[error("no game has begun in this store: run `buttonparty migrate` first")]
+    #[error("the store has no identity yet: run `buttonparty migrate` first")]
     Unsettled,
     #[error("cannot use the inbox")]
     Queue(#[from] queue::Error),
@@ -36,9 +36,9 @@ pub enum NodeError {
     Store(#[from] store::Error),
     /// The store has applied messages that this inbox never had.
     #[error(
-        "the inbox is older than the store: the store has applied message {applied}, the inbox has only given out \
-         {given}. It was restored from a backup; restore the store that belongs to it, or move the inbox's files away \
-         and adopt a new one (buttonparty migrate --adopt-inbox)"
+        "the inbox is older than the store: the store has applied message {applied}, but the inbox has only assigned \
+         {given}. The inbox was restored from a backup: restore the matching store, or move the inbox's files away and \
+         adopt a new one (buttonparty migrate --adopt-inbox)"
     )]
     InboxOlder {
         /// The highest sequence that the store has applied.

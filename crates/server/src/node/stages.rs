@@ -45,9 +45,10 @@ impl StopStage {
             // A phone that does not read its response must not delay flushes and acks.
             Self::Http => Some((HTTP_STOP_MAX, "some connections were cut off")),
             // An inbox that hangs must not keep commits from the ranks.
-            Self::Flush => {
-                Some((FLUSH_STOP_MAX, "the inbox hangs: commands that were not answered may be missing"))
-            }
+            Self::Flush => Some((
+                FLUSH_STOP_MAX,
+                "the inbox did not accept the last flush in time: unanswered commands may be lost",
+            )),
             Self::Loops | Self::Ranks => None,
         }
     }

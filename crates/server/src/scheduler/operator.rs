@@ -57,7 +57,7 @@ impl Scheduler {
                 return Ok(round);
             }
         }
-        Err(SchedulerError::Broken("another scheduler changes it all the time".to_owned()).into())
+        Err(SchedulerError::Broken("another scheduler keeps changing it".to_owned()).into())
     }
 
     /// Announces earlier fixed rounds first, even those of a scheduler that died half-way: no announcement may

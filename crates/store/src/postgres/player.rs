@@ -41,7 +41,7 @@ pub(super) async fn write<'a>(
         let statement = columns!(bind statement rows);
         let written = statement.execute(&mut *connection).await?.rows_affected();
         if usize::try_from(written) != Ok(rows.len()) {
-            return Err(Error::corrupt("players that were read before are gone"));
+            return Err(Error::corrupt("players that were loaded have disappeared"));
         }
     }
     Ok(())
