@@ -82,7 +82,7 @@ class Binary:
             return
         command = self.command("-Zunstable-options", "--format=json", "--report-time", f"--test-threads={threads}")
         command += ["--exact", *tests]
-        # The harness tells how long a test took only where unstable options are allowed.
+        # The harness reports the duration of a test only if unstable options are allowed.
         environment = {**os.environ, "CARGO_MANIFEST_DIR": self.folder, "RUSTC_BOOTSTRAP": "1"}
         ends, said = {}, []
         with subprocess.Popen(
@@ -139,7 +139,7 @@ def build():
 
 def beside(command):
     since = time.monotonic()
-    # Only what the tests leave of the processors: any other process that can run goes first.
+    # Uses only idle CPU time: any other runnable process goes first.
     done = subprocess.run(["chrt", "--idle", "0", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     say(done.stdout.rstrip())
     skipped.extend(line for line in done.stdout.splitlines() if line.startswith("skipped: "))
@@ -155,7 +155,7 @@ def documentation():
 
 
 def is_alone(test, alone):
-    # A test with several values has a name for each of them.
+    # A parameterized test has one name per value.
     return any(test == name or test.startswith(f"{name}::") for name in alone)
 
 

@@ -1,4 +1,4 @@
-//! What the model is told about a game and its deployment.
+//! Inputs of the model: a game and its deployment.
 
 /// The inputs of the model. Each field is a flag of the command: see [`FLAGS`].
 #[derive(Debug, Clone, PartialEq)]

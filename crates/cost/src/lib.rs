@@ -1,4 +1,4 @@
-//! What a deployment on AWS costs: a model on list prices, on assumptions about the game, and optionally on the counters
+//! Cost of a deployment on AWS: a model of list prices, assumptions about the game, and optionally the counters
 //! of a running game.
 //!
 //! The result is an estimate, not a bill. Every price names its source, every formula what it is based on. The model

@@ -81,7 +81,7 @@ pub struct Batcher {
     lanes: Mutex<Lanes>,
     /// A command was submitted.
     wake: Notify,
-    /// A partition finished while its send goes on.
+    /// Notified when a partition finishes before its send does.
     freed: Notify,
     waiting: Gauge,
     send_seconds: Histogram,
@@ -245,7 +245,7 @@ struct InFlight<'b> {
     number: Option<u64>,
     /// The partitions that are not finished.
     parts: BTreeMap<u16, Part>,
-    /// For each envelope, who waits for it and when it was begun; `None` once it has a result.
+    /// For each envelope, its waiting callers and start time; `None` once it has a result.
     waiting: Vec<Option<(Waiters, i64)>>,
     /// No envelope must be retried.
     all_settled: bool,

@@ -28,7 +28,7 @@ pub const BATCH_MESSAGES_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Maximum number of consecutive batches of one partition while other partitions wait.
 pub const READ_AHEAD_MAX: u32 = 16;
-/// How long a receive in progress may go on after a stop was requested.
+/// Timeout of a receive in progress after a stop was requested.
 pub const RECEIVE_STOP_MAX: Duration = Duration::from_secs(1);
 /// Number of tries of a batch that the store refuses before the refused commands are searched and buried.
 pub const POISON_TRIES_MAX: u32 = 3;

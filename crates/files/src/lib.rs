@@ -2,8 +2,8 @@
 //! one process the only one with a role on them.
 //!
 //! A process can write to deleted or replaced files without an error: the system keeps them while they are open, and
-//! they are gone afterwards. So whoever acknowledges a write first checks that the paths still lead to the files that
-//! it wrote to.
+//! they are gone afterwards. So code that acknowledges a write first checks that the paths still lead to the
+//! same files.
 
 mod hold;
 

@@ -69,9 +69,9 @@ pub enum Error {
     Unfit {
         /// The attribute, as SQS calls it.
         attribute: &'static str,
-        /// What it is; empty when it is missing.
+        /// Its value; empty if it is missing.
         found: String,
-        /// What it must be.
+        /// The required value.
         needed: String,
     },
     /// The SQS queue was deleted and created anew under its name: it is another inbox.

@@ -1,6 +1,6 @@
 //! The inbox as an SQS FIFO queue: a partition is a message group.
 //!
-//! What the service leaves to us:
+//! Work that SQS leaves to this crate:
 //! * Order on the way in: a message of a partition is sent only when the one before it is stored.
 //! * A lease is what one receive returned of one group, at most ten messages, and nothing can be read on under it.
 //! * SQS may accept the receipt of a lease that ran out, and then removes what another one holds by now. So a lease

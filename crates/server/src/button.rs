@@ -60,7 +60,7 @@ const OUTCOMES: [&str; 11] = [
 ];
 
 impl Button {
-    /// A button. `ranks` and `live` are told of each commit.
+    /// A button. `ranks` and `live` are notified of each commit.
     pub fn new(clock: Clock, ranks: Option<Arc<Ranks>>, live: Arc<Notify>) -> Self {
         let outcome = |name| (name, counter!(engine::metrics::OUTCOMES, "outcome" => name));
         Self {

@@ -38,7 +38,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
 /// Everything that can be configured, parsed and checked.
 #[derive(Clone)]
 pub struct Config {
-    /// What this process runs.
+    /// The command of this process.
     pub role: Role,
     pub http: HttpSettings,
     pub files: FilesSettings,

@@ -46,7 +46,7 @@ const FILES: [Source; 17] = [
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A file as it is sent.
+/// A file with its response headers.
 #[derive(Clone)]
 struct File {
     media_type: &'static str,

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::{Role, Setting, without_password};
 
-/// What is shown in place of a secret.
+/// Printed instead of a secret.
 const MASK: &str = "********";
 
 /// Everything that is wrong with a configuration.
@@ -163,7 +163,7 @@ impl<'a> Given<'a> {
         Ok(self.filled().map(str::to_owned))
     }
 
-    /// A whole number within the bounds. Only the digits 0 to 9 may stand in it.
+    /// A whole number within the bounds. It may contain only the digits 0 to 9.
     ///
     /// # Errors
     /// The bounds.

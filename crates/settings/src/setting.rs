@@ -109,7 +109,7 @@ pub fn markdown<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> String {
             Some("") => "empty".to_owned(),
             Some(default) => code(default),
         };
-        // One that everybody knows is no secret.
+        // A default that everybody knows is not a secret.
         if let Some(dev) = setting.dev {
             _ = write!(default, "; `dev`: {}", code(dev));
         }

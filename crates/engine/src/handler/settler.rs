@@ -110,8 +110,8 @@ impl<C: Crowd> Settler<C> {
         let received = works.len();
         let prepared = self.prepare(partition, works).await?;
         if prepared.as_ref().map_or(0, |prepared| prepared.works.len()) < received {
-            // Mostly these are messages whose ack was late. But a queue that was deleted and created anew begins with
-            // low sequences too: nobody has applied those messages, so they must not be acked.
+            // Mostly these are messages whose ack was late. But a queue that was deleted and created again begins with
+            // low sequences too: its messages are not applied yet and must not be acked.
             self.queue.must_be_same().await?;
         }
         if let Some(mut prepared) = prepared {

@@ -54,7 +54,7 @@ impl Writers {
         Ok(writers)
     }
 
-    /// Checkpoints the log and closes. Whoever opens the file next repeats what fails here.
+    /// Checkpoints the log and closes. If this fails, the next process that opens the file repeats it.
     pub(super) async fn close(mut self) {
         let emptied = query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.burier).await.map(drop);
         for outcome in

@@ -80,7 +80,7 @@ impl Sqlite {
             transaction.commit().await
         };
         stored.await.map_err(|error| self.failed(error))?;
-        // A sender that is told `Ok` will not send again.
+        // After `Ok` a sender does not retry.
         self.in_place()
     }
 }

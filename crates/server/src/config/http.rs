@@ -33,7 +33,7 @@ fn listen(given: Given<'_>) -> Result<SocketAddr, String> {
     given.text()?.parse().map_err(reason)
 }
 
-/// A process that takes no commands need not be told: everybody may read.
+/// Not required for a process that accepts no commands: reads need no sign-in.
 fn auth(given: Given<'_>) -> Result<Auth, String> {
     let reason = match given.filled() {
         Some("open") => return Ok(Auth::Open),

@@ -8,7 +8,7 @@
 //! One row is one command: when it arrived | the command | its outcome and, after it, fields of the player.
 //!
 //! * Times are sums: `O1` is the opening of round 1, then `h`, `m`, `s`, and a bare number is milliseconds: `O1+110s+1`.
-//! * The player is `ann`, or whoever stands before a colon: `bob: press`.
+//! * The player is `ann`, or the name before a colon: `bob: press`.
 //! * `announce ID OPENS [WINDOW GRACE] [stored=TIME]` and `tick` are the scheduler's; a tick goes through the row's time.
 //!   Without `stored` it is an announcement in a journal that does not say when it was stored.
 //! * `set score=700 streak=5` writes into the row of the player, as a longer game would have; it has no outcome.

@@ -1,5 +1,5 @@
--- Forgets everything, and begins for this game.
--- KEYS: lock, state, order, of, then every rebuild. ARGV: token, game, the member that is no player's.
+-- Deletes all ranks, and starts empty ones for this game.
+-- KEYS: lock, state, order, of, then every rebuild. ARGV: token, game, the sentinel member, which is not a player.
 local lock, state, order, of = unpack(KEYS)
 local token, game, nobody = unpack(ARGV)
 if redis.call('GET', lock) ~= token then return 0 end

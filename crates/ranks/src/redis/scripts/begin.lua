@@ -1,6 +1,6 @@
--- Begins to rebuild a partition: it is not exact any more, and projections are gathered from now on.
--- KEYS: lock, state, rebuild. ARGV: token, partition, its position as it was seen (or empty).
--- Returns whether it has begun: not if the partition has moved since it was seen.
+-- Begins the rebuild of a partition: its ranks are no longer exact, and projections are collected from now on.
+-- KEYS: lock, state, rebuild. ARGV: token, partition, its last known position (or empty).
+-- Returns 1 if the rebuild has begun, 0 if the partition is at another position.
 local lock, state, rebuild = unpack(KEYS)
 local token, partition, seen = unpack(ARGV)
 if redis.call('GET', lock) ~= token or (redis.call('HGET', state, partition) or '') ~= seen then return 0 end

@@ -1,2 +1,2 @@
--- Keeps the lock for longer, or for 0 ms, by whoever has it. KEYS: lock. ARGV: token, ms.
+-- Renews the lock if the caller holds it; 0 ms releases it. KEYS: lock. ARGV: token, ms.
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end

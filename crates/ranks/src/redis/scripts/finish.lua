@@ -1,4 +1,4 @@
--- The snapshot is all there: the partition stands where the projections have brought it.
+-- Ends a rebuild with a complete snapshot: the partition is at the position of the last collected projection.
 -- KEYS: state, order, of, rebuild. ARGV: token, partition, the number of chunks.
 local state, order, of, rebuild = unpack(KEYS)
 local token, partition, chunks = unpack(ARGV)

@@ -1,4 +1,4 @@
--- The game, whether its keys are whole, each partition's position, and the furthest of what was ever written of it.
+-- Returns the game, whether its keys are complete, and each partition's position and furthest position ever written.
 -- KEYS: state, order, of. ARGV: the number of partitions.
 local state, order, of = unpack(KEYS)
 local fields, furthest = {}, {}

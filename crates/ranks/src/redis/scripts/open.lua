@@ -1,4 +1,4 @@
--- The snapshot is as of this position: what was gathered must reach back to it, and nothing else may be from later.
+-- Sets the position of the snapshot. The collected projections must reach back to it, and no other write may be later.
 -- KEYS: state, rebuild. ARGV: token, partition, at.
 local state, rebuild = unpack(KEYS)
 local token, partition, at = unpack(ARGV)

@@ -1,4 +1,4 @@
--- How many stand before a member, where its player is known to stand, and the positions for which that is so.
+-- Returns the number of players ahead of a member, the stored entry of its player, and each partition's position.
 -- KEYS: state, order, of. ARGV: game, the number of partitions, member, username.
 local state, order, of = unpack(KEYS)
 local game, partitions, member, username = unpack(ARGV)

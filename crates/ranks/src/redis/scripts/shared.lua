@@ -1,6 +1,6 @@
--- What several scripts need. `order` holds every player as a member of the same score, so that they stand in the order
--- of their bytes: 16 of score and time, then the username. `of` holds each player's 16 bytes. Both hold one entry that
--- is no player's, so that a key that is missing was lost.
+-- Functions for several scripts. All members of `order` have the same score, so they are sorted by their bytes: 16
+-- bytes of score and time, then the username. `of` maps each player to the 16 bytes. Both contain a sentinel entry, so
+-- that a missing key means lost data.
 
 -- Whether position a is before b. Both are texts of the same length; Lua's own comparison depends on the locale.
 local function before(a, b)
@@ -15,10 +15,10 @@ local function whole(order, of)
   return redis.call('EXISTS', order, of) == 2
 end
 
--- Players written by one command: Lua's stack bounds how many arguments that can have.
+-- Players written by one command: Lua's stack limits the number of arguments.
 local AT_ONCE = 500
 
--- The members in one text, each behind a byte that says its length: some servers bound the arguments of a request.
+-- The members in one text, each after a byte with its length: some servers limit the number of arguments of a request.
 local function members_in(text)
   local members, at = {}, 1
   while at <= #text do
@@ -29,10 +29,10 @@ local function members_in(text)
   return members
 end
 
--- Sets where players stand: members of `order` in one text, each player once.
--- `mark` is kept with them. With `at` they are as of this position, and who was marked by the same `token` with a later
--- one is left alone.
--- It may be cut off anywhere and repeated: where a player stood is forgotten last.
+-- Sets standings: members of `order` in one text, each player once.
+-- `mark` is stored with each of them. With `at`, the standings are those at this position, and a player whose mark has
+-- the same `token` and a later position is not changed.
+-- An interrupted call can be repeated: the old standing of a player is replaced in `of` last.
 local function set(order, of, text, mark, at, token)
   local members = members_in(text)
   for from = 1, #members, AT_ONCE do

@@ -1,5 +1,5 @@
--- Writes the next players of the snapshot. KEYS: order, of, rebuild, lock. ARGV: token, the chunk's number, ms to keep
--- the lock, the players. A chunk counts only in its turn: one that was lost with a failover leaves a gap.
+-- Writes the next chunk of the snapshot. KEYS: order, of, rebuild, lock. ARGV: token, the chunk's number, ms to renew
+-- the lock, the players. Chunks are only accepted in order: a chunk lost in a failover leaves a gap.
 local order, of, rebuild, lock = unpack(KEYS)
 local token, number, keep_ms, players = unpack(ARGV)
 local run = redis.call('HMGET', rebuild, 'token', 'at', 'chunks')
