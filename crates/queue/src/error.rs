@@ -98,7 +98,7 @@ pub enum Error {
         known: i64,
     },
     /// The file is corrupt, or is not an inbox.
-    #[error("the inbox is damaged or is no inbox")]
+    #[error("not an inbox file, or corrupt")]
     Corrupt {
         /// What was found.
         source: Source,
