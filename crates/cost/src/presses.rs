@@ -160,7 +160,7 @@ fn inside(inputs: &Inputs, prices: &Prices) -> f64 {
     endpoint + elsewhere * 2.0 * ROW_BYTES / GB * prices.zone_transfer_gb.usd
 }
 
-/// The design with one message per press. Its SQS queue is a standard one, which keeps no order.
+/// The design with one message per press. Its SQS queue is a standard queue, without ordering.
 mod each {
     use super::{GB, MILLION, Prices, STATEMENTS_PER_VCPU_S, database_s};
 

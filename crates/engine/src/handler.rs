@@ -192,8 +192,7 @@ impl<C: Crowd> Handler<C> {
         leases
     }
 
-    /// Drops the batches with these leases, which come again to whoever receives them. Returns whether there were
-    /// any.
+    /// Drops the batches with these lost leases; their messages are redelivered. Returns whether there were any.
     fn drop_lost(&mut self, lost: &[Lease]) -> bool {
         let before = self.held.len();
         self.held.retain(|batch| !lost.contains(&batch.lease));

@@ -2,10 +2,10 @@
 //!
 //! Work that SQS leaves to this crate:
 //! * Order on the way in: a message of a partition is sent only when the one before it is stored.
-//! * A lease is what one receive returned of one group, at most ten messages, and nothing can be read on under it.
-//! * SQS may accept the receipt of a lease that ran out, and then removes what another one holds by now. So a lease
-//!   also ends by our own clock. It cannot be relied on: who acks only what is applied, at a position that is
-//!   fenced, loses nothing.
+//! * A lease covers the messages of one group that one receive returned, at most ten; more cannot be added to it.
+//! * SQS may accept the receipt of an expired lease, and then deletes messages that another lease holds. So a lease
+//!   also expires by this process's clock. Safety does not depend on that clock: a handler acks only applied messages,
+//!   and the position fences their application.
 
 mod connect;
 mod dead;

@@ -59,7 +59,7 @@ impl Config {
     /// [`ConfigErrors`] with every mistake, by the name of its variable.
     pub fn parse(role: Role, given: impl Fn(&Setting) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut reader = SettingsReader::new(role, settings(), given);
-        // All groups are read before the first that fails is looked at.
+        // All groups are read before any error is returned, so that all errors are reported.
         let http = HttpSettings::collect(&mut reader);
         let files = FilesSettings::collect(&mut reader);
         let inbox = InboxSettings::collect(&mut reader);

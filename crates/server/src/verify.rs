@@ -1,6 +1,6 @@
 //! `verify`: replays the journal through the rules into empty worlds, and compares the result with the store row by
-//! row. It reads one snapshot of the store, so the game can go on. Where the number of partitions changed between
-//! generations, the worlds are repartitioned as the store was.
+//! row. It reads one snapshot of the store, so the game may keep running. Where the number of partitions changed
+//! between generations, the worlds are repartitioned as the store was.
 
 use engine::Envelope;
 use engine::handler::{Buried, decode};

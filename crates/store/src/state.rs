@@ -74,7 +74,7 @@ pub struct Difference {
 }
 
 impl State {
-    /// Adds a partition from a world of a complete replay, whose changes were never taken out.
+    /// Adds a partition from the world of a complete replay that still contains all its changes.
     pub fn add_world(&mut self, partition: u16, world: &World) {
         for (username, player) in &world.players {
             self.players.insert((partition, username.clone()), player.clone());

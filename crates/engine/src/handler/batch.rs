@@ -114,7 +114,7 @@ impl<T> Work<T> {
         self.only_first = commands;
     }
 
-    /// Refuses the command at this position in `commands`, or the whole message.
+    /// Marks the command at this index of `commands` as refused; without such a command, the whole message.
     pub(super) fn refuse(&mut self, place: Option<usize>, reason: Refusal) {
         match place.and_then(|place| self.commands.get(place)) {
             Some(command) => _ = self.refused.insert(command.index, reason),

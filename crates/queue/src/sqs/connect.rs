@@ -137,7 +137,7 @@ impl Inner {
         let dead = self.attributes(&self.dead_url, &[Attribute::All]).await?;
         dead.must_be("FifoQueue", "true")?;
         dead.must_have_room(&self.options)?;
-        // A message that SQS moves away is missing at its place, and those behind it are applied without it.
+        // If SQS moves a message to the dead letters, the messages after it are applied without it.
         let least = RECEIVE_MAX_MIN.min(self.options.receive_max);
         if redrive.receive_max < least {
             let needed = format!("one with a maxReceiveCount of at least {least}");
