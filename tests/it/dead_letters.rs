@@ -87,7 +87,7 @@ fn poison(round: &Value) -> Vec<(String, &'static str)> {
         ),
         (
             entry(json!({ "press": { "username": player_of(1, 0) } })),
-            "belongs to partition 1, stands in partition 0",
+            "belongs to partition 1, but is in partition 0",
         ),
         (entry(json!({ "tick": { "through_ms": -1 } })), "through_ms: must be from 0"),
         (announce(1, opens_at_ms + 1), "round 1 was announced before with other times"),

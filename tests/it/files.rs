@@ -67,7 +67,7 @@ async fn assert_not_ready(game: &Game, names: &[&str], since_ms: i64) {
     }
     eventually("the log says so", || async {
         let log = fs::read_to_string(&game.log).unwrap();
-        let taken = |name: &&str| log.contains(&format!("the files of the {name} were taken away"));
+        let taken = |name: &&str| log.contains(&format!("files of the {name} were deleted or replaced"));
         names.iter().all(taken).then_some(())
     })
     .await;
@@ -120,8 +120,8 @@ async fn a_folder_that_comes_back_is_gone_on_with() {
     game.player("after", |_| true).await;
     eventually("the log says each once", || async {
         let log = fs::read_to_string(&game.log).unwrap();
-        let count = |says: &str| log.matches(&format!("the files of the inbox {says}")).count();
-        assert_eq!(count("were taken away"), 1, "{log}");
+        let count = |says: &str| log.matches(&format!("files of the inbox {says}")).count();
+        assert_eq!(count("were deleted or replaced"), 1, "{log}");
         (count("are back") == 1).then_some(())
     })
     .await;

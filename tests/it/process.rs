@@ -112,7 +112,7 @@ async fn what_this_version_cannot_do_is_refused_with_the_reason() {
             let told = refused(role, &[("AUTH", auth)]).await;
             assert!(
                 told.contains(&format!("BUTTONPARTY_AUTH={auth}: must be `open`"))
-                    && told.contains("not in this version"),
+                    && told.contains("sign-in is not supported yet"),
                 "{told}"
             );
         }

@@ -130,11 +130,11 @@ async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Service
     // The first start creates a missing inbox.
     let output = run(&place, &["all"], &settings).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_refused(&place, &ROLES, &settings, &["the game draws from inbox", "not from"]).await;
+    assert_refused(&place, &ROLES, &settings, &["the game belongs to inbox", ", not to"]).await;
 
     let output = run(&place, &["migrate", "--adopt-inbox"], &settings).await;
     assert!(output.status.success(), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("is number 2 of this game"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(", generation 2, "), "{output:?}");
     let game = Game::start(&place, "all", &settings).await;
     assert_eq!(game.player("ada", |_| true).await["score"], 1);
     play(&game, &["ada", "edsger"]).await;
@@ -148,7 +148,7 @@ async fn another_inbox_is_refused_until_it_is_adopted(#[values(Embedded, Service
 
     // The old inbox, if it comes back, is now another game's.
     place.change_inbox(Some(old)).await;
-    assert_refused(&place, &ROLES, &settings, &["the game draws from inbox"]).await;
+    assert_refused(&place, &ROLES, &settings, &["the game belongs to inbox"]).await;
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn files_of_a_newer_version_are_refused() {
     let _beside = beside_others().await;
     for (file, what) in [
         (INBOX, "the inbox has schema 99"),
-        (GAME, "the database has schema 99, which this program cannot serve"),
+        (GAME, "the database has schema 99, this program supports schemas up to"),
     ] {
         let place = Place::new(Embedded).await;
         played(&place, &["ada"]).await;

@@ -18,7 +18,8 @@ async fn ranks_are_kept_in_a_cluster_whose_certificate_is_trusted() {
     assert!(stranger.player("ada", |_| true).await["rank"].is_null());
     eventually("the log says why", || async {
         let log = std::fs::read_to_string(&stranger.log).unwrap();
-        (log.contains("ranks are missing") && log.contains("invalid peer certificate")).then_some(())
+        (log.contains("cannot compare or rebuild ranks") && log.contains("invalid peer certificate"))
+            .then_some(())
     })
     .await;
     assert!(stranger.stop().await.success());

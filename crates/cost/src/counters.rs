@@ -51,7 +51,7 @@ pub enum MetricsError {
     #[error("no answer within {REQUEST_MS_MAX} ms")]
     Slow,
     /// Not a line of Prometheus' text format; lines count from 1.
-    #[error("line {line} is no metric: {text}")]
+    #[error("line {line} is not a metric: {text}")]
     Line { line: usize, text: String },
     /// None of the expected series is present.
     #[error("no {0} found: are these the metrics of an ingest or handler process?")]

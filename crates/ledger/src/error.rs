@@ -43,7 +43,7 @@ pub enum Error {
         source: sqlx::migrate::MigrateError,
     },
     /// A later version of this program has migrated the database in a way that this version cannot serve.
-    #[error("the database has schema {found}, which this program cannot serve: it knows none after {known}")]
+    #[error("the database has schema {found}, this program supports schemas up to {known}")]
     NewerSchema { found: i64, known: i64 },
     /// The migrations have not run yet.
     #[error("the database has schema {found}, this program needs {known}: run the migrations first")]
@@ -53,7 +53,7 @@ pub enum Error {
         known: i64,
     },
     /// The game is bound to another inbox.
-    #[error("the game draws from inbox {known}, not from {found}")]
+    #[error("the game belongs to inbox {known}, not to {found}")]
     OtherInbox { known: String, found: String },
     /// The game has another number of partitions.
     #[error("the game has {known} partitions, not {found}")]
@@ -62,7 +62,7 @@ pub enum Error {
     #[error("the game has no partition {partition}")]
     UnknownPartition { partition: u16 },
     /// The game has this number of partitions already.
-    #[error("the game has {partitions} partitions already")]
+    #[error("the game already has {partitions} partitions")]
     SamePartitions { partitions: u16 },
     /// The number of partitions cannot change while work is pending.
     #[error("the game has pending work: {reason}")]

@@ -47,7 +47,7 @@ pub enum CliError {
 #[derive(Parser)]
 #[command(
     name = "buttonparty",
-    after_help = "Settings come from flags or from the environment; a flag wins."
+    after_help = "Settings come from flags or from the environment; a flag overrides the environment."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -62,7 +62,7 @@ enum Command {
     Tool(Tool),
     /// Show every setting with its value
     Config {
-        /// Whose defaults to show
+        /// Role whose defaults to show
         #[arg(default_value = "all")]
         role: Defaults,
         /// Print the table of docs/settings.md instead
@@ -93,7 +93,7 @@ enum Serve {
 
 #[derive(Subcommand)]
 enum Tool {
-    /// Bring the store up to date; safe to run twice
+    /// Migrate the store to this version; safe to run twice
     Migrate {
         /// Accept an inbox that the store does not know: it starts with nothing applied
         #[arg(long)]
@@ -105,8 +105,8 @@ enum Tool {
     /// Open rounds
     #[command(subcommand)]
     Round(Round),
-    /// Change the number of partitions to the setting's, while every role is stopped and the inbox is empty; with
-    /// PostgreSQL, as the owner of the database
+    /// Change the number of partitions to that of the setting. Every role must be stopped and the inbox empty;
+    /// PostgreSQL needs the owner's login
     Repartition,
     /// Replay the journal and compare the result with the store
     Verify,
@@ -118,7 +118,7 @@ enum Dlq {
     List,
     /// Send dead letters to the inbox again
     Redrive {
-        /// Ids of dead letters; without any, all of them
+        /// Ids of dead letters; all if none is given
         ids: Vec<String>,
     },
 }

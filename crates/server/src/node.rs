@@ -100,7 +100,7 @@ impl Node {
             }
         };
         if tokio::time::timeout(Duration::from_millis(SHUTDOWN_MS_MAX), stopping).await.is_err() {
-            warn!("the stop was cut short; unacked messages will be delivered again");
+            warn!("stop timed out; unacked messages will be redelivered");
         }
         result
     }

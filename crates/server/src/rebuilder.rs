@@ -40,7 +40,10 @@ struct Rebuilding {
 impl Repeat for Rebuilding {
     type Error = RebuildError;
 
-    const LOG: LoopLog = LoopLog::once("ranks are missing until this heals", "ranks recovered");
+    const LOG: LoopLog = LoopLog::once(
+        "cannot compare or rebuild ranks, retrying; stale ranks are withheld",
+        "ranks recovered",
+    );
     const PAUSES: (Duration, Duration) = (RANKS_COMPARE, RANKS_COMPARE);
 
     async fn once(&mut self) -> Result<Rest, RebuildError> {

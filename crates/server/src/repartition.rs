@@ -14,8 +14,8 @@ pub enum RepartitionError {
     Store(#[from] store::Error),
     /// Messages of the old number of partitions are pending.
     #[error(
-        "the inbox is not empty: start the game as it is, without whatever takes commands or opens rounds, until \
-         everything is applied; then stop it"
+        "the inbox is not empty: run only the handler, with the old number of partitions, until everything is applied; \
+         then stop it"
     )]
     NotEmpty,
 }

@@ -13,7 +13,7 @@ pub struct ConfigErrors(Vec<String>);
 
 impl Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration has {} mistake(s):", self.0.len())?;
+        write!(f, "the configuration has {} error(s):", self.0.len())?;
         self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }
@@ -22,7 +22,7 @@ impl ConfigErrors {
     /// Adds variables that are not settings.
     #[must_use]
     pub fn with_unknown(mut self, variables: &[String]) -> Self {
-        self.0.extend(variables.iter().map(|variable| format!("{variable}: there is no such setting")));
+        self.0.extend(variables.iter().map(|variable| format!("{variable}: unknown setting")));
         self
     }
 }

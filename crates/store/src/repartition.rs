@@ -51,7 +51,7 @@ async fn check_drained(repartition: &mut Repartition<'_>) -> Result<(), Error> {
     }
     // No partition knows a round twice, so this count is reached only if each knows all of them.
     if rounds != distinct * u64::from(repartition.known().partitions) {
-        return not_drained("the partitions do not know the same rounds".to_owned());
+        return not_drained("not every partition has every round yet".to_owned());
     }
     Ok(())
 }

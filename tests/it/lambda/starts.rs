@@ -33,12 +33,12 @@ async fn what_is_wrong_with_the_settings_is_said_by_name_and_at_once() {
         (
             &[("BUTTONPARTY_STORE_URL", "postgres://a:hidden@b/c")],
             &[
-                "STORE_URL=postgres://********@b/c: it holds a password, which must come from BUTTONPARTY_STORE_SECRET",
+                "STORE_URL=postgres://********@b/c: must not contain a password; it comes from BUTTONPARTY_STORE_SECRET",
             ],
         ),
         (
             &[("BUTTONPARTY_STORE_URL", "postgres://a@b/c?password=hidden")],
-            &["BUTTONPARTY_STORE_URL=postgres://********@b/c?********: it holds a password"],
+            &["BUTTONPARTY_STORE_URL=postgres://********@b/c?********: must not contain a password"],
         ),
         (&[("BUTTONPARTY_BOARD_URL", "http://a")], &["BUTTONPARTY_BOARD_URL=http://a: "]),
     ];

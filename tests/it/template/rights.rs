@@ -163,7 +163,7 @@ async fn each_part_asks_sqs_for_all_that_its_role_allows_and_for_nothing_else() 
     // The one-shot runs twice: the template runs it at each update.
     for _ in 0..2 {
         let said = deployment.run("migrate", &["migrate"]).await;
-        assert!(said.contains("is number 1 of this game, with 16 partitions"), "{said}");
+        assert!(said.contains(", generation 1, 16 partitions"), "{said}");
     }
     // Short rounds, and leases that are soon renewed.
     let hurry: Vec<_> = BY_HAND.into_iter().chain([("ROUND_LEAD_MS", "100")]).collect();

@@ -67,9 +67,9 @@ fn text_without_metrics_is_refused() {
         ("", "buttonparty_envelope_commands_size"),
         ("# only a comment\n", "buttonparty_envelope_commands_size"),
         ("other_total 1\n", "buttonparty_envelope_commands_size"),
-        ("other_total 1\nnot a metric\n", "line 2 is no metric: not a metric"),
-        ("<html>", "line 1 is no metric: <html>"),
-        ("buttonparty_envelope_commands_size_sum many", "line 1 is no metric"),
+        ("other_total 1\nnot a metric\n", "line 2 is not a metric: not a metric"),
+        ("<html>", "line 1 is not a metric: <html>"),
+        ("buttonparty_envelope_commands_size_sum many", "line 1 is not a metric"),
     ] {
         assert!(told(text).contains(expected), "{text}: {}", told(text));
     }

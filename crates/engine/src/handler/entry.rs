@@ -49,7 +49,7 @@ pub fn decode<C: Crowd>(
     let command = crowd.decode(&entry)?;
     match crowd.route(&command).map(|route| partition_of(route, partitions)) {
         Some(own) if own != partition => {
-            Err(Refusal::new(format_args!("belongs to partition {own}, stands in partition {partition}")))
+            Err(Refusal::new(format_args!("belongs to partition {own}, but is in partition {partition}")))
         }
         _ => Ok(Arrived { index, at_ms: entry.arrived_at_ms, stored_at_ms, command }),
     }

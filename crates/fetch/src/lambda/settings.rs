@@ -69,7 +69,7 @@ fn store_url(given: Given<'_>) -> Result<Url, String> {
     Store::postgres(text, Options::default()).map_err(|error| error.to_string())?;
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if holds_password(&url) {
-        return Err("it holds a password, which must come from BUTTONPARTY_STORE_SECRET".to_owned());
+        return Err("must not contain a password; it comes from BUTTONPARTY_STORE_SECRET".to_owned());
     }
     Ok(url)
 }

@@ -9,7 +9,7 @@ use deadpool_redis::redis::{ErrorKind, RedisError};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL cannot be used. It may hold a password, so the message does not contain it.
-    #[error("the URL of the board {reason}")]
+    #[error("the URL of the ranks {reason}")]
     Url { reason: &'static str },
     /// No connection is free or can be opened in time.
     #[error("cannot connect to Redis")]

@@ -24,7 +24,7 @@ fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
     ] {
         let error = Ranks::redis(url, 1).unwrap_err();
         assert!(matches!(&error, Error::Url { .. }) && !error.is_transient(), "{url}");
-        assert_eq!(error.to_string(), format!("the URL of the board {reason}"), "{url}");
+        assert_eq!(error.to_string(), format!("the URL of the ranks {reason}"), "{url}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 }

@@ -89,9 +89,7 @@ async fn migrate(config: &Config, clock: &Clock, adopt: bool) -> Result<(), CliE
         check_age(&store.reader().await.map_err(NodeError::from)?, &queue).await?;
         ledger.close().await;
         queue.close().await;
-        print(&format!(
-            "inbox {inbox_id} is number {generation} of this game, with {partitions} partitions\n"
-        ))?;
+        print(&format!("the game has inbox {inbox_id}, generation {generation}, {partitions} partitions\n"))?;
     }
     print("the store is up to date\n")
 }

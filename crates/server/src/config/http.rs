@@ -23,7 +23,7 @@ settings! {
         ).dev("dev").secret().roles(&[Role::Ingest, Role::Scheduler]);
         pub cors_origins: Vec<String> = cors_origins, Setting::new(
             "CORS_ORIGINS", "origins, separated by commas",
-            "other origins whose pages may call; none by default but the server's own page",
+            "origins of other pages that may call the API",
         ).default("").roles(&Role::EVERY);
     }
 }
@@ -39,7 +39,7 @@ fn auth(given: Given<'_>) -> Result<Auth, String> {
         Some("open") => return Ok(Auth::Open),
         None if !given.role().has(Role::Ingest) => return Ok(Auth::Open),
         None => "must be chosen: `open` lets everybody play under any name",
-        Some("firebase" | "google") => "must be `open`: signing in is not in this version",
+        Some("firebase" | "google") => "must be `open`: sign-in is not supported yet",
         Some(_) => "must be `open`",
     };
     Err(reason.to_owned())

@@ -13,12 +13,12 @@ settings! {
     pub struct InboxSettings {
         pub address: QueueAddress = address, Setting::new(
             "QUEUE_URL", "embedded, sqlite:PATH or sqs:URL",
-            "the ordered inbox; with SQS, the AWS_* variables of AWS's SDK say region, keys and endpoint",
+            "the ordered inbox; with SQS, region, keys and endpoint come from the SDK's AWS_* variables",
         ).default("embedded").roles(ROLES);
         pub partitions: u16 = partitions, Setting::new(
             "PARTITIONS", "count; auto: 1 with inbox and store embedded, else 16",
-            "number of partitions of the inbox; a game refuses another value, `repartition` changes it \
-             while it is stopped",
+            "number of partitions of the inbox; fixed for a game, `repartition` changes it while the \
+             game is stopped",
         ).default("auto").within(1, game::bounds::PARTITIONS_MAX as i64);
         /// How long the lease of a handler on a partition lasts, in milliseconds.
         pub visibility_ms: i64 = visibility_ms, Setting::new(
@@ -27,11 +27,11 @@ settings! {
         ).default("auto").dev("2000").within(1_000, 43_200_000);
         pub envelope_bytes_max: usize = Given::number, Setting::new(
             "ENVELOPE_BYTES_MAX", "bytes",
-            "most bytes of one message of the inbox; a larger batch is split",
+            "maximum size of an inbox message; a larger batch is split",
         ).default("65536").within(32_768, 262_144).roles(&[Role::Ingest]);
         pub file_bytes_max: u64 = Given::number, Setting::new(
             "INBOX_BYTES_MAX", "bytes",
-            "most bytes of the embedded inbox's file",
+            "maximum size of the embedded inbox's file",
         ).default("17179869184").within(1 << 20, 1 << 44).roles(ROLES);
     }
 }

@@ -17,7 +17,7 @@ settings! {
     /// The log filter and format.
     pub struct LogSettings {
         pub filter: String = filter, LOG;
-        pub format: LogFormat = format, Setting::new("LOG_FORMAT", "json or text", "how it is logged")
+        pub format: LogFormat = format, Setting::new("LOG_FORMAT", "json or text", "format of log lines")
             .default("json").dev("text");
     }
 }

@@ -22,16 +22,16 @@ settings! {
         ).default("10000").dev("2000").within(0, WINDOW_MS_MAX).roles(ROLES);
         gap_ms: i64 = Given::number, Setting::new(
             "ROUND_GAP_MS", "milliseconds",
-            "the buffer after an opening in which no other opens; more than 5 × (window + grace)",
+            "time after an opening in which no other round opens; more than 5 × (window + grace)",
         ).default("3600000").dev("50001").within(1, 366 * WINDOW_MS_MAX).roles(ROLES);
         odds: u32 = Given::number, Setting::new(
-            "ROUND_ODDS", "one in so many",
+            "ROUND_ODDS", "1 in this many",
             "the chance, each second after the buffer, that a round opens; 0: only operators open rounds",
         ).default("10000").dev("10").within(0, u32::MAX as i64).roles(ROLES);
         /// Minimum time between the announcement of a round and its opening, in milliseconds.
         pub lead_ms: i64 = Given::number, Setting::new(
             "ROUND_LEAD_MS", "milliseconds",
-            "how long before its opening a round is announced at the latest",
+            "minimum time between the announcement of a round and its opening",
         ).default("2000").dev("1000").within(LEAD_MS_MIN, LEAD_MS_MAX).roles(ROLES);
         /// If set, the time from the start to the opening of the first round, in milliseconds.
         pub first_ms: Option<i64> = Given::optional_number, Setting::new(

@@ -28,19 +28,19 @@ settings! {
         ).secret();
         writer_password: Option<String> = Given::optional, Setting::new(
             "WRITER_PASSWORD", "text",
-            "for `migrate` with PostgreSQL: what buttonparty_writer logs in with",
+            "for `migrate` with PostgreSQL: password of buttonparty_writer",
         ).secret().roles(&[Role::Tool]);
         reader_password: Option<String> = Given::optional, Setting::new(
             "READER_PASSWORD", "text",
-            "for `migrate` with PostgreSQL: what buttonparty_reader logs in with",
+            "for `migrate` with PostgreSQL: password of buttonparty_reader",
         ).secret().roles(&[Role::Tool]);
         push_password: Option<String> = Given::optional, Setting::new(
             "PUSH_PASSWORD", "text",
-            "for `migrate` with PostgreSQL: what buttonparty_push logs in with",
+            "for `migrate` with PostgreSQL: password of buttonparty_push",
         ).secret().roles(&[Role::Tool]);
         scheduler_password: Option<String> = Given::optional, Setting::new(
             "SCHEDULER_PASSWORD", "text",
-            "for `migrate` with PostgreSQL: what buttonparty_scheduler logs in with",
+            "for `migrate` with PostgreSQL: password of buttonparty_scheduler",
         ).secret().roles(&[Role::Tool]);
     }
 }
@@ -91,7 +91,7 @@ fn with_password(address: &StoreAddress, password: &str) -> Result<StoreAddress,
     let StoreAddress::Postgres(url) = address else { return Err(UNNAMED) };
     let url = Url::parse(url).map_err(|_| UNNAMED)?;
     if holds_password(&url) {
-        return Err("BUTTONPARTY_STORE_URL holds a password too: give it in one of the two");
+        return Err("BUTTONPARTY_STORE_URL contains a password too: set only one of them");
     }
     if url.username().is_empty() {
         return Err(UNNAMED);

@@ -42,7 +42,7 @@ impl Place {
         match found {
             Err(error) if *in_place => error!(
                 reason = serve::chain(error),
-                "the files of the {name} were taken away: nothing is accepted or applied until the same files are back"
+                "files of the {name} were deleted or replaced: no command is accepted or applied until they are back"
             ),
             Ok(()) if !*in_place => info!("the files of the {name} are back"),
             _ => {}

@@ -14,8 +14,7 @@ impl Scheduler {
         let round = (*self.ahead.lock())?;
         let wait_s = (round.opens_at_ms - self.clock.now_ms()).max(0) / 1_000;
         Some(format!(
-            "a clock was ahead, or is behind now: round {} was announced for a time that is {wait_s} s away, and no \
-             other round opens before it",
+            "a clock is or was wrong: announced round {} opens in {wait_s} s, and no other round opens before it",
             round.id
         ))
     }
@@ -56,7 +55,7 @@ impl Scheduler {
         let before = std::mem::replace(&mut *self.ahead.lock(), ahead);
         match (before, ahead, self.waiting()) {
             (before, Some(round), Some(waiting)) if before != Some(round) => {
-                warn!(waiting, "no round opens until an earlier announced one has")
+                warn!(waiting, "a round was announced too far ahead; no other round opens before it")
             }
             (Some(_), None, _) => info!("rounds open again"),
             _ => {}

@@ -183,8 +183,8 @@ fn each_mistake_is_told_by_name_with_the_reason() {
         ("ROUND_LEAD_MS", "+200", "must be a whole number from 100"),
         ("FIRST_ROUND_MS", "+5", "must be a whole number"),
         ("FIRST_ROUND_MS", "soon", "must be a whole number"),
-        ("AUTH", "firebase", "signing in is not in this version"),
-        ("AUTH", "google", "signing in is not in this version"),
+        ("AUTH", "firebase", "sign-in is not supported yet"),
+        ("AUTH", "google", "sign-in is not supported yet"),
         ("AUTH", "password", "must be `open`"),
         ("AUTH", "", "must be chosen"),
         ("CORS_ORIGINS", "https://a.example/path", "without a path"),
@@ -197,7 +197,7 @@ fn each_mistake_is_told_by_name_with_the_reason() {
     ];
     for (name, value, reason) in table {
         let errors = wrong(&[(name, value)]);
-        assert!(errors.starts_with("the configuration has 1 mistake(s):\n"), "{errors}");
+        assert!(errors.starts_with("the configuration has 1 error(s):\n"), "{errors}");
         assert!(errors.contains(&format!("\n  BUTTONPARTY_{name}={value}: ")), "{errors}");
         assert!(errors.contains(reason), "{name}={value}: {errors}");
     }
@@ -214,7 +214,7 @@ fn a_password_may_be_given_apart_from_the_url() {
     assert_eq!(given(url, "p@ss:/w%rd é%41"), Ok(StoreAddress::Postgres(encoded.to_owned())));
     assert_eq!(given(url, ""), Ok(StoreAddress::Postgres(url.to_owned())), "an empty value is none");
     let needs = "needs a BUTTONPARTY_STORE_URL like `postgres://USER@HOST/DATABASE`";
-    let twice = "BUTTONPARTY_STORE_URL holds a password too: give it in one of the two";
+    let twice = "BUTTONPARTY_STORE_URL contains a password too: set only one of them";
     for (url, reason) in [
         ("embedded", needs),
         ("postgres://db.example/game", needs),

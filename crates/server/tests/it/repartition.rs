@@ -244,7 +244,7 @@ async fn what_is_not_drained_is_refused() {
 
     let same = bench.repartition(2).await.unwrap_err();
     let text = serve::chain(&same);
-    assert!(text.contains("the game has 2 partitions already"), "{text}");
+    assert!(text.contains("the game already has 2 partitions"), "{text}");
     bench.repartition(3).await.unwrap();
     bench.check().await;
 }

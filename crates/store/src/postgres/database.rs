@@ -132,16 +132,16 @@ fn parse(url: &str) -> Result<PgConnectOptions, Error> {
     let wrong = |reason: String| Error::Url { reason };
     let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
     if !matches!(parsed.scheme(), "postgres" | "postgresql") {
-        return Err(wrong(format!("it begins with {}: instead of postgres:", parsed.scheme())));
+        return Err(wrong(format!("it must begin with postgres:, not {}:", parsed.scheme())));
     }
     if parsed.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("it names no host".to_owned()));
+        return Err(wrong("it has no host".to_owned()));
     }
     if parsed.username().is_empty() {
-        return Err(wrong("it names no user".to_owned()));
+        return Err(wrong("it has no user".to_owned()));
     }
     if parsed.path().trim_matches('/').is_empty() {
-        return Err(wrong("it names no database".to_owned()));
+        return Err(wrong("it has no database".to_owned()));
     }
     PgConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))
 }

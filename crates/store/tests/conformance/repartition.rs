@@ -202,12 +202,12 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
         assert!(!refused.is_transient());
         assert_eq!(fresh.everything().await, before);
     };
-    refused(INBOX, 3, "the partitions do not know the same rounds").await;
+    refused(INBOX, 3, "not every partition has every round yet").await;
     // As many rows as if both partitions knew both rounds.
     run(&writer, 0, &[(NOW_MS, Action::Announce(round(2)))]).await;
     let others = [(NOW_MS, Action::Announce(round(3))), (NOW_MS, Action::Announce(round(4)))];
     run(&writer, 1, &others).await;
-    refused(INBOX, 3, "the partitions do not know the same rounds").await;
+    refused(INBOX, 3, "not every partition has every round yet").await;
     fresh.execute("DELETE FROM rounds WHERE partition = 1 OR id = 2").await;
     let writer = Writer::open(&fresh.store).await.unwrap();
     let Prefetched { from, mut world } = prefetch(&writer, 1, &announce).await;
@@ -220,8 +220,8 @@ pub(crate) async fn a_game_that_is_not_drained_is_refused(fresh: &Fresh) {
     };
     assert_eq!(commit(&writer, 1, from, &world, &[push]).await, Committed::Done);
     refused(INBOX, 3, "1 pushes are pending").await;
-    refused(INBOX, 2, "the game has 2 partitions already").await;
-    refused("inbox-2", 3, "draws from inbox").await;
+    refused(INBOX, 2, "the game already has 2 partitions").await;
+    refused("inbox-2", 3, "belongs to inbox").await;
 
     let outbox = fresh.store.outbox().await.unwrap();
     let job = outbox.take("me", NOW_MS, 1_000).await.unwrap().unwrap();

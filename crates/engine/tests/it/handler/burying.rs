@@ -132,7 +132,7 @@ async fn what_belongs_elsewhere_is_buried_and_sent_again_to_where_it_belongs(
     assert_eq!((bench.numbers(own).await, bench.numbers(other).await), (vec![1, 2], vec![3, 5]));
     let dead = bench.dead().await;
     let reasons: Vec<_> = dead.iter().map(|letter| (letter.partition, letter.reason.as_str())).collect();
-    let reason = format!("belongs to partition {own}, stands in partition {other}");
+    let reason = format!("belongs to partition {own}, but is in partition {other}");
     assert_eq!(reasons, [(other, reason.as_str())]);
 
     assert_eq!(engine::dlq::redrive(&bench.queue, &*bench.tally, 2, &[]).await.unwrap(), 1);

@@ -40,9 +40,9 @@ async fn a_round_that_was_fixed_stays_and_operators_are_told() {
     scheduler.step().await.unwrap();
     assert_eq!(announced(&bench.sent().await, 0), [fixed]);
     let waiting = scheduler.waiting().unwrap();
-    assert!(waiting.contains("round 1 was announced for a time that is 3600 s away"), "{waiting}");
+    assert!(waiting.contains("announced round 1 opens in 3600 s"), "{waiting}");
     bench.clock.advance(60_000);
-    assert!(scheduler.waiting().unwrap().contains("3540 s away"), "how long is told as it is now");
+    assert!(scheduler.waiting().unwrap().contains("opens in 3540 s"), "how long is told as it is now");
     // The next round is drawn after it, however often the scheduler steps.
     for _ in 0..3 {
         scheduler.step().await.unwrap();

@@ -16,11 +16,11 @@ fn a_url_that_cannot_be_used_is_refused_without_its_password() {
     let wrong = [
         ("", "relative URL without a base"),
         ("not a url", "relative URL without a base"),
-        ("mysql://ada:verysecret@host/game", "it begins with mysql: instead of postgres:"),
-        ("postgres:///game", "it names no host"),
-        ("postgres://host/game", "it names no user"),
-        ("postgres://ada:verysecret@host", "it names no database"),
-        ("postgres://ada:verysecret@host/", "it names no database"),
+        ("mysql://ada:verysecret@host/game", "it must begin with postgres:, not mysql:"),
+        ("postgres:///game", "it has no host"),
+        ("postgres://host/game", "it has no user"),
+        ("postgres://ada:verysecret@host", "it has no database"),
+        ("postgres://ada:verysecret@host/", "it has no database"),
         ("postgres://ada:verysecret@host:99999/game", "invalid port number"),
         ("postgres://ada:verysecret@host/game?sslmode=maybe", "unknown value \"maybe\" for `ssl_mode`"),
     ];
