@@ -25,8 +25,10 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 16] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
+    ("kind", Transitive, &[], &["tokio", "sqlx", "axum"]),
+    ("accounts", Transitive, &["kind"], &["tokio", "sqlx", "axum", "reqwest"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
     ("files", Direct, &[], &["tokio", "sqlx", "axum"]),
     ("queue", Direct, &["files"], &["axum"]),
