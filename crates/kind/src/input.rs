@@ -23,8 +23,10 @@ pub enum Input<K: Kind> {
         due_at_ms: i64,
         command: K::Command,
     },
-    /// What came of an effect.
+    /// What came of an effect. Given up counts once; an answer counts after that too.
     Replied { effect: EffectId, reply: Result<K::Reply, Failed> },
+    /// An operator has an effect tried again that was given up.
+    Retry { effect: EffectId },
     /// The rules that hold from here on.
     Rules(K::Rules),
     /// Outcomes that are not younger than this, in Unix milliseconds, no longer hold.
@@ -36,7 +38,7 @@ impl<K: Kind> Input<K> {
     pub fn route(&self) -> Option<&str> {
         match self {
             Self::Do { command, .. } | Self::Fire { command, .. } => Some(K::route(command)),
-            Self::Replied { effect, .. } => Some(&effect.route),
+            Self::Replied { effect, .. } | Self::Retry { effect } => Some(&effect.route),
             Self::Rules(_) | Self::Forget { .. } => None,
         }
     }

@@ -117,6 +117,11 @@ impl<Key: Ord + Clone, Value: Clone + PartialEq> Layer<Key, Value> {
         self.whole || self.read.contains_key(key)
     }
 
+    /// Whether the stored value is known, and there is one.
+    pub(crate) fn is_read(&self, key: &Key) -> bool {
+        self.read.get(key).is_some_and(Option::is_some)
+    }
+
     /// Takes the changes as read: what a batch has written is what the next one finds.
     pub(crate) fn fold(&mut self) {
         self.undo.clear();

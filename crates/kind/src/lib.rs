@@ -24,7 +24,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 pub use step::{Place, seed_of, step};
 pub use working::{
-    Ask, Event, EventWhat, Found, FoundRange, Missing, OutcomeRow, PartitionState, RowId, Timer, Working,
+    Ask, AskState, EffectChange, Event, EventWhat, Found, FoundRange, Missing, OutcomeRow, PartitionState,
+    RowId, Timer, Working,
 };
 
 /// A value that stands in an inbox, a journal or a row as JSON.

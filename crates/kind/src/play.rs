@@ -2,7 +2,7 @@
 
 use crate::rows::from_json;
 use crate::step::{Place, seed_of, step};
-use crate::working::{Ask, Event, OutcomeRow, RowId, Timer, Working};
+use crate::working::{Ask, AskState, Event, OutcomeRow, RowId, Timer, Working};
 use crate::{EffectId, Failed, Halt, Input, Kind, Requester, Table, decode_key, encode_key};
 
 /// One partition of a kind in memory.
@@ -118,7 +118,7 @@ impl<K: Kind> Play<K> {
 
     /// The effects that wait for a reply, by name.
     pub fn effects(&self) -> impl Iterator<Item = (&EffectId, &Ask)> {
-        self.working.effects.all().filter(|(_, ask)| !ask.is_done)
+        self.working.effects.all().filter(|(_, ask)| ask.state == AskState::Waiting)
     }
 
     /// Everything that was published, in order.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::key::encode_prefix;
-use crate::working::{Ask, EventWhat, RowId, Timer, Working};
+use crate::working::{Ask, AskState, EventWhat, RowId, Timer, Working};
 use crate::{EffectId, Halt, Key, Kind, Wire, decode_key, encode_key};
 
 /// A table of a kind. Its rows are values of the type that implements this, stored as JSON.
@@ -113,7 +113,9 @@ impl<'w, K: Kind> Rows<'w, K> {
         let id = EffectId { route: self.route.to_owned(), name: name.to_owned() };
         if self.working.effects.peek(&id).is_none() {
             let lane = encode_key(self.route, &lane.to_owned());
-            self.working.effects.set(id, Some(Ask { lane, ask: to_json(ask), due_at_ms, is_done: false }));
+            self.working
+                .effects
+                .set(id, Some(Ask { lane, ask: to_json(ask), due_at_ms, state: AskState::Waiting }));
         }
     }
 

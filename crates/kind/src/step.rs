@@ -1,7 +1,7 @@
 //! One entry of the inbox, applied.
 
-use crate::working::{OutcomeRow, Working};
-use crate::{At, Halt, Input, Kind, Requester, Rows, encode_key};
+use crate::working::{Ask, AskState, OutcomeRow, Working};
+use crate::{At, EffectId, Failed, Halt, Input, Kind, Requester, Rows, encode_key};
 
 /// Where an entry stands in its partition's inbox, and when it arrived.
 #[derive(Debug, Clone, Copy)]
@@ -51,14 +51,13 @@ fn apply<K: Kind>(working: &mut Working<K>, place: Place<'_>, input: &Input<K>) 
             working.timers.set(name, None);
             run(working, place, command).map(drop)
         }
-        Input::Replied { effect, reply } => {
-            let Some(ask) = working.effects.get(effect)?.filter(|ask| !ask.is_done).cloned() else {
-                return Ok(());
-            };
-            let rules = working.state.rules.clone();
-            let at = At { ms: place.arrived_at_ms, id: place.id, seed: place.seed, rules: &rules };
-            K::replied(&at, effect, reply, &mut Rows::new(working, &effect.route, place.arrived_at_ms))?;
-            working.effects.set(effect.clone(), Some(crate::Ask { is_done: true, ..ask }));
+        Input::Replied { effect, reply } => replied(working, place, effect, reply),
+        Input::Retry { effect } => {
+            if let Some(ask) = working.effects.get(effect)?.filter(|ask| ask.state == AskState::Dead).cloned()
+            {
+                let ask = Ask { due_at_ms: place.arrived_at_ms, state: AskState::Waiting, ..ask };
+                working.effects.set(effect.clone(), Some(ask));
+            }
             Ok(())
         }
         Input::Rules(rules) => {
@@ -71,6 +70,25 @@ fn apply<K: Kind>(working: &mut Working<K>, place: Place<'_>, input: &Input<K>) 
             Ok(())
         }
     }
+}
+
+fn replied<K: Kind>(
+    working: &mut Working<K>,
+    place: Place<'_>,
+    effect: &EffectId,
+    reply: &Result<K::Reply, Failed>,
+) -> Result<(), Halt> {
+    let Some(ask) = working.effects.get(effect)?.cloned() else { return Ok(()) };
+    let state = match (ask.state, reply) {
+        (AskState::Waiting | AskState::Dead, Ok(_)) => AskState::Done,
+        (AskState::Waiting, Err(_)) => AskState::Dead,
+        (AskState::Done, _) | (AskState::Dead, Err(_)) => return Ok(()),
+    };
+    let rules = working.state.rules.clone();
+    let at = At { ms: place.arrived_at_ms, id: place.id, seed: place.seed, rules: &rules };
+    K::replied(&at, effect, reply, &mut Rows::new(working, &effect.route, place.arrived_at_ms))?;
+    working.effects.set(effect.clone(), Some(Ask { state, ..ask }));
+    Ok(())
 }
 
 fn run<K: Kind>(
@@ -115,7 +133,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::{EffectId, Failed, Found, Missing, PartitionState, Play, RowId, Table};
+    use crate::{Found, Missing, PartitionState, Play, RowId, Table};
 
     /// Counts; whoever adds nothing is at fault, after everything was changed.
     #[derive(Debug, Clone, PartialEq)]
@@ -187,6 +205,27 @@ mod tests {
     }
 
     #[test]
+    fn given_up_counts_once_and_an_answer_counts_after_it() {
+        let mut play = Play::<Counters>::new(());
+        play.apply(PLACE, &add(3)).unwrap();
+        let effect = EffectId { route: "a".to_owned(), name: "3".to_owned() };
+        let failed = || Err(Failed { tries: 12, reason: "503".to_owned() });
+        let reply = |play: &mut Play<Counters>, reply| {
+            play.apply(PLACE, &Input::Replied { effect: effect.clone(), reply }).unwrap();
+            let seen = play.row::<Counter>("a", &"reply".to_owned()).map(|row| row.0);
+            (seen, play.effects().count())
+        };
+        assert_eq!(reply(&mut play, failed()), (Some(-1), 0));
+        play.apply(PLACE, &Input::Retry { effect: effect.clone() }).unwrap();
+        assert_eq!(play.effects().next().unwrap().1.due_at_ms, 1);
+        assert_eq!(reply(&mut play, Ok(7)), (Some(7), 0));
+        assert_eq!(reply(&mut play, Ok(8)), (Some(7), 0));
+        assert_eq!(reply(&mut play, failed()), (Some(7), 0));
+        play.apply(PLACE, &Input::Retry { effect: effect.clone() }).unwrap();
+        assert_eq!(play.effects().count(), 0);
+    }
+
+    #[test]
     fn a_timer_of_another_route_is_a_fault() {
         let mut play = Play::<Counters>::new(());
         let elsewhere = Input::Do { command: ("b".to_owned(), 1), by: None };
@@ -241,7 +280,8 @@ mod tests {
                 json(&add(1)),
                 json(&Input::Do { command: command.clone(), by }),
                 json(&Input::Fire { timer: "t".to_owned(), due_at_ms: 5, command }),
-                json(&Input::Replied { effect, reply: Err(failed) }),
+                json(&Input::Replied { effect: effect.clone(), reply: Err(failed) }),
+                json(&Input::Retry { effect }),
                 json(&Input::Rules(())),
                 json(&Input::Forget { through_ms: 9 }),
             ],
@@ -250,6 +290,7 @@ mod tests {
                 r#"{"do":{"command":["a",1],"by":{"actor":"u","key":"k"}}}"#,
                 r#"{"fire":{"timer":"t","due_at_ms":5,"command":["a",1]}}"#,
                 r#"{"replied":{"effect":{"route":"a","name":"e"},"reply":{"Err":{"tries":2,"reason":"503"}}}}"#,
+                r#"{"retry":{"effect":{"route":"a","name":"e"}}}"#,
                 r#"{"rules":null}"#,
                 r#"{"forget":{"through_ms":9}}"#,
             ]

@@ -43,8 +43,27 @@ pub struct Ask {
     pub ask: String,
     /// Not performed before, in Unix milliseconds.
     pub due_at_ms: i64,
-    /// Whether its reply has been applied.
-    pub is_done: bool,
+    pub state: AskState,
+}
+
+/// How far an effect is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskState {
+    /// It is performed, or will be.
+    Waiting,
+    /// Its reply has been applied.
+    Done,
+    /// It was given up, and the rules were told. An operator may have it tried again.
+    Dead,
+}
+
+/// How a stored effect changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectChange<'a> {
+    /// It is new; if an effect of that name is stored, that one stands.
+    Add(&'a Ask),
+    /// It is done or dead, or waits again from this time on (`due_at_ms`).
+    Set(&'a Ask),
 }
 
 /// Something that listeners hear, numbered within its partition without a gap.
@@ -306,9 +325,12 @@ impl<K: Kind> Working<K> {
         self.outcomes.changes()
     }
 
-    /// Effects to add, unless one of that name is stored, and effects that are done.
-    pub fn effects_changed(&self) -> impl Iterator<Item = (&EffectId, Option<&Ask>)> {
-        self.effects.changes()
+    /// Effects to add and to change.
+    pub fn effects_changed(&self) -> impl Iterator<Item = (&EffectId, EffectChange<'_>)> {
+        self.effects.changes().filter_map(|(id, ask)| {
+            let is_stored = self.effects.is_read(id);
+            ask.map(|ask| (id, if is_stored { EffectChange::Set(ask) } else { EffectChange::Add(ask) }))
+        })
     }
 
     /// The events of the batch, in order.

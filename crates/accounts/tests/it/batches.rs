@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use accounts::{Accounts, Limits};
 use kind::{
-    Ask, EffectId, Event, Found, FoundRange, Halt, Input, Missing, OutcomeRow, PartitionState, Place, Play,
-    RowId, Timer, Working, decode_key, seed_of, step,
+    Ask, AskState, EffectChange, EffectId, Event, Found, FoundRange, Halt, Input, Missing, OutcomeRow,
+    PartitionState, Place, Play, RowId, Timer, Working, decode_key, seed_of, step,
 };
 use proptest::prelude::*;
 
@@ -42,10 +42,10 @@ impl Database {
         put(&mut self.rows, working.rows_changed());
         put(&mut self.timers, working.timers_changed());
         put(&mut self.outcomes, working.outcomes_changed());
-        for (id, ask) in working.effects_changed() {
-            let ask = ask.unwrap();
-            if ask.is_done || !self.effects.contains_key(id) {
-                self.effects.insert(id.clone(), ask.clone());
+        for (id, change) in working.effects_changed() {
+            match change {
+                EffectChange::Add(ask) => _ = self.effects.entry(id.clone()).or_insert_with(|| ask.clone()),
+                EffectChange::Set(ask) => _ = self.effects.insert(id.clone(), ask.clone()),
             }
         }
         self.events.extend_from_slice(working.events());
@@ -115,9 +115,11 @@ proptest! {
                     let (_, short) = decode_key::<String>(name).unwrap();
                     (short, timer.due_at_ms, serde_json::from_str(&timer.command).unwrap())
                 });
-                let effect = database.effects.iter().find(|(_, ask)| !ask.is_done).map(|(id, _)| id.clone());
+                let effect = database.effects.iter().find(|(_, ask)| ask.state == AskState::Waiting).map(|(id, _)| id.clone());
+                let dead = database.effects.iter().find(|(_, ask)| ask.state == AskState::Dead);
+                let dead = dead.map(|(id, _)| id.clone());
                 let now_ms = n * 10_000;
-                if let Some(input) = input(it, now_ms, timer, effect) {
+                if let Some(input) = input(it, now_ms, timer, effect, dead) {
                     entries.push((now_ms, format!("envelope/{n}"), input));
                 }
             }
@@ -139,7 +141,7 @@ proptest! {
         let kept: Vec<_> = database.outcomes.into_iter().filter(|(_, it)| it.at_ms > forgotten).collect();
         let outcomes: Vec<_> = play.outcomes().map(|(id, it)| (id.clone(), it.clone())).collect();
         prop_assert_eq!(kept, outcomes);
-        let waiting: Vec<_> = database.effects.into_iter().filter(|(_, ask)| !ask.is_done).collect();
+        let waiting: Vec<_> = database.effects.into_iter().filter(|(_, ask)| ask.state == AskState::Waiting).collect();
         let effects: Vec<_> = play.effects().map(|(id, ask)| (id.clone(), ask.clone())).collect();
         prop_assert_eq!(waiting, effects);
         prop_assert_eq!(database.events.as_slice(), play.events());

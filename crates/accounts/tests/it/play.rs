@@ -144,7 +144,7 @@ fn run(steps: &[Step]) -> (Play<Accounts>, u64) {
             (short, timer.due_at_ms, serde_json::from_str(&timer.command).unwrap())
         });
         let effect = play.effects().next().map(|(id, _)| id.clone());
-        let Some(input) = input(step, now_ms, timer, effect) else { continue };
+        let Some(input) = input(step, now_ms, timer, effect, None) else { continue };
         expected = expected + brings(&play, &input) - takes(&play, &input);
         play.feed(now_ms, &input).unwrap();
     }

@@ -12,6 +12,8 @@ pub(crate) enum Step {
     Fire,
     /// Answers the first effect that waits.
     Reply(Result<Reply, Failed>),
+    /// Has the first effect tried again that was given up.
+    Retry,
     Rules(Limits),
     Forget,
 }
@@ -48,6 +50,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reply(Ok(Reply::Permitted))),
         1 => Just(Step::Reply(Ok(Reply::Refused))),
         1 => Just(Step::Reply(Err(failed))),
+        1 => Just(Step::Retry),
         1 => (1..4_usize).prop_map(|holds_max| Step::Rules(Limits { holds_max, ..Limits::default() })),
         1 => Just(Step::Forget),
     ]
@@ -59,6 +62,7 @@ pub(crate) fn input(
     now_ms: i64,
     timer: Option<(String, i64, Command)>,
     effect: Option<EffectId>,
+    dead: Option<EffectId>,
 ) -> Option<Input<Accounts>> {
     Some(match step {
         Step::Do(command, by) => Input::Do { command: command.clone(), by: by.clone() },
@@ -67,6 +71,7 @@ pub(crate) fn input(
             Input::Fire { timer, due_at_ms, command }
         }
         Step::Reply(reply) => Input::Replied { effect: effect?, reply: reply.clone() },
+        Step::Retry => Input::Retry { effect: dead? },
         Step::Rules(rules) => Input::Rules(rules.clone()),
         Step::Forget => Input::Forget { through_ms: now_ms - 5 },
     })
