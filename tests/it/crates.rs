@@ -25,9 +25,10 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 17] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
     ("kind", Transitive, &[], &["tokio", "sqlx", "axum"]),
+    ("rooms", Transitive, &["kind"], &["game", "tokio", "sqlx", "axum", "reqwest"]),
     ("accounts", Transitive, &["kind"], &["tokio", "sqlx", "axum", "reqwest"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
     ("files", Direct, &[], &["tokio", "sqlx", "axum"]),

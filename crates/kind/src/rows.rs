@@ -32,6 +32,11 @@ impl<'w, K: Kind> Rows<'w, K> {
         Self { working, route, at_ms }
     }
 
+    /// The route that all of it belongs to.
+    pub fn route(&self) -> &str {
+        self.route
+    }
+
     fn id<T: Table<Kind = K>>(&self, key: &T::Key) -> RowId {
         RowId { table: T::NAME, key: encode_key(self.route, key) }
     }
