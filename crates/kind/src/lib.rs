@@ -18,7 +18,7 @@ mod working;
 
 pub use input::{EffectId, Failed, Input, Requester};
 pub use key::{Key, KeyReader, KeyWriter, decode_key, encode_key};
-pub use play::Play;
+pub use play::{Play, Touched};
 pub use rows::{Rows, Table};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

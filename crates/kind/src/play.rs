@@ -13,12 +13,21 @@ pub struct Play<K: Kind> {
     events: Vec<Event>,
     /// How many entries were applied: the id of the next one.
     entries: u64,
+    touched: Touched,
+}
+
+/// What one entry changed, by name. A test that follows it need not look through everything after each entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    pub rows: Vec<RowId>,
+    pub timers: Vec<String>,
+    pub effects: Vec<EffectId>,
 }
 
 impl<K: Kind> Play<K> {
     /// An empty partition under these rules.
     pub fn new(rules: K::Rules) -> Self {
-        Self { working: Working::whole(rules), events: Vec::new(), entries: 0 }
+        Self { working: Working::whole(rules), events: Vec::new(), entries: 0, touched: Touched::default() }
     }
 
     /// Applies one entry of an inbox or a journal, where it stands.
@@ -27,6 +36,11 @@ impl<K: Kind> Play<K> {
     /// [`Halt::Fault`]: the entry is to be buried; it has changed nothing.
     pub fn apply(&mut self, place: Place<'_>, input: &Input<K>) -> Result<(), Halt> {
         let done = step(&mut self.working, place, input);
+        self.touched = Touched {
+            rows: self.working.rows_changed().map(|(id, _)| id.clone()).collect(),
+            timers: self.working.timers_changed().map(|(name, _)| name.clone()).collect(),
+            effects: self.working.effects_changed().map(|(id, _)| id.clone()).collect(),
+        };
         self.events.extend(self.working.fold());
         done
     }
@@ -86,6 +100,26 @@ impl<K: Kind> Play<K> {
     fn next_due(&self, now_ms: i64) -> Option<(i64, String)> {
         let due = self.timers().filter(|(_, timer)| timer.due_at_ms <= now_ms);
         due.map(|(name, timer)| (timer.due_at_ms, name.clone())).min()
+    }
+
+    /// What the last entry changed.
+    pub fn touched(&self) -> &Touched {
+        &self.touched
+    }
+
+    /// The body of a row, as JSON.
+    pub fn body(&self, id: &RowId) -> Option<&String> {
+        self.working.rows.peek(id)
+    }
+
+    /// A timer that is set, by its name as [`Play::timers`] gives it.
+    pub fn timer(&self, name: &str) -> Option<&Timer> {
+        self.working.timers.peek(&name.to_owned())
+    }
+
+    /// An effect, whether or not its reply has come.
+    pub fn effect(&self, id: &EffectId) -> Option<&Ask> {
+        self.working.effects.peek(id)
     }
 
     /// One row.

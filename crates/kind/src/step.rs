@@ -226,6 +226,30 @@ mod tests {
     }
 
     #[test]
+    fn a_play_names_what_its_last_entry_changed() {
+        let mut play = Play::<Counters>::new(());
+        play.apply(PLACE, &add(5)).unwrap();
+        let row = RowId { table: "counter", key: "a/n".to_owned() };
+        let effect = EffectId { route: "a".to_owned(), name: "5".to_owned() };
+        let touched = crate::Touched {
+            rows: vec![row.clone()],
+            timers: vec!["a/t".to_owned()],
+            effects: vec![effect.clone()],
+        };
+        assert_eq!(play.touched(), &touched);
+        assert_eq!(play.body(&row).unwrap(), "5");
+        let state = play.effect(&effect).unwrap().state;
+        assert_eq!((play.timer("a/t").unwrap().due_at_ms, state), (5, AskState::Waiting));
+        // Removed or done is changed, too.
+        let fire = Input::Fire { timer: "t".to_owned(), due_at_ms: 5, command: ("a".to_owned(), 0) };
+        assert!(play.apply(PLACE, &fire).is_err());
+        assert_eq!(play.touched(), &crate::Touched::default());
+        play.apply(PLACE, &Input::Replied { effect: effect.clone(), reply: Ok(1) }).unwrap();
+        assert_eq!(play.touched().effects, [effect.clone()]);
+        assert_eq!(play.effect(&effect).unwrap().state, AskState::Done);
+    }
+
+    #[test]
     fn a_timer_of_another_route_is_a_fault() {
         let mut play = Play::<Counters>::new(());
         let elsewhere = Input::Do { command: ("b".to_owned(), 1), by: None };
