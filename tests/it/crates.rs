@@ -25,11 +25,12 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 18] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
     ("kind", Transitive, &[], &["tokio", "sqlx", "axum"]),
     ("rooms", Transitive, &["kind"], &["game", "tokio", "sqlx", "axum", "reqwest"]),
     ("accounts", Transitive, &["kind"], &["tokio", "sqlx", "axum", "reqwest"]),
+    ("cheers", Transitive, &["kind"], &["tokio", "sqlx", "axum", "reqwest", "game"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
     ("files", Direct, &[], &["tokio", "sqlx", "axum"]),
     ("queue", Direct, &["files"], &["axum"]),
