@@ -266,3 +266,9 @@ impl World {
 pub(crate) fn denied(denial: Denial) -> Outcome {
     Outcome::Denied(denial)
 }
+
+/// Whether the long forms of random tests were asked for: `FULL=1 cargo test -p cheers`.
+pub(crate) fn is_full() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a test process is told by the one that starts it")]
+    std::env::var_os("FULL").is_some()
+}
