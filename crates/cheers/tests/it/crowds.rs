@@ -19,16 +19,11 @@ fn play_out(world: &mut World, request: &str, answer_ms: i64, mood: &mut impl Fn
     while world.status(request) == RequestStatus::Offered {
         let open: Vec<_> = world.request(request).open_offers().map(|offer| offer.partner.clone()).collect();
         let until_ms = world.request(request).open_offers().map(|offer| offer.until_ms).max().unwrap();
+        let round = world.request(request).offers.len();
         let moods: Vec<_> = open.into_iter().map(|partner| (partner, mood())).collect();
         world.pass(answer_ms);
         for (partner, mood) in moods {
             match mood {
-                Mood::Accepts
-                    if std::env::var_os("DBG").is_some()
-                        && world.request(request).open_offers().all(|o| o.partner != partner) =>
-                {
-                    panic!("{partner} {} {:#?}", world.now_ms, world.request(request))
-                }
                 Mood::Accepts if world.status(request) == RequestStatus::Offered => {
                     let ride = world.accept(&partner, request);
                     world.start(&partner, &ride);
@@ -40,7 +35,8 @@ fn play_out(world: &mut World, request: &str, answer_ms: i64, mood: &mut impl Fn
                 Mood::Accepts | Mood::Silent => {}
             }
         }
-        if world.status(request) == RequestStatus::Offered && world.now_ms < until_ms {
+        let is_same_round = world.request(request).offers.len() == round;
+        if is_same_round && world.status(request) == RequestStatus::Offered {
             world.pass(until_ms - world.now_ms);
         }
     }

@@ -7,6 +7,8 @@ mod cancels;
 #[cfg(test)]
 mod crowds;
 #[cfg(test)]
+mod driver;
+#[cfg(test)]
 mod matching;
 #[cfg(test)]
 mod model;

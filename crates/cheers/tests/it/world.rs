@@ -6,7 +6,9 @@ use cheers::{
     Act, CheerRequest, CheerUser, Cheers, CheersFrame, Command, Denial, Effect, EndedRide, Location, Nearest,
     Outcome, Partner, PartnerPosition, PartnerStatus, Payment, Reply, RequestStatus, Ride, Rules, nearest,
 };
-use kind::{EffectId, EventWhat, Halt, Play, Table, encode_key};
+use kind::{EffectId, EventWhat, Halt, Table, encode_key};
+
+use crate::driver::Driver;
 
 pub(crate) const MARKET: &str = "main";
 /// Where the user of docs/cheers.md stands, and three partners at 608 m, 5 185 m and 28 005 m.
@@ -20,7 +22,7 @@ pub(crate) fn at((lat, lon): (f64, f64)) -> Location {
 }
 
 pub(crate) struct World {
-    pub(crate) play: Play<Cheers>,
+    pub(crate) play: Driver,
     pub(crate) now_ms: i64,
     /// What presence knows: the place, when it was told, and whether the partner is on.
     pub(crate) positions: BTreeMap<String, (Location, i64, bool)>,
@@ -34,7 +36,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
-            play: Play::new(rules),
+            play: Driver::new(rules),
             now_ms: 1_000_000,
             positions: BTreeMap::new(),
             accounts: 0,
@@ -182,8 +184,8 @@ impl World {
     /// The first effect that waits and is due until then.
     fn next_effect(&self, until_ms: i64) -> Option<(i64, EffectId)> {
         let is_up = |id: &EffectId| self.is_provider_up || id.name.starts_with("look ");
-        let due = self.play.effects().filter(|(id, ask)| ask.due_at_ms <= until_ms && is_up(id));
-        due.map(|(id, ask)| (ask.due_at_ms, id.clone())).min()
+        let due = self.play.waiting().take_while(|(due_at_ms, _)| *due_at_ms <= until_ms);
+        due.into_iter().find(|(_, id)| is_up(id)).cloned()
     }
 
     /// Lets time go by: timers fire and effects are performed when they are due, and partners who are on stay fresh.
@@ -191,7 +193,7 @@ impl World {
         self.settle();
         let until_ms = self.now_ms + ms;
         loop {
-            let timer = self.play.timers().map(|(_, timer)| timer.due_at_ms).min();
+            let timer = self.play.next_timer().map(|(due_at_ms, _)| due_at_ms);
             let effect = self.next_effect(until_ms).map(|(due_at_ms, _)| due_at_ms);
             let next = timer.into_iter().chain(effect).min().filter(|next| *next <= until_ms);
             self.now_ms = next.unwrap_or(until_ms).max(self.now_ms);
@@ -200,7 +202,7 @@ impl World {
                     *at_ms = self.now_ms;
                 }
             }
-            self.play.advance(self.now_ms).unwrap();
+            self.play.advance(self.now_ms);
             self.settle();
             if next.is_none() {
                 return;
