@@ -15,7 +15,8 @@ pub enum Input<K: Kind> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Requester>,
     },
-    /// A timer that was due. It applies only if the timer is still set, with this due time.
+    /// A timer that was due. It applies only if the timer is still set, with this due time, and never as of an earlier
+    /// time.
     Fire {
         /// The timer's name within the route of its command.
         timer: String,

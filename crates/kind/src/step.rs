@@ -49,7 +49,10 @@ fn apply<K: Kind>(working: &mut Working<K>, place: Place<'_>, input: &Input<K>) 
                 return Ok(());
             }
             working.timers.set(name, None);
-            run(working, place, command).map(drop)
+            // The clock that stamped the entry may be behind that of the scheduler. A rule that found its time not yet
+            // come would wait for a timer that has fired.
+            let arrived_at_ms = place.arrived_at_ms.max(*due_at_ms);
+            run(working, Place { arrived_at_ms, ..place }, command).map(drop)
         }
         Input::Replied { effect, reply } => replied(working, place, effect, reply),
         Input::Retry { effect } => {
@@ -247,6 +250,16 @@ mod tests {
         play.apply(PLACE, &Input::Replied { effect: effect.clone(), reply: Ok(1) }).unwrap();
         assert_eq!(play.touched().effects, [effect.clone()]);
         assert_eq!(play.effect(&effect).unwrap().state, AskState::Done);
+    }
+
+    #[test]
+    fn a_timer_never_fires_before_its_time_whatever_the_clock_of_the_entry_says() {
+        let mut play = Play::<Counters>::new(());
+        play.apply(PLACE, &add(5)).unwrap();
+        let fire = |due_at_ms| Input::Fire { timer: "t".to_owned(), due_at_ms, command: ("a".to_owned(), 1) };
+        play.apply(Place { arrived_at_ms: 4, ..PLACE }, &fire(5)).unwrap();
+        play.apply(Place { arrived_at_ms: 9, ..PLACE }, &fire(6)).unwrap();
+        assert_eq!(play.events().iter().map(|event| event.at_ms).collect::<Vec<_>>(), [1, 5, 9]);
     }
 
     #[test]
