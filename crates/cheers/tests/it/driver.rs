@@ -92,6 +92,11 @@ impl Driver {
         self.waiting.iter()
     }
 
+    /// The effect that is due first.
+    pub(crate) fn next_effect(&self) -> Option<(i64, EffectId)> {
+        self.waiting.first().cloned()
+    }
+
     /// Fires a timer that is set, whether or not it is due.
     pub(crate) fn fire(&mut self, now_ms: i64, name: &str) -> Result<(), Halt> {
         let timer = self.play.timer(name).unwrap();
