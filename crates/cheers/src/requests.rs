@@ -92,6 +92,7 @@ impl Market<'_, '_> {
         let Some(mut request) = self.rows.get::<CheerRequest>(id)?.filter(|it| it.user == user) else {
             return Ok(Outcome::Denied(Denial::UnknownRequest));
         };
+        self.rows.want::<CheerUser>(&request.user);
         match request.status {
             RequestStatus::Cancelled => Ok(Outcome::RequestCancelled),
             RequestStatus::NoMatch | RequestStatus::Completed => Ok(Outcome::Denied(Denial::RequestClosed)),
@@ -124,6 +125,7 @@ impl Market<'_, '_> {
             && request.is_waiting()
             && request.until_ms <= self.at.ms
         {
+            self.rows.want::<CheerUser>(&request.user);
             self.give_up(id, &mut request, NoMatch::Expired)?;
         }
         Ok(Outcome::Done)

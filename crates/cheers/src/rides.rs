@@ -66,8 +66,10 @@ impl Market<'_, '_> {
         self.rows.publish(&partner_topic(&ride.partner), &frame);
     }
 
-    /// The request of a ride.
+    /// The request of a ride. What else the end of a ride needs is read with it.
     fn request_of(&mut self, ride: &Ride) -> Result<CheerRequest, Halt> {
+        self.rows.want::<Partner>(&ride.partner);
+        self.rows.want::<CheerUser>(&ride.user);
         let request = self.rows.get::<CheerRequest>(&ride.request)?;
         request.ok_or_else(|| Halt::Fault(format!("the request {} of a ride is not there", ride.request)))
     }
@@ -283,8 +285,6 @@ impl Market<'_, '_> {
         if !self.is_late(&ride) {
             return Ok(Outcome::Done);
         }
-        self.rows.want::<Partner>(&ride.partner);
-        self.rows.want::<CheerUser>(&ride.user);
         let mut request = self.request_of(&ride)?;
         if ride.status == RideStatus::Accepted {
             ride.flag = Some(RideFlag::NeverStarted);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Every number that a rule of cheers depends on. Source: docs/cheers.md, "Settings".
+/// Every number that a rule of cheers depends on. Source: docs/cheers.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// No partner who is farther away is asked, in metres.

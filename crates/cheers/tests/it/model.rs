@@ -87,14 +87,19 @@ fn a_thousand_partners_and_a_thousand_users() {
     }
 }
 
-#[test]
-fn a_replay_of_the_journal_comes_to_the_same_rows_timers_and_events() {
+/// A market of ten users and ten partners with its journal, which begins after the accounts, and its rules.
+pub(crate) fn market_of_ten() -> (Model, Rules) {
     let rules = rules(1);
     let mut model = Model::new(7, 10, 10, rules.clone());
     model.driver.journal = Some(Vec::new());
     (0..2_000).for_each(|_| model.step());
+    (model, rules)
+}
+
+#[test]
+fn a_replay_of_the_journal_comes_to_the_same_rows_timers_and_events() {
+    let (model, rules) = market_of_ten();
     let mut replay = Play::<Cheers>::new(rules);
-    // The model made its accounts before the journal began.
     for (now_ms, input) in model.accounts.iter().chain(model.driver.journal.iter().flatten()) {
         let input: Input<Cheers> = serde_json::from_str(input).unwrap();
         // A fault leaves nothing, here as there.
