@@ -248,7 +248,7 @@ mod tests {
         assert!(play.apply(PLACE, &fire).is_err());
         assert_eq!(play.touched(), &crate::Touched::default());
         play.apply(PLACE, &Input::Replied { effect: effect.clone(), reply: Ok(1) }).unwrap();
-        assert_eq!(play.touched().effects, [effect.clone()]);
+        assert_eq!(play.touched().effects, std::slice::from_ref(&effect));
         assert_eq!(play.effect(&effect).unwrap().state, AskState::Done);
     }
 
