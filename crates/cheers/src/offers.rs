@@ -122,7 +122,9 @@ impl Market<'_, '_> {
     fn offer(&mut self, id: &str, request: &mut CheerRequest, to: &[Candidate]) -> Result<(), Halt> {
         let until_ms = self.at.ms.saturating_add(self.at.rules.offer_ms).min(request.until_ms);
         for Candidate { partner, distance_m, .. } in to {
-            let Some(row) = self.rows.get::<Partner>(partner)? else { continue };
+            let row = self.rows.get::<Partner>(partner)?;
+            // A candidate who stands in the list twice is asked once.
+            let Some(row) = row.filter(|row| row.status == PartnerStatus::Available) else { continue };
             self.set_partner(partner, row, PartnerStatus::Offered { request: id.to_owned() });
             request.offers.push(Offer {
                 partner: partner.clone(),

@@ -274,7 +274,7 @@ fn partners_whom_presence_wrongly_calls_free_are_passed_over_for_those_behind_th
 
 #[test]
 fn a_candidate_who_is_too_far_or_excluded_is_not_asked_whatever_the_edge_says() {
-    let (mut world, user, [p1, _, p3]) = World::with_three(Rules::default());
+    let (mut world, user, [p1, _, p3]) = World::with_three(Rules { offers_at_once: 3, ..Rules::default() });
     let candidate =
         |partner: &String, distance_m| Candidate { partner: partner.clone(), distance_m, free_since_ms: 0 };
     let nearest = Nearest {

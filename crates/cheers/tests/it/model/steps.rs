@@ -37,7 +37,7 @@ impl Model {
     }
 
     fn keep_positions_fresh(&mut self) {
-        if self.steps % 8 == 0 {
+        if self.steps.is_multiple_of(8) {
             for position in &mut self.positions {
                 position.at_ms = self.now_ms;
             }
