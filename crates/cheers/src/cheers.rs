@@ -43,7 +43,7 @@ impl Kind for Cheers {
         match (what, reply) {
             ("look", Ok(Reply::Nearest(nearest))) => market.found_near(id, number, Ok(nearest)),
             ("look", Err(failed)) => market.found_near(id, number, Err(failed)),
-            (MAKE_LINK | END_LINK, _) => market.called(what, &id.to_owned(), number, reply.as_ref()),
+            (MAKE_LINK | END_LINK, _) => market.called(what, &id.to_owned(), reply.as_ref()),
             _ => Err(unknown()),
         }
     }

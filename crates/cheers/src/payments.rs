@@ -93,18 +93,14 @@ impl Market<'_, '_> {
         payment.ok_or_else(|| Halt::Fault(format!("the payment {id} of a ride is not there")))
     }
 
-    /// The answer to a call. Only that to the last one counts.
+    /// The answer to a call. No other call of the payment was made meanwhile.
     pub(crate) fn called(
         &mut self,
         what: &str,
         id: &String,
-        call: u32,
         reply: Result<&Reply, &Failed>,
     ) -> Result<(), Halt> {
         let mut payment = self.payment(id)?;
-        if payment.calls != call {
-            return Ok(());
-        }
         match reply {
             Ok(Reply::Link { session, url, until_ms }) if what == MAKE_LINK => {
                 check_text("session", session, REFERENCE_CHARS_MAX)?;

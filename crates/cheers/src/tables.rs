@@ -221,7 +221,7 @@ pub struct Payment {
     pub status: PaymentStatus,
     pub made_at_ms: i64,
     pub link: CheckoutLink,
-    /// How often the provider was called: a part of the effects' names.
+    /// How often the provider was called: a part of the effects' names. One call waits at a time.
     pub calls: u32,
     /// The provider's name for what paid it.
     pub reference: Option<String>,

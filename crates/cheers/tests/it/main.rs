@@ -11,6 +11,8 @@ mod crowds;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod looks;
+#[cfg(test)]
 mod matching;
 #[cfg(test)]
 mod model;

@@ -1,8 +1,8 @@
 //! What holds after each step, and in the end.
 
 use cheers::{
-    Act, CheerRequest, Effect, OfferAnswer, PartnerStatus, PaymentStatus, RequestStatus, Ride, RideFlag,
-    RideStatus,
+    Act, CheckoutLink, CheerRequest, Effect, OfferAnswer, PartnerStatus, PaymentStatus, RequestStatus, Ride,
+    RideFlag, RideStatus,
 };
 use kind::{EffectId, RowId, decode_key, encode_key};
 
@@ -129,9 +129,16 @@ impl Model {
     fn is_payment_right(&self, id: &str) -> bool {
         let row = &self.known.payments[id];
         let paid = self.provider.of(id).filter(|(_, session)| session.page == Page::Paid).count();
+        let waiting = ["make_link", "end_link"].map(|what| {
+            let call = |n| EffectId { route: MARKET.to_owned(), name: format!("{what} {id} {n}") };
+            let is_waiting = |n: &u32| self.driver.effect(&call(*n)).is_some_and(|ask| !ask.is_done);
+            (1..=row.calls).filter(is_waiting).count()
+        });
+        let is_link_awaited = matches!(row.link, CheckoutLink::Asked | CheckoutLink::Expiring { .. });
         // No report says PAID of what nobody paid, and nobody pays twice.
         (row.status < PaymentStatus::Paid || paid == 1)
             && paid <= 1
+            && waiting[0] + waiting[1] == usize::from(is_link_awaited)
             && row.reports.len() <= self.driver.rules().reports_max
     }
 
