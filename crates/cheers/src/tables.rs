@@ -126,6 +126,7 @@ pub struct Offer {
     pub until_ms: i64,
     /// None: it is open.
     pub answer: Option<OfferAnswer>,
+    /// When it was answered or ended; of one that was given back, when it was accepted.
     pub answered_at_ms: Option<i64>,
 }
 

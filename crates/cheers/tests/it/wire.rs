@@ -4,6 +4,7 @@ use cheers::{
     CheersFrame, Location, PARTNERS, Partner, PartnerChange, PartnerStatus, PaymentStatus, RequestStatus,
     RideStatus, Rules,
 };
+use proptest::prelude::*;
 
 use crate::world::{USER, World, at};
 
@@ -116,5 +117,17 @@ fn what_is_no_place_is_not_read() {
     {
         let location: Location = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&location).unwrap(), json);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_place_that_is_read_and_written_again_keeps_its_bytes(lat in -90.0..=90.0, lon in -180.0..=180.0) {
+        let location = Location::new(lat, lon).unwrap();
+        let json = serde_json::to_string(&location).unwrap();
+        let read: Location = serde_json::from_str(&json).unwrap();
+        prop_assert_eq!(read, location);
+        prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        prop_assert!((location.lat() - lat).abs() < 1e-7 && (location.lon() - lon).abs() < 1e-7);
     }
 }
