@@ -25,12 +25,13 @@ use Reach::{Direct, Transitive};
 type Row = (&'static str, Reach, &'static [&'static str], &'static [&'static str]);
 
 /// Every crate of `crates/`.
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 19] = [
     ("game", Transitive, &[], &["tokio", "serde", "sqlx", "axum"]),
     ("kind", Transitive, &[], &["tokio", "sqlx", "axum"]),
     ("rooms", Transitive, &["kind"], &["game", "tokio", "sqlx", "axum", "reqwest"]),
     ("accounts", Transitive, &["kind"], &["tokio", "sqlx", "axum", "reqwest"]),
     ("cheers", Transitive, &["kind"], &["tokio", "sqlx", "axum", "reqwest", "game"]),
+    ("lunch", Transitive, &["kind"], &["game", "tokio", "sqlx", "axum", "reqwest"]),
     ("wire", Direct, &["game"], &["tokio", "sqlx", "axum"]),
     ("files", Direct, &[], &["tokio", "sqlx", "axum"]),
     ("queue", Direct, &["files"], &["axum"]),
