@@ -25,7 +25,7 @@ pub enum Command {
     Order {
         team: String,
         asker: Asker,
-        place: Place,
+        place: OrderPlace,
         order: Order,
     },
     /// Somebody clicked on a choice.
@@ -72,7 +72,7 @@ pub struct Asker {
 /// Where an order was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum OrderPlace {
     Channel(String),
     /// By a slash command, wherever: it means the channel of [`crate::SLASH_CHANNEL`].
     Slash,

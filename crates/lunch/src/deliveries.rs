@@ -4,7 +4,7 @@ use kind::Requester;
 use serde_json::Value;
 
 use crate::grammar::{order_of_mention, order_of_message, order_to_create};
-use crate::{Asker, Command, MessageRef, Order, Place, texts};
+use crate::{Asker, Command, MessageRef, Order, OrderPlace, texts};
 
 /// Slack's own bot.
 const SLACKBOT: &str = "USLACKBOT";
@@ -26,7 +26,7 @@ pub enum SlashDelivery {
     /// Answer with this text.
     Say(String),
     /// Queue the command, and answer [`texts::OK`].
-    Queue(Command),
+    Queue(Command, Requester),
 }
 
 /// Which slash command it is.
@@ -93,7 +93,7 @@ fn mention(team: String, event: &Value) -> Option<Command> {
         return None;
     }
     let order = order_of_mention(event["text"].as_str()?)?;
-    let place = Place::Channel(text(&event["channel"])?);
+    let place = OrderPlace::Channel(text(&event["channel"])?);
     Some(Command::Order { team, asker: Asker { user, is_reminder }, place, order })
 }
 
@@ -105,12 +105,12 @@ fn direct_message(team: String, event: &Value) -> Option<Command> {
     }
     let user = text(&event["user"]).filter(|user| user != SLACKBOT)?;
     let order = order_of_message(event["text"].as_str()?)?;
-    Some(Command::Order { team, asker: Asker { user, is_reminder: false }, place: Place::Direct, order })
+    Some(Command::Order { team, asker: Asker { user, is_reminder: false }, place: OrderPlace::Direct, order })
 }
 
-/// Reads a slash command.
+/// Reads a slash command. `trigger` is the `trigger_id` of its form.
 #[must_use]
-pub fn slash(command: SlashCommand, team: &str, user: &str, words: &str) -> SlashDelivery {
+pub fn slash(command: SlashCommand, team: &str, user: &str, words: &str, trigger: &str) -> SlashDelivery {
     let order = match command {
         SlashCommand::Create => order_to_create(words),
         SlashCommand::Close if order_to_create(words) == Order::Help => Order::Help,
@@ -120,12 +120,11 @@ pub fn slash(command: SlashCommand, team: &str, user: &str, words: &str) -> Slas
     match order {
         Order::Help => SlashDelivery::Say(texts::help()),
         Order::Unreadable(part) => SlashDelivery::Say(texts::unreadable(&part)),
-        order => SlashDelivery::Queue(Command::Order {
-            team: team.to_owned(),
-            asker: Asker { user: user.to_owned(), is_reminder: false },
-            place: Place::Slash,
-            order,
-        }),
+        order => {
+            let asker = Asker { user: user.to_owned(), is_reminder: false };
+            let command = Command::Order { team: team.to_owned(), asker, place: OrderPlace::Slash, order };
+            SlashDelivery::Queue(command, requester(trigger.to_owned()))
+        }
     }
 }
 

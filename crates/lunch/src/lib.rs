@@ -18,7 +18,7 @@ pub mod stripe;
 mod tables;
 pub mod texts;
 
-pub use commands::{Asker, Command, Installation, MessageRef, Outcome, Place};
+pub use commands::{Asker, Command, Installation, MessageRef, OrderPlace, Outcome};
 pub use effects::{
     AnswerNote, Effect, InvoiceAsk, Question, Reply, Summary, SummaryGroup, SummaryPoll, Word, effect_name,
 };

@@ -3,7 +3,7 @@
 use kind::EffectId;
 use serde_json::{Value, json};
 
-use crate::{Effect, Question, Word, effect_name, texts};
+use crate::{AnswerNote, Effect, Question, Word, effect_name, texts};
 
 /// A call of the Web API: `POST {base}/{method}` with the fields as JSON or as a form.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +87,50 @@ fn blocks(question: &Question) -> Value {
     ];
     blocks.extend(question.note.as_ref().map(|note| section(note.text())));
     Value::Array(blocks)
+}
+
+/// What an error code of Slack's (`ok: false`) means for the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlackError {
+    /// Slack's trouble, or too many calls: try again.
+    Retry,
+    /// The token no longer counts: [`crate::Reply::Revoked`].
+    Revoked,
+    /// No try will help: [`crate::Reply::Refused`].
+    Refused,
+}
+
+/// Reads an error code of Slack's.
+#[must_use]
+pub fn error(code: &str) -> SlackError {
+    match code {
+        "ratelimited"
+        | "rate_limited"
+        | "internal_error"
+        | "fatal_error"
+        | "service_unavailable"
+        | "request_timeout"
+        | "team_added_to_org" => SlackError::Retry,
+        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" => {
+            SlackError::Revoked
+        }
+        _ => SlackError::Refused,
+    }
+}
+
+/// The answer to a click in a message of the old app: the original message, whose second attachment is the line that says
+/// what was received.
+#[must_use]
+pub fn legacy_answer(original: &Value, note: &AnswerNote) -> Value {
+    let mut answer = original.clone();
+    let buttons = original["attachments"][0].clone();
+    let line = json!({"text": note.text(), "fallback": note.text(), "mrkdwn_in": ["text"]});
+    let attachments = [buttons].into_iter().filter(|it| !it.is_null()).chain([line]).collect();
+    if let Value::Object(fields) = &mut answer {
+        fields.insert("attachments".to_owned(), Value::Array(attachments));
+        fields.insert("replace_original".to_owned(), json!(true));
+    }
+    answer
 }
 
 /// The id of a user of Slack's, as `users.list` and `users.info` tell of it, if it is somebody to ask: a human of this

@@ -25,8 +25,12 @@ impl Step<'_, '_, '_> {
         let bills_at = |months| month_start(self.at.ms, months) + self.at.rules.bills_after_ms;
         let [this, next] = [0, 1].map(bills_at);
         team.bills_at_ms = if this > self.at.ms { this } else { next };
+        self.start_bill_timer(team.bills_at_ms)
+    }
+
+    fn start_bill_timer(&mut self, due_ms: i64) -> Result<(), Halt> {
         let bill = Command::Bill { team: self.team.to_owned() };
-        self.rows.timer(BILL_TIMER, team.bills_at_ms, &bill)
+        self.rows.timer(BILL_TIMER, due_ms, &bill)
     }
 
     /// Puts a poll that is being closed on the tab, unless it is free. Gives the number of the tab.
@@ -53,6 +57,8 @@ impl Step<'_, '_, '_> {
         let Some(mut team) = self.rows.get::<Team>(&())? else { return Ok(Outcome::UnknownTeam) };
         let due_ms = team.bills_at_ms;
         if self.at.ms < due_ms {
+            // The clock of the inbox is behind that of the scheduler, and the timer is gone.
+            self.start_bill_timer(due_ms)?;
             return Ok(Outcome::Ignored);
         }
         self.set_bill_timer(&mut team)?;

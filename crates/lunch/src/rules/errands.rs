@@ -4,12 +4,17 @@ use kind::{Failed, Halt};
 
 use super::{SLASH_CHANNEL, Step, unexpected};
 use crate::{
-    Asker, Effect, Errand, ErrandKind, LunchChannel, Order, Outcome, Place, Reply, Team, Word, calendar,
+    Asker, Effect, Errand, ErrandKind, LunchChannel, Order, OrderPlace, Outcome, Reply, Team, Word, calendar,
 };
 
 impl Step<'_, '_, '_> {
-    pub(super) fn order(&mut self, asker: &Asker, place: &Place, order: &Order) -> Result<Outcome, Halt> {
-        let channel = if let Place::Channel(channel) = place { Some(channel.clone()) } else { None };
+    pub(super) fn order(
+        &mut self,
+        asker: &Asker,
+        place: &OrderPlace,
+        order: &Order,
+    ) -> Result<Outcome, Halt> {
+        let channel = if let OrderPlace::Channel(channel) = place { Some(channel.clone()) } else { None };
         let what = match order {
             Order::Help => {
                 self.tell(asker, channel.as_deref(), Word::Help);
@@ -19,7 +24,7 @@ impl Step<'_, '_, '_> {
                 self.tell(asker, channel.as_deref(), Word::Unreadable(part.clone()));
                 return Ok(Outcome::Accepted);
             }
-            _ if *place == Place::Direct => {
+            _ if *place == OrderPlace::Direct => {
                 self.tell(asker, None, Word::OnlyInChannels);
                 return Ok(Outcome::Accepted);
             }

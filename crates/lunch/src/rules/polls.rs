@@ -67,8 +67,7 @@ impl Step<'_, '_, '_> {
             if due_ms <= self.at.ms {
                 return Ok(Some(Word::CloseTimePassed { closes: closes.clone() }));
             }
-            let close = Command::CloseOnTime { team: self.team.to_owned(), poll: id.clone() };
-            self.rows.timer(&close_timer(id), due_ms, &close)?;
+            self.set_close_timer(id, due_ms)?;
         }
         let poll = Poll {
             channel_id: channel.clone(),
@@ -89,6 +88,11 @@ impl Step<'_, '_, '_> {
         self.rows.put(id, &poll);
         self.rows.publish(POLLS_TOPIC, &PollEvent::Opened { poll: id.clone(), channel, asked: users.len() });
         Ok(None)
+    }
+
+    fn set_close_timer(&mut self, id: &str, due_ms: i64) -> Result<(), Halt> {
+        let close = Command::CloseOnTime { team: self.team.to_owned(), poll: id.to_owned() };
+        self.rows.timer(&close_timer(id), due_ms, &close)
     }
 
     /// Takes an answer. Of a person's clicks the latest counts, in whatever order they arrive.
@@ -146,8 +150,15 @@ impl Step<'_, '_, '_> {
     /// The timer of a poll: closes it as if the creator had said so, unless it is closed.
     pub(super) fn close_on_time(&mut self, id: &String) -> Result<Outcome, Halt> {
         let poll = self.rows.get::<Poll>(id)?.filter(|poll| poll.state == PollState::Open);
-        let is_due = |poll: &Poll| poll.closes_at_ms.is_some_and(|due_ms| due_ms <= self.at.ms);
-        let Some(poll) = poll.filter(is_due) else { return Ok(Outcome::Ignored) };
+        let Some((poll, due_ms)) = poll.and_then(|poll| poll.closes_at_ms.map(|due_ms| (poll, due_ms)))
+        else {
+            return Ok(Outcome::Ignored);
+        };
+        if self.at.ms < due_ms {
+            // The clock of the inbox is behind that of the scheduler, and the timer is gone.
+            self.set_close_timer(id, due_ms)?;
+            return Ok(Outcome::Ignored);
+        }
         self.close_by_timer(id, &poll.channel_id, &poll.created_by);
         Ok(Outcome::Accepted)
     }

@@ -83,9 +83,11 @@ proptest! {
     #[test]
     fn a_batch_reads_what_it_needs_in_few_passes(steps in prop::collection::vec(any_step(), 0..120)) {
         let mut world = world();
-        let mut database = Database::default();
-        database.rows = world.play.rows().map(|(id, body)| (id.clone(), body.clone())).collect();
-        database.timers = world.play.timers().map(|(name, timer)| (name.clone(), timer.clone())).collect();
+        let mut database = Database {
+            rows: world.play.rows().map(|(id, body)| (id.clone(), body.clone())).collect(),
+            timers: world.play.timers().map(|(name, timer)| (name.clone(), timer.clone())).collect(),
+            ..Database::default()
+        };
         let rules = world.play.rules().clone();
         let mut entries = 0;
         for step in &steps {

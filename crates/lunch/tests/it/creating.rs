@@ -113,11 +113,13 @@ fn who_is_outside_of_the_channel_is_told_and_nobody_is_asked() {
 #[test]
 fn a_slash_command_means_the_channel_of_that_name() {
     let mut world = World::new(2);
-    let SlashDelivery::Queue(create) = slash(SlashCommand::Create, TEAM, "U1", "905") else { panic!() };
+    let SlashDelivery::Queue(create, _) = slash(SlashCommand::Create, TEAM, "U1", "905", "t1") else {
+        panic!()
+    };
     assert_eq!(world.command(create.clone()), Outcome::Accepted);
     world.settle();
     assert_eq!(asked(&mut world), ["U1", "U2"]);
-    let SlashDelivery::Queue(close) = slash(SlashCommand::Close, TEAM, "U1", "") else { panic!() };
+    let SlashDelivery::Queue(close, _) = slash(SlashCommand::Close, TEAM, "U1", "", "t2") else { panic!() };
     world.command(close.clone());
     world.settle();
     assert_eq!(world.words(), [("U1".into(), Word::NobodyAnswered { channel: channel() })]);

@@ -1,7 +1,7 @@
 //! What Slack sends, in the forms that it documents.
 
 use lunch::deliveries::{EventDelivery, SlashCommand, SlashDelivery, click, event, slash};
-use lunch::{Asker, Command, MessageRef, Order, Place, is_person, texts};
+use lunch::{Asker, Command, MessageRef, Order, OrderPlace, is_person, texts};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn with(mut event: Value, field: &str, value: Value) -> Value {
     event
 }
 
-fn close(user: &str, is_reminder: bool, place: Place) -> Option<Command> {
+fn close(user: &str, is_reminder: bool, place: OrderPlace) -> Option<Command> {
     let asker = Asker { user: user.into(), is_reminder };
     Some(Command::Order { team: TEAM.into(), asker, place, order: Order::Close })
 }
@@ -49,7 +49,7 @@ fn a_challenge_is_echoed() {
 
 #[test]
 fn mentions_and_reminders_are_orders_in_their_channel() {
-    let channel = || Place::Channel("C1".into());
+    let channel = || OrderPlace::Channel("C1".into());
     assert_eq!(command(&mention("<@U0BOT> close")), close("U2", false, channel()));
     let reminder =
         with(with(mention("Reminder: <@U0BOT> close."), "user", json!("USLACKBOT")), "bot_id", json!("B01"));
@@ -63,7 +63,7 @@ fn a_direct_message_is_an_order_without_a_mention() {
     let message = json!({
         "type": "message", "channel": "D2", "user": "U2", "text": "Close.", "ts": "1.2", "channel_type": "im",
     });
-    assert_eq!(command(&message), close("U2", false, Place::Direct));
+    assert_eq!(command(&message), close("U2", false, OrderPlace::Direct));
     let ignored = [
         with(message.clone(), "bot_id", json!("B01")),
         with(message.clone(), "subtype", json!("message_changed")),
@@ -137,9 +137,9 @@ fn the_same_event_twice_has_one_effect() {
 
 #[test]
 fn slash_commands_are_answered_at_once_where_nothing_must_be_queued() {
-    let say = |command, text| match slash(command, TEAM, "U2", text) {
+    let say = |command, text| match slash(command, TEAM, "U2", text, "t") {
         SlashDelivery::Say(text) => text,
-        SlashDelivery::Queue(command) => panic!("{command:?}"),
+        SlashDelivery::Queue(command, _) => panic!("{command:?}"),
     };
     for command in [SlashCommand::Create, SlashCommand::Close, SlashCommand::Help] {
         assert_eq!(say(command, " Help "), texts::help());
@@ -147,8 +147,11 @@ fn slash_commands_are_answered_at_once_where_nothing_must_be_queued() {
     assert_eq!(say(SlashCommand::Help, ""), texts::help());
     assert!(say(SlashCommand::Create, "1145, Noonish").contains("\"Noonish\""));
     assert!(say(SlashCommand::Create, "size=9").contains("\"size=9\""));
-    let SlashDelivery::Queue(queued) = slash(SlashCommand::Close, TEAM, "U2", "now") else { panic!() };
-    assert_eq!(Some(queued), close("U2", false, Place::Slash));
+    let SlashDelivery::Queue(queued, by) = slash(SlashCommand::Close, TEAM, "U2", "now", "t") else {
+        panic!()
+    };
+    assert_eq!(by.key, "t");
+    assert_eq!(Some(queued), close("U2", false, OrderPlace::Slash));
 }
 
 fn block_actions() -> Value {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kind::{Failed, Halt, Input, Requester, decode_key};
 use lunch::{
-    Asker, Command, GROUP_MAX, Lunch, LunchGroup, MessageRef, Order, Place, Poll, PollAnswer, PollState, Tab,
-    Word, order_to_create,
+    Asker, Command, GROUP_MAX, Lunch, LunchGroup, MessageRef, Order, OrderPlace, Poll, PollAnswer, PollState,
+    Tab, Word, order_to_create,
 };
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
@@ -78,7 +78,8 @@ pub(crate) fn inputs(world: &mut World, step: &Step) -> Vec<Input<Lunch>> {
     };
     match step {
         Step::Order { user, channel, order, delivery } => {
-            let place = [Place::Channel("C1".into()), Place::Channel("C2".into()), Place::Slash];
+            let place =
+                [OrderPlace::Channel("C1".into()), OrderPlace::Channel("C2".into()), OrderPlace::Slash];
             let asker = Asker { user: name(*user), is_reminder: false };
             let place = place[*channel].clone();
             let order = Command::Order { team: TEAM.into(), asker, place, order: order.clone() };

@@ -36,7 +36,7 @@ fn an_unknown_team_has_no_polls() {
     let order = Command::Order {
         team: "T9".into(),
         asker: lunch::Asker { user: "U1".into(), is_reminder: false },
-        place: lunch::Place::Direct,
+        place: lunch::OrderPlace::Direct,
         order: lunch::Order::Help,
     };
     let configure = Command::Configure { team: "T9".into(), notify_in_channel: None, invoicing: None };

@@ -1,6 +1,7 @@
 //! What is sent to Slack.
 
 use kind::EffectId;
+use lunch::slack::{self, SlackError};
 use lunch::{AnswerNote, Effect, MealTime, MessageRef, Order, Question, Unreadable, WhyUnreadable, Word};
 use serde_json::json;
 
@@ -111,6 +112,29 @@ fn a_quotation_notifies_nobody() {
     let part = Unreadable { part: "<!channel>".into(), why: WhyUnreadable::NoTime };
     let text = Word::Unreadable(part).text();
     assert!(text.contains("\"&lt;!channel&gt;\"") && !text.contains('<'), "{text}");
+}
+
+#[test]
+fn a_click_in_an_old_message_replaces_the_line_below_its_buttons() {
+    let original = json!({"text": "Lunch?", "attachments": [{"callback_id": "p", "actions": []}]});
+    let yes = AnswerNote::Received { choice: "yes_905".into() };
+    let first = slack::legacy_answer(&original, &yes);
+    assert_eq!((&first["text"], &first["attachments"][0]), (&original["text"], &original["attachments"][0]));
+    assert_eq!(first["attachments"][1]["text"], yes.text());
+    let no = AnswerNote::Received { choice: "no".into() };
+    let second = slack::legacy_answer(&first, &no);
+    assert_eq!(second["attachments"].as_array().unwrap().len(), 2);
+    assert_eq!(second["attachments"][1]["text"], no.text());
+    assert_eq!(slack::legacy_answer(&json!({}), &no)["attachments"].as_array().unwrap().len(), 1);
+    assert_eq!(slack::legacy_answer(&json!(null), &no), json!(null));
+}
+
+#[test]
+fn an_error_of_slack_is_tried_again_ends_the_team_or_ends_the_effect() {
+    let read =
+        ["ratelimited", "internal_error", "invalid_auth", "token_revoked", "channel_not_found", "new_one"];
+    use SlackError::{Refused, Retry, Revoked};
+    assert_eq!(read.map(slack::error), [Retry, Retry, Revoked, Revoked, Refused, Refused]);
 }
 
 #[test]

@@ -163,8 +163,12 @@ impl World {
 
     /// Performs everything that waits, and what follows from it.
     pub(crate) fn settle(&mut self) {
-        while let Some((id, effect)) = self.waiting().into_iter().next() {
-            self.perform(&id, &effect);
+        loop {
+            let waiting = self.waiting();
+            if waiting.is_empty() {
+                return;
+            }
+            waiting.iter().for_each(|(id, effect)| self.perform(id, effect));
         }
     }
 
