@@ -102,13 +102,15 @@ pub enum WhyUnreadable {
     NoDays,
 }
 
-/// Reads a message that mentions the bot: the text after the last mention, to the end of its line. `None`: nothing that the
-/// bot understands.
+/// Reads a message that mentions the bot: on the first line that holds an order, the text after the last mention. `None`:
+/// there is no order.
 #[must_use]
 pub fn order_of_mention(text: &str) -> Option<Order> {
-    let start = text.rfind("<@")?;
-    let (_, after) = text[start..].split_once('>')?;
-    order(after.lines().next()?)
+    text.lines().find_map(|line| {
+        let start = line.rfind("<@")?;
+        let (_, after) = line[start..].split_once('>')?;
+        order(after)
+    })
 }
 
 /// Reads a direct message to the bot: what stands after the last mention in it, else all of its first line.

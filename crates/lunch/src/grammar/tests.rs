@@ -79,6 +79,8 @@ fn the_bot_reads_what_stands_after_the_last_mention_on_the_line() {
         ("<@U0BOT> Help me", Some(Order::Help)),
         ("<@U0BOT> create help", Some(Order::Help)),
         ("<@U0BOT> help\ncreate", Some(Order::Help)),
+        ("<@U0BOT> close\ncc <@U1>", Some(Order::Close)),
+        ("<@U1> look:\n<@U0BOT> close", Some(Order::Close)),
         ("<@U0BOT> hello", None),
         ("<@U0BOT> create1145", None),
         ("<@U0BOT>", None),

@@ -122,6 +122,7 @@ impl Step<'_, '_, '_> {
             return Ok(AnswerNote::Received { choice: before.response });
         }
         if kept.is_none() && poll.tally.values().sum::<usize>() >= self.at.rules.people_max {
+            self.rewrite(id, &poll, user, message, AnswerNote::Full);
             return Ok(AnswerNote::Full);
         }
         let answer = PollAnswer { response: choice.to_owned(), created_at_ms: clicked_at_ms };
@@ -130,8 +131,11 @@ impl Step<'_, '_, '_> {
         if kept.as_deref() == Some(choice) {
             return Ok(note);
         }
-        if let Some(count) = kept.and_then(|kept| poll.tally.get_mut(&kept)) {
-            *count -= 1;
+        if let Some(kept) = kept {
+            let left = poll.tally.remove(&kept).unwrap_or(1) - 1;
+            if left > 0 {
+                poll.tally.insert(kept, left);
+            }
         }
         *poll.tally.entry(choice.to_owned()).or_default() += 1;
         self.rows.put(id, &poll);

@@ -19,7 +19,7 @@ fn stored(world: &World, poll: &str, user: &str) -> Option<(String, i64)> {
 
 fn tally(world: &World) -> Vec<(String, usize)> {
     let (_, poll) = world.polls().pop().unwrap();
-    poll.tally.into_iter().filter(|(_, count)| *count > 0).collect()
+    poll.tally.into_iter().collect()
 }
 
 /// The line that a rewritten question has.
