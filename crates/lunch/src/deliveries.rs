@@ -140,17 +140,19 @@ pub fn click(payload: &Value) -> Option<Click> {
         _ => return None,
     };
     let clicked = text(&action["action_ts"]).or_else(|| text(&payload["action_ts"]))?;
+    let user = text(&payload["user"]["id"])?;
     let message = |channel, ts| Some(MessageRef { channel: text(channel)?, ts: text(ts)? });
     let container = &payload["container"];
     let command = Command::Answer {
         team: text(&payload["team"]["id"])?,
         poll: text(poll)?,
-        user: text(&payload["user"]["id"])?,
+        user: user.clone(),
         choice: choice?,
         clicked_at_ms: ms_of(&clicked)?,
         message: message(&container["channel_id"], &container["message_ts"]).filter(|_| !is_legacy),
     };
-    let key = text(&payload["trigger_id"]).unwrap_or(clicked);
+    // Without a trigger, the click is identified by its user and time.
+    let key = text(&payload["trigger_id"]).unwrap_or_else(|| format!("{user} {clicked}"));
     Some(Click { command, by: requester(key), is_legacy })
 }
 

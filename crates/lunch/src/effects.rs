@@ -77,7 +77,7 @@ pub enum Reply {
     Invoiced {
         id: String,
     },
-    /// Refused for good (`ok: false`), with Slack's or Stripe's code of the error.
+    /// Refused permanently (`ok: false`), with the error code of Slack or Stripe.
     Refused {
         error: String,
     },
@@ -136,6 +136,10 @@ pub enum Word {
     },
     /// Slack did not answer.
     SlackFailed,
+    /// The closing time has come, and Slack did not answer.
+    CouldNotClose {
+        channel: String,
+    },
     NoPoll {
         channel: String,
     },

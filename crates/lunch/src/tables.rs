@@ -48,7 +48,7 @@ pub struct LunchChannel {
 }
 table!(LunchChannel, "channel", String);
 
-/// An order that waits for a reply of Slack, by the id of its command.
+/// An order that waits for Slack's reply, by the id of its command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Errand {
     pub asker: Asker,
@@ -103,7 +103,7 @@ pub struct Poll {
     pub asked: usize,
     /// How many people have each choice now.
     pub tally: BTreeMap<String, usize>,
-    /// The tab that it is on, from the close on. It is billed once that tab has an [`Invoice`].
+    /// Number of its tab, set at the close. The poll is billed once that tab has an [`Invoice`].
     pub tab: Option<u64>,
 }
 table!(Poll, "poll", String);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The answer to a slash command that was taken.
-pub const OK: &str = "Got it.";
+pub const OK: &str = "ok";
 /// The answer to a workspace that has not installed the app, or has removed it.
 pub const UNKNOWN_TEAM: &str = "This workspace does not have the lunch bot. Install it to use it.";
 /// The label of the button that says no.
@@ -91,6 +91,11 @@ impl Word {
             Self::SlackFailed => {
                 "Slack did not answer me, so I could not do that. Please try again.".to_owned()
             }
+            Self::CouldNotClose { channel } => {
+                format!(
+                    "The poll of <#{channel}> should be closed by now, but Slack did not answer me. Close it, please."
+                )
+            }
             Self::NoPoll { channel } => format!("<#{channel}> has no open poll."),
             Self::PollWasClosed { channel } => format!("The poll of <#{channel}> is closed already."),
             Self::NobodyAnswered { channel } => {
@@ -105,7 +110,7 @@ impl Word {
                 format!("Lunch at {}: {}. <@{picker}> picks the place.", time.text(), mentions(users))
             }
             Self::NobodyElse { time } => {
-                format!("You are the only one who said yes to {}. Better luck next time!", time.text())
+                format!("You are the only one who said yes to {}.", time.text())
             }
             Self::OthersLeft { time } => {
                 format!("The others of your group for {} have left the channel.", time.text())

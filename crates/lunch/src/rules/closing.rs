@@ -12,7 +12,7 @@ use crate::{
     ClosedPoll, Errand, LunchChannel, LunchGroup, MealTime, Met, Poll, PollAnswer, PollState, Tab, Team, Word,
 };
 
-/// Those who said yes to one time, in order of their ids.
+/// People who said yes to one time, sorted by id.
 struct Comers {
     time: MealTime,
     users: Vec<String>,

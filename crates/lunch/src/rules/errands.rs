@@ -1,4 +1,4 @@
-//! Orders. Most need to know something of Slack first: an [`Errand`] remembers what for.
+//! Orders. Most must ask Slack first; an [`Errand`] keeps the order until Slack replies.
 
 use kind::{Failed, Halt};
 
@@ -110,7 +110,12 @@ impl Step<'_, '_, '_> {
         let Some(mut errand) = self.rows.get::<Errand>(&id)? else { return Ok(()) };
         let channel = errand.channel.clone();
         match (look, reply) {
-            (_, Err(_)) => self.end(&id, &errand, Some(Word::SlackFailed)),
+            (_, Err(_)) => {
+                let is_timer = matches!(errand.what, ErrandKind::Close { is_by_timer: true, .. });
+                let channel = channel.filter(|_| is_timer);
+                let word = channel.map_or(Word::SlackFailed, |channel| Word::CouldNotClose { channel });
+                self.end(&id, &errand, Some(word))
+            }
             // Nobody can be told.
             (_, Ok(Reply::Revoked { .. } | Reply::TeamDisabled)) => self.end(&id, &errand, None),
             ("people", Ok(Reply::Refused { .. })) => {
@@ -183,7 +188,7 @@ impl Step<'_, '_, '_> {
         self.end(id, errand, word)
     }
 
-    /// Ends an errand that came to nothing more. Whoever ordered it is told the word.
+    /// Removes an errand, releases its claim of the channel, and tells the asker the word.
     fn end(&mut self, id: &String, errand: &Errand, word: Option<Word>) -> Result<(), Halt> {
         self.rows.remove::<Errand>(id);
         if let (ErrandKind::Create { .. }, Some(channel)) = (&errand.what, &errand.channel) {

@@ -270,6 +270,20 @@ fn a_close_that_slack_does_not_answer_leaves_the_poll_open() {
 }
 
 #[test]
+fn a_closing_time_that_slack_does_not_answer_is_told_to_the_creator() {
+    let mut world = World::new(3);
+    let poll = world.open("create close=1100");
+    world.now_ms += HOUR_MS;
+    world.play.advance(world.now_ms).unwrap();
+    let (id, _) = world.waiting().remove(0);
+    let failed = kind::Failed { tries: 12, reason: "503".into() };
+    world.play.reply(world.now_ms, id, Err(failed)).unwrap();
+    world.settle();
+    assert_eq!(world.words(), [("U1".into(), Word::CouldNotClose { channel: channel() })]);
+    assert_eq!(world.poll("C1"), Some(poll));
+}
+
+#[test]
 fn everything_delivered_three_times_leads_to_the_same_calls_as_once() {
     let run = |copies| {
         let mut world = World::new(5);

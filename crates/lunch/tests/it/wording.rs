@@ -164,6 +164,7 @@ fn each_word_differs_from_the_others() {
         Word::NobodyToAsk { channel: channel() },
         Word::CloseTimePassed { closes: time() },
         Word::SlackFailed,
+        Word::CouldNotClose { channel: channel() },
         Word::NoPoll { channel: channel() },
         Word::PollWasClosed { channel: channel() },
         Word::NobodyAnswered { channel: channel() },
