@@ -88,8 +88,9 @@ fn mention(team: String, event: &Value) -> Option<Command> {
     let is_reminder = user == SLACKBOT;
     let subtype = event["subtype"].as_str();
     let is_plain = subtype.is_none() || is_reminder && subtype == Some("bot_message");
-    let is_of_bot = !event["bot_id"].is_null() && !is_reminder;
-    if !is_plain || is_of_bot || !event["edited"].is_null() {
+    // People have no bot id, other bots have no part here, and a reminder has both.
+    let is_of_bot = !event["bot_id"].is_null();
+    if !is_plain || is_of_bot != is_reminder || !event["edited"].is_null() {
         return None;
     }
     let order = order_of_mention(event["text"].as_str()?)?;

@@ -92,6 +92,7 @@ fn what_is_no_order_is_ignored() {
         with(close.clone(), "channel", Value::Null),
         with(close.clone(), "bot_id", json!("B77")),
         with(close.clone(), "subtype", json!("bot_message")),
+        with(close.clone(), "user", json!("USLACKBOT")),
         with(close.clone(), "edited", json!({"user": "U2", "ts": "1.3"})),
         json!({"type": "reaction_added", "user": "U2"}),
         json!({"type": "tokens_revoked", "tokens": {"oauth": ["U1"], "bot": []}}),
