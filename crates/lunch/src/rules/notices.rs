@@ -31,10 +31,12 @@ impl Step<'_, '_, '_> {
             _ if in_channel => {
                 self.post(&format!("group {name}"), channel, None, Word::Group { time, users });
             }
-            _ => {
-                self.call(&format!("open {name}"), "conversations.open", &Effect::OpenGroup { users });
-            }
+            _ => self.open_group(&name, users),
         }
+    }
+
+    fn open_group(&mut self, name: &str, users: Vec<String>) {
+        self.call(&format!("open {name}"), "conversations.open", &Effect::OpenGroup { users });
     }
 
     fn read_group(&mut self, name: &str) -> Result<Option<(String, LunchGroup)>, Halt> {
@@ -44,14 +46,20 @@ impl Step<'_, '_, '_> {
         Ok(group.map(|group| (poll.to_owned(), group)))
     }
 
-    /// The group stands in the channel: who picks comes in its thread.
+    /// The group stands in the channel: who picks comes in its thread. If Slack refuses the post, because the bot is no
+    /// member or the channel is archived, the group gets a conversation of its own.
     pub(super) fn group_posted(&mut self, name: &str, reply: &Result<Reply, Failed>) -> Result<(), Halt> {
         let ts = match reply {
-            Ok(Reply::Posted { ts }) => ts,
-            Err(_) | Ok(Reply::Refused { .. } | Reply::Revoked { .. } | Reply::TeamDisabled) => return Ok(()),
+            Ok(Reply::Posted { ts }) => Some(ts),
+            Ok(Reply::Refused { .. }) => None,
+            Err(_) | Ok(Reply::Revoked { .. } | Reply::TeamDisabled) => return Ok(()),
             Ok(reply) => return Err(unexpected("group", reply)),
         };
-        let Some((poll, LunchGroup { picker: Some(user), .. })) = self.read_group(name)? else {
+        let Some((poll, LunchGroup { picker: Some(user), here, .. })) = self.read_group(name)? else {
+            return Ok(());
+        };
+        let Some(ts) = ts else {
+            self.open_group(name, here);
             return Ok(());
         };
         if let Some(poll) = self.rows.get::<Poll>(&poll)? {

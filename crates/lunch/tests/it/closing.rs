@@ -191,6 +191,22 @@ fn a_group_in_private_mode_has_a_conversation_of_its_own() {
 }
 
 #[test]
+fn a_group_that_cannot_be_told_in_the_channel_has_a_conversation_of_its_own() {
+    let mut world = World::new(3);
+    let poll = world.open("create 1145");
+    answer_all(&mut world, &poll, &["yes_1145"]);
+    world.mention("U1", "C1", "close");
+    let (id, effect) = world.waiting().remove(0);
+    world.perform(&id, &effect);
+    let (id, _) = world.waiting().remove(0);
+    let refused = Reply::Refused { error: "not_in_channel".into() };
+    world.play.reply(world.now_ms, id, Ok(refused)).unwrap();
+    world.settle();
+    let words = world.words();
+    assert!(matches!(words.as_slice(), [(to, Word::PrivateGroup { .. })] if to == "G-U1-U2-U3"), "{words:?}");
+}
+
+#[test]
 fn who_left_the_channel_is_not_named_and_who_is_left_alone_is_told() {
     for (left, private) in [(1, false), (2, false), (3, false), (1, true), (2, true), (3, true)] {
         let mut world = World::new(3);
