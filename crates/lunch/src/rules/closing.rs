@@ -42,7 +42,8 @@ impl Step<'_, '_, '_> {
         if !is_exempt && present.as_ref().is_some_and(|present| !present.contains(&errand.asker.user)) {
             return Ok(Some(Word::NotAMember { channel }));
         }
-        let answers = self.rows.list::<PollAnswer>(id, self.at.rules.people_max)?;
+        // All of them, whatever the rules allow by now.
+        let answers = self.rows.list::<PollAnswer>(id, poll.tally.values().sum())?;
         let comers: Vec<_> = poll.choices.iter().map(|time| comers(time, &answers)).collect();
         let users: BTreeSet<_> = comers.iter().flat_map(|it| it.users.iter().cloned()).collect();
         users.iter().for_each(|user| self.rows.want::<Met>(user));

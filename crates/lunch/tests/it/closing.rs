@@ -66,6 +66,17 @@ fn only_members_of_the_channel_close_and_only_its_own_poll() {
 }
 
 #[test]
+fn everybody_who_said_yes_is_grouped_though_fewer_people_are_allowed_by_now() {
+    let mut world = World::new(5);
+    let poll = world.open("create");
+    answer_all(&mut world, &poll, &["yes_1200"]);
+    let fewer = Rules { people_max: 2, ..Rules::default() };
+    world.play.feed(world.now_ms, &kind::Input::Rules(fewer)).unwrap();
+    world.say("U1", "C1", "close");
+    assert_eq!(groups(&world, &poll)[0].user_ids.len(), 5);
+}
+
+#[test]
 fn of_two_closes_at_once_one_forms_groups() {
     let mut world = World::new(4);
     let poll = world.open("create");
