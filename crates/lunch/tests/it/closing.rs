@@ -269,6 +269,21 @@ fn the_timer_closes_though_the_creator_left_and_tells_the_creator_of_no_answers(
 }
 
 #[test]
+fn a_timer_whose_poll_is_closed_by_hand_meanwhile_says_nothing() {
+    let mut world = World::new(3);
+    world.open("create close=1100");
+    world.now_ms += HOUR_MS;
+    world.play.advance(world.now_ms).unwrap();
+    let (late, effect) = world.waiting().remove(0);
+    world.mention("U2", "C1", "close");
+    world.settle_but(&late);
+    assert_eq!(world.words(), [("U2".into(), Word::NobodyAnswered { channel: channel() })]);
+    world.perform(&late, &effect);
+    world.settle();
+    assert_eq!(world.words(), []);
+}
+
+#[test]
 fn a_close_whose_people_are_too_many_drops_nobody() {
     let mut world = World::new(3);
     let poll = world.open("create");
