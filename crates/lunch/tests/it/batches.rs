@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kind::{
-    Ask, EffectId, Found, FoundRange, Input, Missing, OutcomeRow, PartitionState, Place, RowId, Timer,
-    Working, seed_of, step as apply,
+    Ask, AskState, EffectChange, EffectId, Found, FoundRange, Input, Missing, OutcomeRow, PartitionState,
+    Place, RowId, Timer, Working, seed_of, step as apply,
 };
 use lunch::{Lunch, Rules};
 use proptest::prelude::*;
@@ -69,7 +69,14 @@ impl Database {
                 put(&mut self.rows, working.rows_changed());
                 put(&mut self.timers, working.timers_changed());
                 put(&mut self.outcomes, working.outcomes_changed());
-                put(&mut self.effects, working.effects_changed());
+                for (id, change) in working.effects_changed() {
+                    match change {
+                        EffectChange::Add(ask) => {
+                            _ = self.effects.entry(id.clone()).or_insert_with(|| ask.clone());
+                        }
+                        EffectChange::Set(ask) => _ = self.effects.insert(id.clone(), ask.clone()),
+                    }
+                }
                 return pass;
             }
             working.learn(self.read(missing));
@@ -106,7 +113,7 @@ proptest! {
         let timers: BTreeMap<_, _> =
             world.play.timers().map(|(name, timer)| (name.clone(), timer.clone())).collect();
         prop_assert_eq!(&database.timers, &timers);
-        let waiting: Vec<_> = database.effects.iter().filter(|(_, ask)| !ask.is_done).collect();
+        let waiting: Vec<_> = database.effects.iter().filter(|(_, ask)| ask.state == AskState::Waiting).collect();
         let expected: Vec<_> = world.play.effects().collect();
         prop_assert_eq!(waiting, expected);
     }

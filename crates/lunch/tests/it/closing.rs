@@ -218,6 +218,24 @@ fn a_group_that_cannot_be_told_in_the_channel_has_a_conversation_of_its_own() {
 }
 
 #[test]
+fn a_group_whose_message_was_given_up_is_told_whole_once_it_is_tried_again() {
+    let mut world = World::new(3);
+    let poll = world.open("create 1145");
+    answer_all(&mut world, &poll, &["yes_1145"]);
+    world.mention("U1", "C1", "close");
+    let (id, effect) = world.waiting().remove(0);
+    world.perform(&id, &effect);
+    let (effect, _) = world.waiting().remove(0);
+    let failed = kind::Failed { tries: 12, reason: "503".into() };
+    world.play.reply(world.now_ms, effect.clone(), Err(failed)).unwrap();
+    world.settle();
+    assert_eq!(world.words(), []);
+    world.play.feed(world.now_ms, &kind::Input::Retry { effect }).unwrap();
+    world.settle();
+    assert!(matches!(world.words().as_slice(), [(_, Word::Group { .. }), (_, Word::Picker { .. })]));
+}
+
+#[test]
 fn who_left_the_channel_is_not_named_and_who_is_left_alone_is_told() {
     for (left, private) in [(1, false), (2, false), (3, false), (1, true), (2, true), (3, true)] {
         let mut world = World::new(3);
