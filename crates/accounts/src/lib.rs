@@ -8,5 +8,5 @@
 mod rules;
 mod tables;
 
-pub use rules::{Accounts, Command, Effect, Limits, Outcome, Reply};
-pub use tables::{Account, Hold};
+pub use rules::{Accounts, BankRules, Command, Effect, Outcome, Reply};
+pub use tables::{Account, Reservation};

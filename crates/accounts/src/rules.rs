@@ -3,7 +3,7 @@
 use kind::{At, EffectId, Failed, Halt, Kind, Rows};
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Hold};
+use crate::{Account, Reservation};
 
 /// The kind: no value of it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Outcome {
     NotEnough {
         cents: u64,
     },
-    /// The account forwards in a circle, or through more than [`Limits::forwards_max`] others.
+    /// The account forwards in a circle, or through more than [`BankRules::forwards_max`] others.
     ForwardsTooFar,
     TooManyHolds,
     AskedForPermission {
@@ -60,7 +60,7 @@ pub enum Reply {
 
 /// The numbers that the rules depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct BankRules {
     /// How long a hold waits for a permission.
     pub hold_ms: i64,
     /// Holds that an account may have at once.
@@ -69,7 +69,7 @@ pub struct Limits {
     pub forwards_max: usize,
 }
 
-impl Default for Limits {
+impl Default for BankRules {
     fn default() -> Self {
         Self { hold_ms: 60_000, holds_max: 3, forwards_max: 5 }
     }
@@ -80,7 +80,7 @@ impl Kind for Accounts {
     type Outcome = Outcome;
     type Effect = Effect;
     type Reply = Reply;
-    type Rules = Limits;
+    type Rules = BankRules;
 
     const NAME: &'static str = "accounts";
 
@@ -179,7 +179,7 @@ fn withdraw(
     let Some(mut row) = rows.get::<Account>(account)? else {
         return Ok(Outcome::UnknownAccount { account: account.clone() });
     };
-    if rows.list::<Hold>(account, at.rules.holds_max)?.len() >= at.rules.holds_max {
+    if rows.list::<Reservation>(account, at.rules.holds_max)?.len() >= at.rules.holds_max {
         return Ok(Outcome::TooManyHolds);
     }
     let Some(left) = row.cents.checked_sub(cents) else { return Ok(Outcome::NotEnough { cents: row.cents }) };
@@ -188,7 +188,7 @@ fn withdraw(
     rows.put(account, &row);
     let hold = at.id.to_owned();
     let until_ms = at.ms + at.rules.hold_ms;
-    rows.put(&(account.clone(), hold.clone()), &Hold { cents, until_ms });
+    rows.put(&(account.clone(), hold.clone()), &Reservation { cents, until_ms });
     let name = format!("{account} {hold}");
     rows.effect(&name, account, at.ms, &Effect { account: account.clone(), hold: hold.clone(), cents });
     let release = Command::Release { bank: bank.to_owned(), account: account.clone(), hold: hold.clone() };
@@ -204,7 +204,7 @@ fn release(
 ) -> Result<Outcome, Halt> {
     let key = (account.to_owned(), hold.to_owned());
     // The time in the row decides, whoever sent this.
-    if rows.get::<Hold>(&key)?.is_some_and(|hold| hold.until_ms <= at.ms) {
+    if rows.get::<Reservation>(&key)?.is_some_and(|hold| hold.until_ms <= at.ms) {
         return settle(rows, account, hold, false);
     }
     Ok(Outcome::Done)
@@ -218,7 +218,7 @@ fn settle(
     is_permitted: bool,
 ) -> Result<Outcome, Halt> {
     let key = (account.to_owned(), hold.to_owned());
-    let Some(held) = rows.get::<Hold>(&key)? else { return Ok(Outcome::Done) };
+    let Some(held) = rows.get::<Reservation>(&key)? else { return Ok(Outcome::Done) };
     let Some(mut row) = rows.get::<Account>(&key.0)? else {
         return Err(Halt::Fault(format!("a hold of {account}, which is no account")));
     };
@@ -227,7 +227,7 @@ fn settle(
         row.cents += held.cents;
     }
     rows.put(&key.0, &row);
-    rows.remove::<Hold>(&key);
+    rows.remove::<Reservation>(&key);
     rows.cancel(&format!("{account} {hold}"));
     Ok(Outcome::Done)
 }

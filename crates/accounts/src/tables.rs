@@ -25,13 +25,13 @@ impl Table for Account {
 
 /// Money that is held until a withdrawal is permitted, by account and the id of the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
+pub struct Reservation {
     pub cents: u64,
     /// After this it is given back, in Unix milliseconds.
     pub until_ms: i64,
 }
 
-impl Table for Hold {
+impl Table for Reservation {
     type Kind = Accounts;
     type Key = (String, String);
 

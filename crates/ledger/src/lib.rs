@@ -22,7 +22,7 @@ pub mod postgres;
 pub mod sqlite;
 mod types;
 
-pub use codes::Kind;
+pub use codes::ErrorKind;
 pub use columns::{Columns, known, sequence_text, valid};
 pub use connection::{Connection, Read, Repartition, Session, Write};
 pub use error::Error;

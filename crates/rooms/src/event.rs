@@ -43,13 +43,13 @@ pub enum Event {
     /// An operator has barred the user who hears it: sockets close.
     Kicked {},
     /// Answers a frame that was refused.
-    Error(Denial),
+    Error(FrameDenial),
 }
 
 /// Why a frame was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Denial {
+pub struct FrameDenial {
     pub code: u16,
     /// The event of the frame.
     pub of: String,
@@ -120,7 +120,7 @@ impl Sender<'_> {
             DenialCode::TooMany { retry_after_ms } => Some(retry_after_ms),
             _ => None,
         };
-        let denial = Denial {
+        let denial = FrameDenial {
             code: code.number(),
             of: self.of.to_owned(),
             frame: self.frame.map(str::to_owned),

@@ -3,7 +3,7 @@
 use kind::{At, Halt, Rows};
 
 use crate::bounds::SWEEP_MAX;
-use crate::{Command, Message, Outcome, Rooms};
+use crate::{Command, Outcome, RoomMessage, Rooms};
 
 /// The name of the timer of a room.
 fn timer(room: &str) -> String {
@@ -19,7 +19,7 @@ pub(crate) fn expect_expiry(
     at_ms: i64,
 ) -> Result<(), Halt> {
     // With an older message the timer is set already.
-    if n > 1 && rows.get::<Message>(&(room.to_owned(), n - 1))?.is_some() {
+    if n > 1 && rows.get::<RoomMessage>(&(room.to_owned(), n - 1))?.is_some() {
         return Ok(());
     }
     let sweep = Command::Sweep { space: rows.route().to_owned(), room: room.to_owned() };
@@ -33,7 +33,7 @@ pub(crate) fn sweep(
     space: &str,
     room: &String,
 ) -> Result<Outcome, Halt> {
-    let oldest = rows.list::<Message>(room, SWEEP_MAX + 1)?;
+    let oldest = rows.list::<RoomMessage>(room, SWEEP_MAX + 1)?;
     let mut next = None;
     for (place, (key, message)) in oldest.iter().enumerate() {
         let expires_at_ms = message.at_ms.saturating_add(at.rules.keep_ms);
@@ -41,7 +41,7 @@ pub(crate) fn sweep(
             next = Some(expires_at_ms.max(at.ms + 1));
             break;
         }
-        rows.remove::<Message>(key);
+        rows.remove::<RoomMessage>(key);
     }
     if let Some(due_at_ms) = next {
         let sweep = Command::Sweep { space: space.to_owned(), room: room.clone() };

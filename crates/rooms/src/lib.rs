@@ -17,9 +17,9 @@ mod tables;
 pub use bounds::{MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, REFS_KEPT, ROOM_CHARS_MAX};
 pub use command::{Author, Command, Outcome, RoomsRules};
 pub use direct::{DirectRoom, is_direct};
-pub use event::{Denial, DenialCode, Event, room_topic, user_topic};
+pub use event::{DenialCode, Event, FrameDenial, room_topic, user_topic};
 use kind::{At, EffectId, Failed, Halt, Kind, Rows};
-pub use tables::{Hook, Member, Membership, Message, Room, RoomUser};
+pub use tables::{Hook, Member, Membership, Room, RoomMessage, RoomUser};
 
 /// The kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::bounds::{MESSAGE_BYTES_MAX, MESSAGE_CHARS_MAX, MINUTE_MS, REFS_KEPT, 
 use crate::event::{DenialCode, Event, Sender, room_topic, user_topic};
 use crate::members::{canonical, enter, sender_row};
 use crate::tables::{Sent, SentFrame};
-use crate::{Author, DirectRoom, Hook, Member, Message, Outcome, Room, RoomUser, Rooms, history};
+use crate::{Author, DirectRoom, Hook, Member, Outcome, Room, RoomMessage, RoomUser, Rooms, history};
 
 const NO_SUCH_ROOM: &str = "there is no such room";
 
@@ -71,7 +71,7 @@ fn answer_again(
     sent: &SentFrame,
     text: &str,
 ) -> Result<Outcome, Halt> {
-    let first = rows.get::<Message>(&(sent.room.clone(), sent.n))?;
+    let first = rows.get::<RoomMessage>(&(sent.room.clone(), sent.n))?;
     let (message, timestamp) = match first {
         Some(first) => (first.text.unwrap_or_default(), first.at_ms),
         None => (text.to_owned(), 0), // it has expired since
@@ -150,7 +150,10 @@ fn write(
     room.last_n = n;
     room.last_at_ms = at_ms;
     rows.put(id, room);
-    rows.put(&(id.clone(), n), &Message { sender: sender.to_owned(), text: Some(text.to_owned()), at_ms });
+    rows.put(
+        &(id.clone(), n),
+        &RoomMessage { sender: sender.to_owned(), text: Some(text.to_owned()), at_ms },
+    );
     history::expect_expiry(at, rows, id, n, at_ms)?;
     let event = Event::SendMessage {
         message: text.to_owned(),
@@ -222,7 +225,7 @@ pub(crate) fn delete(
 ) -> Result<Outcome, Halt> {
     let Some(room) = canonical(room) else { return Ok(Outcome::Denied { code: 404 }) };
     let key = (room.clone(), n);
-    let found = rows.get::<Message>(&key)?;
+    let found = rows.get::<RoomMessage>(&key)?;
     let is_theirs = match by {
         Author::Operator => found.is_some(),
         Author::User(user) => {
@@ -243,7 +246,7 @@ pub(crate) fn delete(
         };
     };
     if message.text.is_some() {
-        rows.put(&key, &Message { text: None, ..message });
+        rows.put(&key, &RoomMessage { text: None, ..message });
         let by = match by {
             Author::User(user) => user.clone(),
             Author::Operator => "operator".to_owned(),

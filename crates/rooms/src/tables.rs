@@ -68,7 +68,7 @@ impl Table for Membership {
 
 /// A message, by room and number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct RoomMessage {
     pub sender: String,
     /// `None`: it was deleted. The number stays.
     pub text: Option<String>,
@@ -76,7 +76,7 @@ pub struct Message {
     pub at_ms: i64,
 }
 
-impl Table for Message {
+impl Table for RoomMessage {
     type Kind = Rooms;
     type Key = (String, u64);
     const NAME: &'static str = "message";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use accounts::{Accounts, Limits};
+use accounts::{Accounts, BankRules};
 use kind::{
     Ask, AskState, EffectChange, EffectId, Event, Found, FoundRange, Halt, Input, Missing, OutcomeRow,
     PartitionState, Place, Play, RowId, Timer, Working, decode_key, seed_of, step,
@@ -19,7 +19,7 @@ struct Database {
     outcomes: BTreeMap<String, OutcomeRow>,
     effects: BTreeMap<EffectId, Ask>,
     events: Vec<Event>,
-    state: Option<PartitionState<Limits>>,
+    state: Option<PartitionState<BankRules>>,
 }
 
 impl Database {
@@ -77,7 +77,7 @@ fn batch(
     database: &mut Database,
     entries: &[(i64, String, Input<Accounts>)],
 ) -> (Vec<Result<(), Halt>>, usize) {
-    let new = PartitionState { rules: Limits::default(), last_event: 0, forgotten_through_ms: i64::MIN };
+    let new = PartitionState { rules: BankRules::default(), last_event: 0, forgotten_through_ms: i64::MIN };
     let mut working = Working::<Accounts>::new(database.state.clone().unwrap_or(new));
     for pass in 1.. {
         working.restart();
@@ -105,7 +105,7 @@ proptest! {
         steps in prop::collection::vec(any_step(), 1..80),
         size in 1..20_usize,
     ) {
-        let mut play = Play::<Accounts>::new(Limits::default());
+        let mut play = Play::<Accounts>::new(BankRules::default());
         let mut database = Database::default();
         let steps: Vec<_> = (0_i64..).zip(steps).collect();
         for chunk in steps.chunks(size) {

@@ -1,6 +1,6 @@
 //! The rules in memory.
 
-use accounts::{Account, Accounts, Command, Hold, Limits, Outcome, Reply};
+use accounts::{Account, Accounts, BankRules, Command, Outcome, Reply, Reservation};
 use kind::{EffectId, EventWhat, Input, Play, Requester, decode_key};
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn cents(play: &Play<Accounts>, account: &str) -> (u64, u64) {
 
 /// Ann has 100 cents, Bob has none.
 fn bank() -> Play<Accounts> {
-    let mut play = Play::new(Limits::default());
+    let mut play = Play::new(BankRules::default());
     play.send(0, open("b", "ann", 100)).unwrap();
     play.send(0, open("b", "bob", 0)).unwrap();
     play
@@ -53,7 +53,7 @@ fn a_transfer_is_forwarded_as_far_as_the_rules_say() {
     play.send(1, forward("y", "bob")).unwrap();
     assert_eq!(play.send(2, transfer("ann", "x", 5)), Ok(Outcome::Done));
     assert_eq!(cents(&play, "bob"), (5, 0));
-    play.feed(3, &Input::Rules(Limits { forwards_max: 1, ..Limits::default() })).unwrap();
+    play.feed(3, &Input::Rules(BankRules { forwards_max: 1, ..BankRules::default() })).unwrap();
     assert_eq!(play.send(4, transfer("ann", "x", 5)), Ok(Outcome::ForwardsTooFar));
     play.send(5, forward("bob", "bob")).unwrap();
     assert_eq!(play.send(6, transfer("ann", "bob", 5)), Ok(Outcome::ForwardsTooFar));
@@ -136,7 +136,7 @@ fn a_reply_to_an_effect_that_nobody_asked_for_changes_nothing() {
 
 /// Runs the steps at one partition. The number is what came into the banks, less what left them.
 fn run(steps: &[Step]) -> (Play<Accounts>, u64) {
-    let mut play = Play::<Accounts>::new(Limits::default());
+    let mut play = Play::<Accounts>::new(BankRules::default());
     let mut expected = 0;
     for (now_ms, step) in (0..).map(|n| n * 10_000).zip(steps) {
         let timer = play.timers().next().map(|(name, timer)| {
@@ -163,7 +163,8 @@ fn brings(play: &Play<Accounts>, input: &Input<Accounts>) -> u64 {
 fn takes(play: &Play<Accounts>, input: &Input<Accounts>) -> u64 {
     let Input::Replied { effect, reply: Ok(Reply::Permitted) } = input else { return 0 };
     let (account, hold) = effect.name.rsplit_once(' ').unwrap();
-    play.row::<Hold>(&effect.route, &(account.to_owned(), hold.to_owned())).map_or(0, |hold| hold.cents)
+    play.row::<Reservation>(&effect.route, &(account.to_owned(), hold.to_owned()))
+        .map_or(0, |hold| hold.cents)
 }
 
 /// All money of all banks.
@@ -192,7 +193,7 @@ proptest! {
         let mut held = std::collections::BTreeMap::<_, u64>::new();
         for (id, body) in play.rows().filter(|(id, _)| id.table == "hold") {
             let (bank, (account, _)) = decode_key::<(String, String)>(&id.key).unwrap();
-            *held.entry((bank, account)).or_default() += serde_json::from_str::<Hold>(body).unwrap().cents;
+            *held.entry((bank, account)).or_default() += serde_json::from_str::<Reservation>(body).unwrap().cents;
         }
         for (name, account) in accounts(&play) {
             prop_assert_eq!(account.held_cents, held.remove(&name).unwrap_or(0), "{:?}", name);

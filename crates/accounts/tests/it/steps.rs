@@ -1,6 +1,6 @@
 //! Random commands at two banks whose accounts have the same names.
 
-use accounts::{Accounts, Command, Limits, Reply};
+use accounts::{Accounts, BankRules, Command, Reply};
 use kind::{EffectId, Failed, Input, Requester};
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ pub(crate) enum Step {
     Reply(Result<Reply, Failed>),
     /// Has the first effect tried again that was given up.
     Retry,
-    Rules(Limits),
+    Rules(BankRules),
     Forget,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reply(Ok(Reply::Refused))),
         1 => Just(Step::Reply(Err(failed))),
         1 => Just(Step::Retry),
-        1 => (1..4_usize).prop_map(|holds_max| Step::Rules(Limits { holds_max, ..Limits::default() })),
+        1 => (1..4_usize).prop_map(|holds_max| Step::Rules(BankRules { holds_max, ..BankRules::default() })),
         1 => Just(Step::Forget),
     ]
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use cheers::{Cheers, Rules};
 use kind::{
-    Ask, EffectId, Found, Input, Missing, OutcomeRow, PartitionState, Place, RowId, Timer, Working, seed_of,
-    step,
+    Ask, AskState, EffectChange, EffectId, Found, Input, Missing, OutcomeRow, PartitionState, Place, RowId,
+    Timer, Working, seed_of, step,
 };
 
 use crate::model::market_of_ten;
@@ -39,7 +39,12 @@ impl Database {
         put(&mut self.rows, working.rows_changed());
         put(&mut self.timers, working.timers_changed());
         put(&mut self.outcomes, working.outcomes_changed());
-        put(&mut self.effects, working.effects_changed());
+        for (id, change) in working.effects_changed() {
+            match change {
+                EffectChange::Add(ask) => _ = self.effects.entry(id.clone()).or_insert_with(|| ask.clone()),
+                EffectChange::Set(ask) => _ = self.effects.insert(id.clone(), ask.clone()),
+            }
+        }
     }
 }
 
@@ -109,7 +114,7 @@ fn batches_that_read_row_by_row_do_what_a_partition_in_memory_does() {
         assert!(database.rows.iter().eq(model.driver.rows()));
         assert!(database.timers.iter().eq(model.driver.timers()));
         assert!(database.outcomes.iter().eq(model.driver.outcomes()));
-        let waiting = database.effects.iter().filter(|(_, ask)| !ask.is_done);
+        let waiting = database.effects.iter().filter(|(_, ask)| ask.state == AskState::Waiting);
         assert!(waiting.eq(model.driver.effects()));
         assert_eq!(events, model.driver.events());
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use cheers::{Cheers, Command, Outcome, Reply, Rules};
-use kind::{EffectId, Failed, Halt, Input, Play, Requester, decode_key};
+use kind::{AskState, EffectId, Failed, Halt, Input, Play, Requester, decode_key};
 
 pub(crate) struct Driver {
     play: Play<Cheers>,
@@ -56,11 +56,10 @@ impl Driver {
         }
         for id in &touched.effects {
             let ask = self.play.effect(id).unwrap();
-            if ask.is_done {
-                self.waiting.remove(&(ask.due_at_ms, id.clone()));
-            } else {
-                self.waiting.insert((ask.due_at_ms, id.clone()));
-            }
+            match ask.state {
+                AskState::Waiting => self.waiting.insert((ask.due_at_ms, id.clone())),
+                AskState::Done | AskState::Dead => self.waiting.remove(&(ask.due_at_ms, id.clone())),
+            };
         }
         done
     }

@@ -1,6 +1,6 @@
 //! Who hears what.
 
-use rooms::{Author, Command, Event, Member, Message, Outcome, Room, RoomUser};
+use rooms::{Author, Command, Event, Member, Outcome, Room, RoomMessage, RoomUser};
 
 use crate::space::{Space, create, delete, join, leave, mark_read, send, send_as};
 
@@ -130,7 +130,7 @@ fn a_deleted_message_keeps_its_number_and_loses_its_text() {
         space.take("bob"),
         [Event::MessageDeleted { room: "general".into(), n: 1, by: "alice".into() }]
     );
-    assert_eq!(space.play.row::<Message>("main", &("general".to_owned(), 1)).unwrap().text, None);
+    assert_eq!(space.play.row::<RoomMessage>("main", &("general".to_owned(), 1)).unwrap().text, None);
     space.run(send("alice", "general", "again"));
     assert_eq!(space.run(delete(Author::Operator, "general", 2)), Outcome::Done);
     assert_eq!(space.run(delete(Author::Operator, "general", 3)), Outcome::Denied { code: 404 });

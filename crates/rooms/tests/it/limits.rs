@@ -1,12 +1,12 @@
 //! Bounds, the limit of messages a minute, repeated frames, and how long messages are kept.
 
-use rooms::{Event, Message, Room, RoomsRules};
+use rooms::{Event, Room, RoomMessage, RoomsRules};
 
 use crate::space::{Space, create, join, send, send_as};
 
 fn messages(space: &Space, room: &str) -> Vec<u64> {
     let last = space.play.row::<Room>("main", &room.to_owned()).map_or(0, |room| room.last_n);
-    (1..=last).filter(|n| space.play.row::<Message>("main", &(room.to_owned(), *n)).is_some()).collect()
+    (1..=last).filter(|n| space.play.row::<RoomMessage>("main", &(room.to_owned(), *n)).is_some()).collect()
 }
 
 #[test]

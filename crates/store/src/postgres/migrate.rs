@@ -1,6 +1,6 @@
 //! Runs the migrations.
 
-use ledger::Kind;
+use ledger::ErrorKind;
 use ledger::postgres::lock;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Connection as _, SqlSafeStr as _};
@@ -42,7 +42,7 @@ fn failed(source: MigrateError) -> Error {
     match source {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)
             if error.as_database_error().is_none()
-                || matches!(Kind::of(&error), Kind::Busy | Kind::Denied) =>
+                || matches!(ErrorKind::of(&error), ErrorKind::Busy | ErrorKind::Denied) =>
         {
             error.into()
         }

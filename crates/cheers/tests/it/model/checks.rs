@@ -4,7 +4,7 @@ use cheers::{
     Act, CheckoutLink, CheerRequest, Effect, OfferAnswer, PartnerStatus, PaymentStatus, RequestStatus, Ride,
     RideFlag, RideStatus,
 };
-use kind::{EffectId, RowId, decode_key, encode_key};
+use kind::{AskState, EffectId, RowId, decode_key, encode_key};
 
 use crate::model::provider::Page;
 use crate::model::state::Model;
@@ -82,7 +82,8 @@ impl Model {
             RequestStatus::Pending => {
                 let name = format!("look {id} {}", row.looks);
                 let look = EffectId { route: MARKET.to_owned(), name };
-                has_request_timer && self.driver.effect(&look).is_some_and(|ask| !ask.is_done)
+                has_request_timer
+                    && self.driver.effect(&look).is_some_and(|ask| ask.state == AskState::Waiting)
             }
             RequestStatus::Offered => {
                 let first = row.open_offers().map(|offer| offer.until_ms).min();
@@ -131,7 +132,8 @@ impl Model {
         let paid = self.provider.of(id).filter(|(_, session)| session.page == Page::Paid).count();
         let waiting = ["make_link", "end_link"].map(|what| {
             let call = |n| EffectId { route: MARKET.to_owned(), name: format!("{what} {id} {n}") };
-            let is_waiting = |n: &u32| self.driver.effect(&call(*n)).is_some_and(|ask| !ask.is_done);
+            let is_waiting =
+                |n: &u32| self.driver.effect(&call(*n)).is_some_and(|ask| ask.state == AskState::Waiting);
             (1..=row.calls).filter(is_waiting).count()
         });
         let is_link_awaited = matches!(row.link, CheckoutLink::Asked | CheckoutLink::Expiring { .. });
