@@ -25,7 +25,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 ALONE = "tests/it/alone.txt"
-QUICK = {"engine", "fetch", "files", "game", "serve", "wire"}
+QUICK = {"accounts", "cheers", "engine", "fetch", "files", "game", "kind", "lunch", "rooms", "serve", "wire"}
 # These tests are not run: the one writes pictures into docs. Any other that is ignored is a failure.
 IGNORED = {"tests browser::screenshots::pictures_of_the_page"}
 # `servers::skipped` writes into the file that this variable names.
