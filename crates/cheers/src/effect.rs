@@ -8,7 +8,7 @@ use crate::{Location, Nearest};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Who is near? Answered by [`Reply::Nearest`], from [`crate::nearest`].
+    /// Who is near? Answered by [`Reply::Nearest`], from [`crate::nearest()`].
     Nearest { place: Location, excluded: Vec<String> },
     /// Makes a page where the amount, in US cents, can be paid. Answered by [`Reply::Link`].
     MakeLink {

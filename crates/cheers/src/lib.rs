@@ -4,7 +4,7 @@
 //! arrival to the end of the ride, and the user pays online. docs/cheers.md has the rules; everything here is pure.
 //!
 //! A market is a route: its users, partners, requests, rides and payments never meet those of another market. Who is
-//! connected, and where, is presence and no row: an edge looks with [`nearest`] and puts the answer into the command, and a
+//! connected, and where, is presence and no row: an edge looks with [`nearest()`] and puts the answer into the command, and a
 //! rule that needs another look asks for [`Effect::Nearest`]. So a replay comes to the same partners.
 
 mod bounds;
