@@ -18,12 +18,14 @@ const DEFINED_IN: [&str; 2] = ["crates/engine/src/metrics.rs", "crates/serve/src
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 /// Names with the prefix of a metric that are none: logins, a command's own name, a program's folder.
-const OTHER: [&str; 5] = [
+const OTHER: [&str; 6] = [
     "buttonparty_writer",
     "buttonparty_reader",
     "buttonparty_push",
     "buttonparty_scheduler",
     "buttonparty_lambda",
+    // The type of the metadata of a message in Slack.
+    "buttonparty_effect",
 ];
 
 fn names() -> BTreeSet<&'static str> {
